@@ -34,3 +34,29 @@ public sealed class MalformedDataException : TidemarkException
     /// <summary>Where in the input the fault is, in bytes.</summary>
     public long Position { get; }
 }
+
+/// <summary>A remote timestamp is further ahead of the physical clock than allowed. The clock was not moved.</summary>
+public sealed class ClockDriftException : TidemarkException
+{
+    /// <summary>Creates the error.</summary>
+    /// <param name="drift">How far the remote timestamp is ahead of the physical clock.</param>
+    /// <param name="maxDrift">The largest drift allowed.</param>
+    public ClockDriftException(TimeSpan drift, TimeSpan maxDrift)
+        : base(TidemarkErrorCode.ClockDrift, isTransient: true,
+            $"A remote timestamp is {drift.TotalMilliseconds:F3} ms ahead of this node's physical clock, above the limit of "
+            + $"{maxDrift.TotalMilliseconds:F3} ms. Check the time synchronization of both nodes.")
+    {
+        Drift = drift;
+        MaxDrift = maxDrift;
+    }
+
+    /// <summary>How far the remote timestamp is ahead of the physical clock.</summary>
+    public TimeSpan Drift { get; }
+
+    /// <summary>The largest drift allowed.</summary>
+    public TimeSpan MaxDrift { get; }
+}
+
+/// <summary>The clock has reached its persisted bound and may not pass it before the bound is extended.</summary>
+public sealed class ClockBoundException(string message, Exception? innerException = null)
+    : TidemarkException(TidemarkErrorCode.ClockBound, isTransient: true, message, innerException);

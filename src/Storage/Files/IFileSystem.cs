@@ -2,7 +2,7 @@ namespace Tidemark;
 
 /// <summary>The disk as storage sees it: every effect on files goes through here, so a test can put a crashing disk in its place.</summary>
 /// <remarks>
-/// Three twins are kept: <see cref="DiskFileSystem"/>, <see cref="MemoryFileSystem"/> and the faulty one in <c>Tidemark.Testing</c>. All are
+/// Three twins are kept: the disk, memory and the faulty one in <c>Tidemark.Testing</c>. All are
 /// safe for concurrent calls. Paths are the host's; nothing but a full path or one relative to the working directory is assumed.
 /// Errors, the same for all: <see cref="StoreFullException"/> where there is no room (the disk or a quota),
 /// <see cref="FileNotFoundException"/> or <see cref="DirectoryNotFoundException"/> where something is missing, and
