@@ -1,0 +1,18 @@
+using System.Diagnostics.Metrics;
+
+namespace Tidemark;
+
+/// <summary>The names under which Tidemark reports what it does. They are part of the API: dashboards hold them.</summary>
+public static class TidemarkDiagnostics
+{
+    /// <summary>The name of the <see cref="System.Diagnostics.Metrics.Meter"/> that carries every instrument of ours.</summary>
+    public const string MeterName = "Tidemark";
+
+    /// <summary>The name of the <see cref="System.Diagnostics.ActivitySource"/> that carries every activity of ours.</summary>
+    public const string ActivitySourceName = "Tidemark";
+
+    /// <summary>Counter, unit {timestamp}: remote timestamps refused because they were further ahead than <see cref="HybridClockOptions.MaxDrift"/>.</summary>
+    public const string ClockDriftRefusals = "tidemark.clock.drift_refusals";
+
+    internal static readonly Meter Meter = new(MeterName);
+}
