@@ -246,6 +246,20 @@ public sealed class HybridClockBoundTests
     }
 
     [Fact]
+    public void A_lead_that_leaves_nothing_to_gain_is_not_asked_about_again_and_again()
+    {
+        HybridClock clock = Start();
+        clock.Observe(HybridTimestamp.FromDateTimeOffset(_time.GetUtcNow() + TimeSpan.FromMilliseconds(150)));
+        Assert.True(clock.BoundNeedsExtension);
+        Assert.False(clock.ExtendBound());   // one step ahead of physical time already
+        Assert.False(clock.BoundNeedsExtension);
+        Assert.Equal(1, _disk.Count);
+        _time.Advance(TimeSpan.FromMilliseconds(201));
+        Assert.True(clock.BoundNeedsExtension);
+        Assert.True(clock.ExtendBound());
+    }
+
+    [Fact]
     public void Accepting_any_drift_does_not_set_the_bound_far_ahead()
     {
         HybridClock clock = new(_time, new HybridClockOptions { MaxDrift = TimeSpan.MaxValue }, _disk);
