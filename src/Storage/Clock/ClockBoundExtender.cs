@@ -64,9 +64,9 @@ public sealed partial class ClockBoundExtender : IAsyncDisposable
         }
     }
 
-    [LoggerMessage(101, LogLevel.Error, "The clock's bound could not be extended; timestamps will be refused beyond {Bound}. Trying again.")]
+    [LoggerMessage(50, LogLevel.Error, "The clock's bound could not be extended; timestamps will be refused beyond {Bound}. Trying again.")]
     private static partial void LogFailed(ILogger logger, Exception failure, HybridTimestamp bound);
 
-    [LoggerMessage(102, LogLevel.Information, "The clock's bound is extended again, to {Bound}.")]
+    [LoggerMessage(51, LogLevel.Information, "The clock's bound is extended again, to {Bound}.")]
     private static partial void LogRecovered(ILogger logger, HybridTimestamp bound);
 }
