@@ -3,7 +3,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace Tidemark.Hashing;
+namespace Tidemark.Core.Hashing;
 
 /// <summary>CRC-32C (Castagnoli), the checksum of every record, frame, index and header. Finds damage, not forgery.</summary>
 /// <remarks>

@@ -1,6 +1,6 @@
 using System.Numerics;
 
-namespace Tidemark.Hashing;
+namespace Tidemark.Core.Hashing;
 
 /// <summary>Moves a CRC-32C state past a fixed count of zero bytes in four table look-ups, whatever the count.</summary>
 /// <remarks>

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
-using Tidemark.Hashing;
+using Tidemark.Core.Hashing;
 
 namespace Tidemark.Tests.Unit;
 

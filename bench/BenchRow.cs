@@ -1,0 +1,14 @@
+namespace Tidemark.Bench;
+
+/// <summary>One line of a table: a measurement and its floor from the same run.</summary>
+internal sealed record BenchRow(
+    string Name, int Writers, double OpsPerSecond, double P50Microseconds, double P99Microseconds, double FloorOpsPerSecond)
+{
+    public double Ratio => OpsPerSecond / FloorOpsPerSecond;
+}
+
+/// <summary>What the command line sets.</summary>
+/// <param name="Seconds">How long one row takes, all rounds together, about.</param>
+/// <param name="Rounds">How many rounds a figure is the median of; floor and measurement take turns.</param>
+/// <param name="Directory">Where files are made and removed again.</param>
+internal sealed record BenchOptions(double Seconds, int Rounds, string Directory);

@@ -1,0 +1,61 @@
+using System.Globalization;
+using System.Text.Json;
+
+using BenchmarkDotNet.Running;
+
+using Tidemark.Bench;
+
+// dotnet run -c Release --project bench -- NAME [--json] [--seconds S] [--rounds N] [--dir DIR]
+// dotnet run -c Release --project bench -- micro [BenchmarkDotNet options]
+var benches = new Dictionary<string, Func<BenchOptions, IEnumerable<BenchRow>>>(StringComparer.Ordinal)
+{
+    ["clock"] = ClockBench.Run,
+    ["log-append"] = LogAppendBench.Run,
+    ["log-scan"] = LogScanBench.Run,
+    ["log-open"] = LogOpenBench.Run,
+    ["many-logs"] = ManyLogsBench.Run,
+};
+
+string name = args.Length > 0 ? args[0] : "";
+if (name == "micro")
+{
+    BenchmarkSwitcher.FromAssembly(typeof(BenchRow).Assembly).Run(args[1..]);
+    return 0;
+}
+
+if (!benches.TryGetValue(name, out Func<BenchOptions, IEnumerable<BenchRow>>? bench))
+{
+    Console.Error.WriteLine($"Usage: bench NAME [--json] [--seconds S] [--rounds N] [--dir DIR]\nNAME: {string.Join(", ", benches.Keys.Order())}, micro");
+    return 2;
+}
+
+var options = new BenchOptions(
+    double.Parse(Value("--seconds") ?? "10", CultureInfo.InvariantCulture),
+    int.Parse(Value("--rounds") ?? "5", CultureInfo.InvariantCulture),
+    Value("--dir") ?? Path.Combine(Path.GetTempPath(), "tidemark-bench"));
+bool json = args.Contains("--json");
+if (!json) Console.WriteLine($"{"name",-28} {"writers",7} {"ops/s",14} {"p50 us",10} {"p99 us",10} {"floor ops/s",14} {"ratio",6}");
+foreach (BenchRow row in bench(options))
+{
+    Console.WriteLine(json ? Json(row) : string.Create(CultureInfo.InvariantCulture,
+        $"{row.Name,-28} {row.Writers,7} {row.OpsPerSecond,14:N0} {row.P50Microseconds,10:N2} {row.P99Microseconds,10:N2} {row.FloorOpsPerSecond,14:N0} {row.Ratio,6:F2}"));
+}
+
+return 0;
+
+string? Value(string option)
+{
+    int at = Array.IndexOf(args, option);
+    return at >= 0 && at + 1 < args.Length ? args[at + 1] : null;
+}
+
+static string Json(BenchRow row) => JsonSerializer.Serialize(new
+{
+    name = row.Name,
+    writers = row.Writers,
+    ops_per_s = Math.Round(row.OpsPerSecond, 1),
+    p50_us = Math.Round(row.P50Microseconds, 3),
+    p99_us = Math.Round(row.P99Microseconds, 3),
+    floor_ops_per_s = Math.Round(row.FloorOpsPerSecond, 1),
+    ratio = Math.Round(row.Ratio, 3),
+});

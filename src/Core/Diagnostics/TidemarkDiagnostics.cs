@@ -1,0 +1,27 @@
+using System.Diagnostics.Metrics;
+
+namespace Tidemark;
+
+/// <summary>The names under which Tidemark reports what it does. They are part of the API: dashboards hold them.</summary>
+public static class TidemarkDiagnostics
+{
+    /// <summary>The name of the <see cref="System.Diagnostics.Metrics.Meter"/> that carries every instrument of ours.</summary>
+    public const string MeterName = "Tidemark";
+
+    /// <summary>The name of the <see cref="System.Diagnostics.ActivitySource"/> that carries every activity of ours.</summary>
+    public const string ActivitySourceName = "Tidemark";
+
+    /// <summary>Counter, unit {timestamp}: remote timestamps refused because they were further ahead than <see cref="HybridClockOptions.MaxDrift"/>.</summary>
+    public const string ClockDriftRefusals = "tidemark.clock.drift_refusals";
+
+    /// <summary>Histogram, unit s: one round of disk work of one log.</summary>
+    public const string LogFlushDuration = "tidemark.log.flush.duration";
+
+    /// <summary>Counter, unit By: bytes written to logs, headers included.</summary>
+    public const string LogAppendedBytes = "tidemark.log.appended_bytes";
+
+    /// <summary>Counter, unit {log}: logs that a failed write or flush closed.</summary>
+    public const string LogFailures = "tidemark.log.failures";
+
+    internal static readonly Meter Meter = new(MeterName);
+}

@@ -1,0 +1,33 @@
+namespace Tidemark.Storage.Log;
+
+/// <summary>A truncation on disk, in steps that can be finished after a crash at any of them.</summary>
+internal static class LogCut
+{
+    /// <summary>Decides the cut durably, then carries it out.</summary>
+    internal static void Run(LogFiles files, in Manifest manifest, IEnumerable<long> starts)
+    {
+        files.WriteManifest(manifest with { State = ManifestState.Cutting });
+        Finish(files, manifest, starts);
+    }
+
+    /// <summary>Deletes the segments behind the point, ends its segment's file there, and says that the log is open again.</summary>
+    internal static void Finish(LogFiles files, in Manifest manifest, IEnumerable<long> starts)
+    {
+        LogPoint point = manifest.Point;
+        foreach (long start in starts)
+        {
+            string path = files.SegmentPath(start);
+            if (start >= point.Segment) files.FileSystem.Delete(Path.ChangeExtension(path, Segment.IndexExtension));
+            if (start > point.Segment) files.FileSystem.Delete(path);
+        }
+
+        files.FlushDirectory();
+        using (IFile file = files.FileSystem.Open(files.SegmentPath(point.Segment), FileOpenMode.Existing))
+        {
+            file.SetLength(Math.Min(file.Length, point.Position));
+            file.Flush();
+        }
+
+        files.WriteManifest(manifest with { State = ManifestState.Open });
+    }
+}

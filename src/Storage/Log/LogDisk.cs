@@ -1,0 +1,165 @@
+using Tidemark.Storage.Files;
+
+namespace Tidemark.Storage.Log;
+
+/// <summary>Carries out rounds of disk work. Knows the order in which things must become durable, and nothing of who waits for them.</summary>
+/// <remarks>One round at a time. Bytes and order: docs/format/segment.md.</remarks>
+internal sealed class LogDisk(LogFiles files, LogIdentity identity, Random random)
+{
+    private const long SlackBytes = 64 * 1024;
+
+    private readonly List<Segment> _unflushed = [];
+    private readonly List<Segment> _sealed = [];
+
+    /// <summary>Does a round. What went wrong stands in the round: a lack of room leaves the log whole, anything else ends its writing.</summary>
+    internal void Execute(FlushRound round)
+    {
+        try
+        {
+            if (round.OpensManifest) WriteManifest(round.Start, round.Flushed, ManifestState.Open);
+            MakeRoom(round);
+            if (round.Batch is { } batch) Write(batch);
+            if (round.Flush) FlushAll();
+            else foreach (Segment segment in _unflushed) files.Pool.SetUnflushed(segment.File, true);
+            FinishSealed(round.Flush);
+        }
+        catch (Exception e)
+        {
+            round.Failure = e;
+        }
+    }
+
+    internal void WriteManifest(long start, LogPoint point, ManifestState state) =>
+        files.WriteManifest(new Manifest(identity, start, state, point));
+
+    /// <summary>Fills a trimmed file with zeros, a piece at a time; true when all of it is zero and flushed.</summary>
+    internal bool Recycle(PooledFile file, ref long zeroed, long length, long piece)
+    {
+        long to = Math.Min(length, zeroed + piece);
+        files.WriteZeros(file, zeroed, to);
+        zeroed = to;
+        using FilePool.FileLease lease = files.Pool.Use(file);
+        lease.File.Flush();
+        return zeroed == length;
+    }
+
+    /// <summary>A prepared file as a segment without a place.</summary>
+    internal Segment AsSpare(PooledFile file, long preparedEnd)
+    {
+        var header = new SegmentHeader(identity, 0, (ulong)random.NextInt64(long.MinValue, long.MaxValue), 0, 0, 0);
+        return new Segment(file, header, 0) { PreparedEnd = preparedEnd };
+    }
+
+    private void MakeRoom(FlushRound round)
+    {
+        try
+        {
+            if (round.Extend is { } created && IsCreatedBy(round.Batch, created)) round.Extend = null;   // Its file is not a segment yet: next round.
+            if (round.Extend is { } segment) Extend(segment, round.ExtendTo);
+            if (round.SpareBytes > 0) round.Spare = MakeSpare(round.SpareBytes);
+        }
+        catch (StoreFullException e)
+        {
+            round.NoRoom = e;
+        }
+    }
+
+    private static bool IsCreatedBy(FlushBatch? batch, Segment segment)
+    {
+        if (batch is null) return false;
+        foreach (FlushPart part in batch.Parts)
+        {
+            if (part.Creates && part.Segment == segment) return true;
+        }
+
+        return false;
+    }
+
+    private void Extend(Segment segment, long to)
+    {
+        // Not flushed for its own sake: what a crash leaves of it reads as zero or as the end of the file, and both mean unused.
+        files.WriteZeros(segment.File, segment.PreparedEnd, to);
+        Touch(segment);
+    }
+
+    private Segment MakeSpare(long bytes)
+    {
+        PooledFile file = files.Temporary("spare");
+        files.FileSystem.Delete(file.Path);
+        try
+        {
+            files.WriteZeros(file, 0, bytes, FileOpenMode.New);
+            using FilePool.FileLease lease = files.Pool.Use(file);
+            lease.File.Flush();
+        }
+        catch
+        {
+            files.Pool.Close(file);
+            files.FileSystem.Delete(file.Path);
+            throw;
+        }
+
+        return AsSpare(file, bytes);
+    }
+
+    private void Write(FlushBatch batch)
+    {
+        // A seal promises that its successor's name is durable, so new segments come first.
+        foreach (FlushPart part in batch.Parts)
+        {
+            if (part.Creates) Create(part.Segment, batch.Bytes(part)[..SegmentHeader.Size]);
+        }
+
+        foreach (FlushPart part in batch.Parts)
+        {
+            int done = part.Creates ? SegmentHeader.Size : 0;
+            if (part.Length > done)
+            {
+                using FilePool.FileLease lease = files.Pool.Use(part.Segment.File);
+                lease.File.Write(part.Position + done, batch.Bytes(part)[done..]);
+            }
+
+            Touch(part.Segment);
+            if (part.Seals) _sealed.Add(part.Segment);
+        }
+    }
+
+    private void Create(Segment segment, ReadOnlySpan<byte> header)
+    {
+        using FilePool.FileLease lease = files.Pool.Use(segment.File);
+        lease.File.Write(0, header);
+        lease.File.Flush();
+        files.Pool.Rename(segment.File, files.SegmentPath(segment.FirstOffset));
+        files.FlushDirectory();
+    }
+
+    private void Touch(Segment segment)
+    {
+        if (!_unflushed.Contains(segment)) _unflushed.Add(segment);
+    }
+
+    private void FlushAll()
+    {
+        foreach (Segment segment in _unflushed)
+        {
+            using (FilePool.FileLease lease = files.Pool.Use(segment.File)) lease.File.Flush();
+            files.Pool.SetUnflushed(segment.File, false);
+        }
+
+        _unflushed.Clear();
+    }
+
+    /// <summary>Writes the index of what was sealed and gives back room that a segment closed by age did not use.</summary>
+    private void FinishSealed(bool flushed)
+    {
+        if (_sealed.Count == 0 || !flushed) return;
+        foreach (Segment segment in _sealed)
+        {
+            SegmentList.WriteIndex(files, segment, segment.Index!, segment.End, segment.LastTimestamp);
+            using FilePool.FileLease lease = files.Pool.Use(segment.File);
+            if (lease.File.Length - segment.End >= SlackBytes) lease.File.SetLength(segment.End);
+        }
+
+        _sealed.Clear();
+    }
+}

@@ -1,0 +1,352 @@
+using System.Diagnostics;
+
+using Tidemark.Storage.Files;
+
+namespace Tidemark.Storage.Log;
+
+/// <summary>A log as a synchronous object: appends go to memory, rounds of disk work make them durable, and the caller decides when.</summary>
+/// <remarks>
+/// No thread, no lock, no waiting. A driver that uses threads holds one gate around every member but the three marked "disk", which run one at
+/// a time and without the gate, so that appends go on while the disk works. A simulator just calls <see cref="Flush"/>.
+/// </remarks>
+internal sealed class LogEngine
+{
+    private const long SmallestStep = 64 * 1024;
+    private const long LargestStep = 8 * 1024 * 1024;
+    private const long PieceBytes = 1024 * 1024;   // The most that one round fills ahead, so that no append waits for more.
+    private const long PageBytes = 4096;
+
+    private readonly LogOptions _options;
+    private readonly LogFiles _files;
+    private readonly LogDisk _disk;
+    private readonly LogTail _tail;
+    private readonly FlushBatches _batches;
+    private readonly FlushRound _round = new();
+    private readonly bool _isDurable;
+
+    private LogPoint _written;
+    private LogPoint _flushed;
+    private bool _isManifestOpen;
+    private bool _isClosed;
+    private long _unflushedSince = long.MaxValue;   // UTC ticks of the oldest append that no flush has covered.
+    private (PooledFile File, long Zeroed, long Length)? _recycling;
+
+    internal LogEngine(LogFiles files, LogOptions options, HybridClock clock, FlushBatches batches, Random random, RecoveredLog recovered)
+    {
+        _files = files;
+        _options = options;
+        _batches = batches;
+        _isDurable = options.Durability.Kind == LogDurabilityKind.Durable;
+        _disk = new LogDisk(files, recovered.Identity, random);
+        Identity = recovered.Identity;
+        Recovery = recovered.Report;
+        Segments = new SegmentList(files, recovered.Segments);
+        SegmentScan tail = recovered.Tail;
+        _tail = new LogTail(options, clock, batches, Segments.Last, tail.Chain, tail.LastTerm, tail.LastTimestamp) { Rolled = Segments.Add };
+        _written = _flushed = _tail.End;
+        _isManifestOpen = recovered.State == ManifestState.Open;
+    }
+
+    internal LogIdentity Identity { get; }
+
+    internal LogRecoveryReport Recovery { get; }
+
+    internal SegmentList Segments { get; }
+
+    /// <summary>The first offset kept.</summary>
+    internal long Start => Segments.First.FirstOffset;
+
+    /// <summary>The offset the next append takes.</summary>
+    internal long NextOffset => _tail.NextOffset;
+
+    /// <summary>The term of the last record.</summary>
+    internal long LastTerm => _tail.LastTerm;
+
+    /// <summary>Up to here an append is complete and readers may go.</summary>
+    internal LogPoint Readable => _isDurable ? _flushed : _written;
+
+    /// <summary>Up to here all is on stable storage.</summary>
+    internal LogPoint Flushed => _flushed;
+
+    /// <summary>Why the log takes no more writes, or null.</summary>
+    internal StoreFailedException? Failure { get; private set; }
+
+    /// <summary>Set by the driver: the next round flushes, whatever the durability.</summary>
+    internal bool FlushRequested { get; set; }
+
+    /// <summary>Grows with each truncation: readers that see it change look where they are.</summary>
+    internal int Epoch { get; private set; }
+
+    internal IEnumerable<PooledFile> OpenFiles => Segments.All.Select(segment => segment.File);
+
+    /// <summary>Encodes a batch at the tail; false where a round must first make room.</summary>
+    /// <exception cref="StoreFailedException">An earlier write or flush failed.</exception>
+    internal bool TryAppend(ReadOnlySpan<LogEntry> entries, DateTimeOffset now, out long firstOffset)
+    {
+        if (Failure is { } failure) throw Failed(failure);
+        bool done = _tail.TryAppend(entries, IsOld(now), out firstOffset);
+        if (done && _unflushedSince == long.MaxValue) _unflushedSince = now.UtcTicks;
+        return done;
+    }
+
+    /// <summary>Whether a round has something to do now.</summary>
+    internal bool HasWork(DateTimeOffset now) =>
+        Failure is null
+        && !_isClosed
+        && (_tail.PendingBytes > 0 || _tail.RoomWanted > 0 || _tail.SpareWanted || IsFlushDue(now) || IsOld(now) || CanRecycle || Segments.HasGarbage);
+
+    /// <summary>When time alone will make work, in UTC ticks; <see cref="long.MaxValue"/> for never.</summary>
+    internal long NextDue
+    {
+        get
+        {
+            long flush = _options.Durability.Kind == LogDurabilityKind.Interval && _unflushedSince != long.MaxValue
+                ? _unflushedSince + _options.Durability.FlushInterval.Ticks
+                : long.MaxValue;
+            long roll = _options.MaxSegmentAge is { } age && _tail.Active.HasRecords
+                ? new HybridTimestamp(_tail.Active.FirstTimestamp).Physical.UtcTicks + age.Ticks
+                : long.MaxValue;
+            return Math.Min(flush, roll);
+        }
+    }
+
+    /// <summary>Does all that waits, with the disk, before it returns.</summary>
+    /// <exception cref="StoreFailedException">A write or flush failed, now or before.</exception>
+    internal void Flush(DateTimeOffset now)
+    {
+        FlushRequested = true;
+        do
+        {
+            FlushRound round = Begin(now);
+            Execute(round);
+            Complete(round);
+            if (Failure is { } failure) throw Failed(failure);
+            if (round.NoRoom is not null) break;
+        }
+        while (HasWork(now));
+    }
+
+    /// <summary>Decides what the next round does and takes the bytes that wait.</summary>
+    internal FlushRound Begin(DateTimeOffset now)
+    {
+        FlushRound round = _round;
+        round.Clear();
+        if (IsOld(now)) _tail.TryRoll();
+        PlanRoom(round);
+        round.Now = now.UtcTicks;
+        round.Start = Start;
+        round.Flushed = _flushed;
+        Segments.TakeGarbage(round.Garbage);
+        bool hasBytes = _tail.PendingBytes > 0;
+        round.Flush = FlushRequested || IsFlushDue(now) || (_isDurable && hasBytes);
+        if (hasBytes)
+        {
+            round.Batch = _tail.Take();
+            _tail.NextWriteIsProven = _isDurable;
+        }
+
+        round.OpensManifest = !_isManifestOpen && (hasBytes || round.Extend is not null);
+        FlushRequested = false;
+        return round;
+    }
+
+    /// <summary>Disk: does the round.</summary>
+    internal void Execute(FlushRound round)
+    {
+        _disk.Execute(round);
+        if (round.Failure is null) Housekeep(round);
+    }
+
+    /// <summary>Takes note of what the round achieved.</summary>
+    internal void Complete(FlushRound round)
+    {
+        if (round.Failure is { } cause)
+        {
+            Fail(cause);
+            return;
+        }
+
+        if (round.OpensManifest) _isManifestOpen = true;
+        if (round.Extend is { } extended && round.NoRoom is null) extended.PreparedEnd = round.ExtendTo;
+        if (round.Spare is { } spare) _tail.Spare = spare;
+        if (round.Batch is { } batch)
+        {
+            _written = batch.End;
+            _batches.Return(batch);
+        }
+
+        if (round.Flush)
+        {
+            _flushed = _written;
+            _unflushedSince = _flushed == _tail.End ? long.MaxValue : round.Now;
+        }
+
+        if (_flushed == _tail.End && _tail.PendingBytes == 0) _tail.NextWriteIsProven = true;
+        _tail.RoomGiven();
+    }
+
+    /// <summary>Takes whole sealed segments that end at or below an offset out of the log, and decides a round that makes it durable; null where there is none.</summary>
+    internal FlushRound? BeginTrim(long before, DateTimeOffset now)
+    {
+        if (Failure is { } failure) throw Failed(failure);
+        if (!Segments.TakeBefore(Math.Min(before, _flushed.Segment))) return null;
+        FlushRound round = Begin(now);
+        round.OpensManifest = true;
+        return round;
+    }
+
+    /// <summary>Disk and gate: ends the log behind an offset. All that was appended must have been flushed.</summary>
+    internal void TruncateAfter(long lastKept)
+    {
+        if (Failure is { } failure) throw Failed(failure);
+        Debug.Assert(_tail.PendingBytes == 0, "nothing waits to be written when the log is truncated");
+        long end = lastKept + 1;
+        if (end >= NextOffset) return;
+        if (end < Start) throw new OffsetOutOfRangeException(lastKept, Start, NextOffset);
+
+        Segment segment = Segments.Containing(end);
+        SegmentScan scan = SegmentScan.RunTo(_files.Pool, segment, end);
+        if (scan.NextOffset != end)
+            throw scan.NextOffset < end
+                ? scan.Damage(segment, "the log goes on behind it")
+                : new ArgumentException($"Offset {lastKept} lies inside a batch, which is kept or cut as a whole.", nameof(lastKept));
+
+        var point = new LogPoint(segment.FirstOffset, scan.End, end);
+        List<long> starts = [.. Segments.Starts];
+        List<Segment> cut = Segments.TakeAfter(segment);
+        try
+        {
+            foreach (Segment later in cut) _files.Pool.Close(later.File);
+            LogCut.Run(_files, new Manifest(Identity, Start, ManifestState.Open, point), starts);
+        }
+        catch (Exception e)
+        {
+            Fail(e);
+            throw Failed(Failure!);
+        }
+
+        segment.Continue(scan);
+        _tail.Reset(segment, scan.Chain, scan.LastTerm, scan.LastTimestamp);
+        _written = _flushed = point;
+        _isManifestOpen = true;
+        _tail.NextWriteIsProven = true;
+        Epoch++;
+    }
+
+    /// <summary>Disk and gate: marks the log as closed, if all of it is flushed, and closes its files.</summary>
+    internal void Close()
+    {
+        _isClosed = true;
+        try
+        {
+            if (Failure is null && _flushed == _tail.End)
+            {
+                _disk.WriteManifest(Start, _flushed, ManifestState.Closed);
+                if (_tail.Spare is { } spare) Discard(spare.File);
+                if (_recycling is { } recycling) Discard(recycling.File);
+            }
+        }
+        finally
+        {
+            foreach (Segment segment in Segments.All) _files.Pool.Close(segment.File);
+            if (_tail.Spare is { } spare) _files.Pool.Close(spare.File);
+            if (_recycling is { } recycling) _files.Pool.Close(recycling.File);
+        }
+    }
+
+    internal StoreFailedException Failed(StoreFailedException first) =>
+        new($"The log in '{_files.Directory}' takes no more writes since a write or flush failed: {first.InnerException?.Message} "
+            + "Close it and open it again; what was under way may or may not be there then.", first.InnerException);
+
+    private void Fail(Exception cause) => Failure ??= new StoreFailedException(cause.Message, cause);
+
+    private bool IsOld(DateTimeOffset now) =>
+        _options.MaxSegmentAge is { } age
+        && _tail.Active.HasRecords
+        && now.UtcTicks - new HybridTimestamp(_tail.Active.FirstTimestamp).Physical.UtcTicks >= age.Ticks;
+
+    private bool IsFlushDue(DateTimeOffset now) =>
+        _unflushedSince != long.MaxValue
+        && (FlushRequested
+            || (_options.Durability.Kind == LogDurabilityKind.Interval
+                && now.UtcTicks - _unflushedSince >= _options.Durability.FlushInterval.Ticks));
+
+    /// <summary>Files are filled ahead in steps that grow with the log, so that a small log stays small.</summary>
+    private long Step()
+    {
+        long bytes = ((Segments.Count - 1) * _options.SegmentBytes) + _tail.Active.End;
+        return Math.Clamp(bytes / 4, SmallestStep, LargestStep);
+    }
+
+    private void PlanRoom(FlushRound round)
+    {
+        Segment active = _tail.Active;
+        long step = Math.Min(Step(), Pages(_options.SegmentBytes));
+        if (_tail.SpareWanted)
+        {
+            long bytes = Math.Max(Pages(_tail.RoomWanted), Math.Min(step, PieceBytes));
+            if (_tail.Spare is null) round.SpareBytes = bytes;
+            else if (_tail.Spare.PreparedEnd < bytes) (round.Extend, round.ExtendTo) = (_tail.Spare, bytes);
+            return;
+        }
+
+        if (_tail.RoomWanted > active.PreparedEnd)
+        {
+            (round.Extend, round.ExtendTo) = (active, Math.Max(Pages(_tail.RoomWanted), Ahead()));
+        }
+        else if (_tail.PendingBytes > 0 && active.PreparedEnd - active.End < step / 2 && Ahead() > active.PreparedEnd)
+        {
+            (round.Extend, round.ExtendTo) = (active, Ahead());
+        }
+        else if (_tail.PendingBytes > 0 && _tail.Spare is null && _recycling is null && active.End + (2 * step) >= _options.SegmentBytes
+            && _options.SegmentBytes > 2 * SmallestStep)
+        {
+            round.SpareBytes = Math.Min(step, PieceBytes);
+        }
+
+        long Ahead() => Math.Min(Pages(active.PreparedEnd + Math.Min(step, PieceBytes)), Pages(_options.SegmentBytes));
+    }
+
+    private static long Pages(long bytes) => (bytes + PageBytes - 1) & ~(PageBytes - 1);
+
+    private bool CanRecycle => _recycling is not null && _tail.Spare is null;
+
+    /// <summary>Removes or recycles what was trimmed. Zeroing goes a piece at a time, in rounds that write nothing.</summary>
+    private void Housekeep(FlushRound round)
+    {
+        try
+        {
+            foreach (Segment segment in round.Garbage)
+            {
+                bool isWorthKeeping = _recycling is null && _tail.Spare is null && _options.SegmentBytes > 2 * SmallestStep;
+                if (isWorthKeeping) StartRecycling(segment);
+                else _files.Remove(segment);
+            }
+
+            if (!CanRecycle || round.Batch is not null) return;
+            (PooledFile file, long zeroed, long length) = _recycling!.Value;
+            bool ready = _disk.Recycle(file, ref zeroed, length, PieceBytes);
+            _recycling = ready ? null : (file, zeroed, length);
+            if (ready) round.Spare = _disk.AsSpare(file, length);
+        }
+        catch (Exception e)
+        {
+            round.Failure = e;
+        }
+    }
+
+    /// <summary>Keeps a trimmed file to be a segment again: overwriting it flushes faster than growing a new one.</summary>
+    private void StartRecycling(Segment segment)
+    {
+        _files.FileSystem.Delete(segment.IndexPath);
+        _files.Pool.Rename(segment.File, _files.Temporary("recycled").Path);
+        using FilePool.FileLease lease = _files.Pool.Use(segment.File);
+        _recycling = (segment.File, 0, lease.File.Length);
+    }
+
+    private void Discard(PooledFile file)
+    {
+        _files.Pool.Close(file);
+        _files.FileSystem.Delete(file.Path);
+    }
+}

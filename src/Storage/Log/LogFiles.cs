@@ -1,0 +1,127 @@
+using System.Buffers;
+
+using Tidemark.Storage.Files;
+
+namespace Tidemark.Storage.Log;
+
+/// <summary>The files of one log's directory by their names and meaning.</summary>
+internal sealed class LogFiles(FilePool pool, string directory)
+{
+    internal const string LockName = "tidemark.lock";
+    internal const string ManifestName = "manifest";
+    private const string TemporaryExtension = ".tmp";
+    private static readonly byte[] Zeros = new byte[256 * 1024];
+
+    internal FilePool Pool => pool;
+
+    internal IFileSystem FileSystem => pool.Files;
+
+    internal string Directory => directory;
+
+    internal string ManifestPath => Path.Combine(directory, ManifestName);
+
+    internal string PathOf(string name) => Path.Combine(directory, name);
+
+    internal string SegmentPath(long firstOffset) => PathOf(Segment.FileName(firstOffset));
+
+    /// <summary>A file that is not part of the log until it is renamed. Number it where several exist at once.</summary>
+    internal PooledFile Temporary(string name) => new(PathOf(name + TemporaryExtension));
+
+    internal static bool IsTemporary(string name) => name.EndsWith(TemporaryExtension, StringComparison.Ordinal);
+
+    internal void FlushDirectory() => FileSystem.FlushDirectory(directory);
+
+    /// <summary>The manifest, or null where there is none.</summary>
+    internal Manifest? ReadManifest()
+    {
+        if (!FileSystem.FileExists(ManifestPath)) return null;
+        return Manifest.Read(ManifestPath, ReadStart(ManifestPath, Manifest.Size));
+    }
+
+    /// <summary>Replaces the manifest as a whole, durably.</summary>
+    internal void WriteManifest(in Manifest manifest)
+    {
+        byte[] bytes = new byte[Manifest.Size];
+        manifest.Write(bytes);
+        string temporary = ManifestPath + TemporaryExtension;
+        FileSystem.Delete(temporary);
+        using (IFile file = FileSystem.Open(temporary, FileOpenMode.New))
+        {
+            file.Write(0, bytes);
+            file.Flush();
+        }
+
+        FileSystem.Move(temporary, ManifestPath);
+        FlushDirectory();
+    }
+
+    /// <summary>A segment as its file's header describes it.</summary>
+    internal Segment OpenSegment(long firstOffset, LogIdentity identity)
+    {
+        string path = SegmentPath(firstOffset);
+        SegmentHeader header = SegmentHeader.Read(path, ReadStart(path, SegmentHeader.Size), out uint chain);
+        if (header.Identity != identity) throw new FormatMismatchException(path, $"a segment of {identity}", $"one of {header.Identity}");
+        if (header.FirstOffset != firstOffset)
+            throw new CorruptDataException(path, 40, $"first offset {firstOffset} as in the file's name", $"{header.FirstOffset}");
+        return new Segment(new PooledFile(path), header, chain);
+    }
+
+    /// <summary>Removes a segment's file and its index. The directory is not flushed.</summary>
+    internal void Remove(Segment segment)
+    {
+        pool.Close(segment.File);
+        FileSystem.Delete(segment.IndexPath);
+        FileSystem.Delete(segment.File.Path);
+    }
+
+    /// <summary>Ends a segment's file at a position, durably: what is written there later starts from zeros.</summary>
+    internal void CutAt(Segment segment, long position)
+    {
+        FileSystem.Delete(segment.IndexPath);
+        using FilePool.FileLease lease = pool.Use(segment.File);
+        lease.File.SetLength(position);
+        lease.File.Flush();
+    }
+
+    /// <summary>Fills a part of a file with zeros. Not flushed.</summary>
+    internal void WriteZeros(PooledFile file, long from, long to, FileOpenMode mode = FileOpenMode.Existing)
+    {
+        using FilePool.FileLease lease = pool.Use(file, mode);
+        while (from < to)
+        {
+            int length = (int)Math.Min(to - from, Zeros.Length);
+            lease.File.Write(from, Zeros.AsSpan(0, length));
+            from += length;
+        }
+    }
+
+    /// <summary>Reads part of a segment, writes the same bytes again and flushes: pages whose earlier flush failed read well and are not on the disk.</summary>
+    internal void Rewrite(Segment segment, long from, long to)
+    {
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(FrameCursor.ChunkBytes);
+        try
+        {
+            using FilePool.FileLease lease = pool.Use(segment.File);
+            for (long at = from; at < to;)
+            {
+                int read = lease.File.Read(at, buffer.AsSpan(0, (int)Math.Min(buffer.Length, to - at)));
+                if (read == 0) break;
+                lease.File.Write(at, buffer.AsSpan(0, read));
+                at += read;
+            }
+
+            lease.File.Flush();
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private byte[] ReadStart(string path, int bytes)
+    {
+        byte[] start = new byte[bytes];
+        using IFile file = FileSystem.Open(path, FileOpenMode.Existing);
+        return start[..file.Read(0, start)];
+    }
+}

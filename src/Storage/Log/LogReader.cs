@@ -1,0 +1,283 @@
+using Tidemark.Storage.Log;
+
+namespace Tidemark;
+
+/// <summary>Reads a <see cref="SegmentedLog"/> record by record, both ways, from a place between two records.</summary>
+/// <remarks>
+/// Not thread-safe; open one for each thread. Checks every record it gives. Holds one 64 KiB buffer (more for larger records) and keeps the segment
+/// it stands in readable, also when that is trimmed meanwhile. Reads block for the disk where the file is not cached.
+/// </remarks>
+public sealed class LogReader : IDisposable
+{
+    private readonly SegmentedLog _log;
+    private readonly FrameCursor _cursor;
+    private readonly List<long> _behind = [];   // Positions of consecutive records up to the one last read backwards.
+    private Segment _segment;
+    private long _behindFirst;
+    private long _end;          // Where the log ended when last looked.
+    private int _epoch;
+    private uint? _chain;       // What the next frame must follow; null after a jump.
+    private bool _isPlaced;     // Whether the cursor stands at Next.
+    private bool _isDisposed;
+
+    internal LogReader(SegmentedLog log, long offset)
+    {
+        _log = log;
+        lock (log.Gate)
+        {
+            LogEngine engine = log.Engine;
+            if (offset < engine.Start || offset > engine.Readable.Offset) throw new OffsetOutOfRangeException(offset, engine.Start, engine.Readable.Offset);
+            _segment = engine.Segments.Containing(offset);
+            SegmentList.Pin(_segment);
+            _end = engine.Readable.Offset;
+            _epoch = engine.Epoch;
+        }
+
+        Next = offset;
+        _cursor = new FrameCursor(log.Group.Pool, _segment, SegmentHeader.Size);
+    }
+
+    /// <summary>Stands at or shortly before the first record at or after a time.</summary>
+    internal LogReader(SegmentedLog log, HybridTimestamp timestamp)
+        : this(log, StartOfReaching(log, timestamp))
+    {
+        SegmentIndex index = Index();
+        lock (log.Gate)
+        {
+            if (index.TryFindBefore(timestamp.Value, out IndexEntry entry) && entry.Offset < _end) Next = entry.Offset;
+        }
+    }
+
+    /// <summary>The offset of the record that <see cref="TryRead"/> gives next; <see cref="TryReadBack"/> gives the one before.</summary>
+    public long Next { get; private set; }
+
+    /// <summary>Reads the record at <see cref="Next"/> and steps behind it.</summary>
+    /// <param name="record">The record. Its payload is valid until the next call.</param>
+    /// <returns>False at the end of the log; a later call may find more.</returns>
+    /// <exception cref="CorruptDataException">The file is damaged here. The reader stays where it is.</exception>
+    /// <exception cref="OffsetOutOfRangeException">The records ahead were trimmed or truncated.</exception>
+    public bool TryRead(out LogRecord record)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        record = default;
+        if ((Next >= _end || _epoch != _log.Engine.Epoch) && !LookAgain()) return false;
+        if (!_isPlaced) Place(Next);
+        while (true)
+        {
+            long position = _cursor.Position;
+            FrameStatus status = _cursor.Next(out FrameHeader header, out ReadOnlyMemory<byte> payload);
+            bool isNext = status == FrameStatus.Frame && header.Offset == Next && (_chain is null || header.Chain == _chain);
+            if (!isNext)
+            {
+                if (_epoch == _log.Engine.Epoch) throw Damage(position, status);
+                if (!LookAgain()) return false;
+                Place(Next);
+                continue;
+            }
+
+            _chain = header.Checksum;
+            if (header.Type == FrameType.Seal)
+            {
+                StepOver(header.Checksum);
+                continue;
+            }
+
+            Next++;
+            record = ToRecord(header, payload);
+            return true;
+        }
+    }
+
+    /// <summary>Reads the record before <see cref="Next"/> and steps in front of it.</summary>
+    /// <param name="record">The record. Its payload is valid until the next call.</param>
+    /// <returns>False at the start of the log.</returns>
+    /// <exception cref="CorruptDataException">The file is damaged here. The reader stays where it is.</exception>
+    /// <exception cref="OffsetOutOfRangeException">The place was truncated away.</exception>
+    public bool TryReadBack(out LogRecord record)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        record = default;
+        if (_epoch != _log.Engine.Epoch) LookAgain();
+        long target = Next - 1;
+        if (target < _segment.FirstOffset && !StepBack(target)) return false;
+        if (target < _behindFirst || target >= _behindFirst + _behind.Count) CollectUpTo(target);
+        _cursor.Seek(_segment, _behind[(int)(target - _behindFirst)], Limit());
+        FrameStatus status = _cursor.Next(out FrameHeader header, out ReadOnlyMemory<byte> payload);
+        if (status != FrameStatus.Frame || header.Offset != target) throw Damage(_cursor.Position, status);
+        Next = target;
+        _isPlaced = false;
+        record = ToRecord(header, payload);
+        return true;
+    }
+
+    /// <summary>Lets the segment and the buffer go.</summary>
+    public void Dispose()
+    {
+        if (_isDisposed) return;
+        _isDisposed = true;
+        _cursor.Dispose();
+        lock (_log.Gate) Unpin();
+    }
+
+    private static long StartOfReaching(SegmentedLog log, HybridTimestamp timestamp)
+    {
+        lock (log.Gate) return Math.Min(log.Engine.Segments.Reaching(timestamp.Value).FirstOffset, log.Engine.Readable.Offset);
+    }
+
+    private static LogRecord ToRecord(in FrameHeader header, ReadOnlyMemory<byte> payload) =>
+        new(header.Offset, header.Term, new HybridTimestamp(header.Timestamp), header.Kind, payload);
+
+    /// <summary>Asks the log where it ends now and whether it was cut; true where a record stands at Next.</summary>
+    private bool LookAgain()
+    {
+        lock (_log.Gate)
+        {
+            LogEngine engine = _log.Engine;
+            _end = engine.Readable.Offset;
+            if (_epoch != engine.Epoch)
+            {
+                if (Next > _end) throw new OffsetOutOfRangeException(Next, engine.Start, _end);
+                _epoch = engine.Epoch;
+                Enter(engine.Segments.Containing(Next));
+                _cursor.Drop();
+                _behind.Clear();
+                _isPlaced = false;
+            }
+            else
+            {
+                _cursor.RaiseLimit(LimitUnderGate());
+            }
+        }
+
+        return Next < _end;
+    }
+
+    /// <summary>Moves the cursor to the frame of an offset in the segment.</summary>
+    private void Place(long offset)
+    {
+        SegmentIndex index = Index();
+        long position = SegmentHeader.Size;
+        long at = _segment.FirstOffset;
+        long limit;
+        lock (_log.Gate)
+        {
+            if (index.TryFindOffset(offset, out IndexEntry entry)) (at, position) = (entry.Offset, entry.Position);
+            limit = LimitUnderGate();
+        }
+
+        _cursor.Seek(_segment, position, limit);
+        _chain = at == _segment.FirstOffset ? _segment.HeaderChain : null;
+        for (; at < offset; at++) _chain = Walk(at);
+        _isPlaced = true;
+    }
+
+    /// <summary>Notes the positions of the records from an index entry to a target.</summary>
+    private void CollectUpTo(long target)
+    {
+        SegmentIndex index = Index();
+        long position = SegmentHeader.Size;
+        long at = _segment.FirstOffset;
+        lock (_log.Gate)
+        {
+            if (index.TryFindOffset(target, out IndexEntry entry)) (at, position) = (entry.Offset, entry.Position);
+        }
+
+        _behind.Clear();
+        _behindFirst = at;
+        _cursor.Seek(_segment, position, Limit());
+        for (; at <= target; at++)
+        {
+            _behind.Add(_cursor.Position);
+            if (at < target) Walk(at);
+        }
+    }
+
+    private uint Walk(long expectedOffset)
+    {
+        long position = _cursor.Position;
+        FrameStatus status = _cursor.Next(out FrameHeader header, out _);
+        if (status != FrameStatus.Frame || header.Offset != expectedOffset) throw Damage(position, status);
+        return header.Checksum;
+    }
+
+    private SegmentIndex Index()
+    {
+        lock (_log.Gate)
+        {
+            if (_segment.Index is { } known) return known;
+        }
+
+        (SegmentIndex index, long end) = _log.Engine.Segments.LoadIndex(_segment);
+        lock (_log.Gate)
+        {
+            _segment.End = end;
+            return _segment.Index ??= index;
+        }
+    }
+
+    /// <summary>Goes on at the start of the segment behind a seal.</summary>
+    private void StepOver(uint sealChecksum)
+    {
+        lock (_log.Gate)
+        {
+            LogEngine engine = _log.Engine;
+            Segment? next = engine.Segments.After(_segment);
+            if (next is null) throw new OffsetOutOfRangeException(Next, engine.Start, engine.Readable.Offset);
+            if (next.Header.PreviousChain != sealChecksum)
+                throw new CorruptDataException(next.File.Path, 72, $"chain {FileStamp.Hex(sealChecksum)} from the segment before", FileStamp.Hex(next.Header.PreviousChain));
+            Enter(next);
+            _chain = next.HeaderChain;
+            _cursor.Seek(next, SegmentHeader.Size, LimitUnderGate());
+        }
+    }
+
+    private bool StepBack(long target)
+    {
+        lock (_log.Gate)
+        {
+            LogEngine engine = _log.Engine;
+            if (target < engine.Start) return false;
+            Enter(engine.Segments.Containing(target));
+        }
+
+        _behind.Clear();
+        _isPlaced = false;
+        return true;
+    }
+
+    private void Enter(Segment segment)
+    {
+        if (segment == _segment) return;
+        SegmentList.Pin(segment);
+        Unpin();
+        _segment = segment;
+    }
+
+    private void Unpin()
+    {
+        if (SegmentList.Unpin(_segment)) _log.ScheduleUnderGate();
+    }
+
+    private long Limit()
+    {
+        lock (_log.Gate) return LimitUnderGate();
+    }
+
+    /// <summary>Bytes beyond this may still be written: what the log has not completed yet.</summary>
+    private long LimitUnderGate()
+    {
+        LogPoint readable = _log.Engine.Readable;
+        if (readable.Segment == _segment.FirstOffset) return readable.Position;
+        return readable.Segment > _segment.FirstOffset ? long.MaxValue : SegmentHeader.Size;
+    }
+
+    private CorruptDataException Damage(long position, FrameStatus status) => new(
+        _segment.File.Path, position, $"the frame of offset {Next} or near it",
+        status switch
+        {
+            FrameStatus.Frame => "a frame of another place",
+            FrameStatus.Nothing => "zeros or the end of the file",
+            FrameStatus.BadPayload => "a payload whose checksum does not fit",
+            _ => "bytes that are no frame of this place",
+        });
+}

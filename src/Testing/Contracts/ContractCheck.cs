@@ -1,0 +1,45 @@
+namespace Tidemark.Testing;
+
+/// <summary>The checks that contract suites are written with; they need no test framework.</summary>
+internal static class ContractCheck
+{
+    public static void True(bool condition, string rule)
+    {
+        if (!condition) throw new ContractViolationException(rule);
+    }
+
+    public static void Equal<T>(T expected, T actual, string rule)
+    {
+        if (!EqualityComparer<T>.Default.Equals(expected, actual))
+            throw new ContractViolationException($"{rule} Expected {expected}, found {actual}.");
+    }
+
+    public static void SameBytes(ReadOnlySpan<byte> expected, ReadOnlySpan<byte> actual, string rule)
+    {
+        int common = expected.CommonPrefixLength(actual);
+        if (common == expected.Length && common == actual.Length) return;
+        throw new ContractViolationException(
+            $"{rule} Expected {expected.Length} bytes, found {actual.Length}; they differ from byte {common} on.");
+    }
+
+    public static void SameItems(IEnumerable<string> expected, IEnumerable<string> actual, string rule) =>
+        Equal(string.Join(", ", expected), string.Join(", ", actual), rule);
+
+    /// <summary>The action throws exactly this type or, where <paramref name="orDerived"/>, one derived from it.</summary>
+    public static TError Throws<TError>(Action action, string rule, bool orDerived = false)
+        where TError : Exception
+    {
+        Exception? seen = null;
+        try
+        {
+            action();
+        }
+        catch (Exception e)
+        {
+            seen = e;
+        }
+        return seen is TError error && (orDerived || error.GetType() == typeof(TError))
+            ? error
+            : throw new ContractViolationException($"{rule} Expected {typeof(TError).Name}, found {seen?.GetType().Name ?? "no error"}.", seen);
+    }
+}
