@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -27,7 +28,7 @@ internal static class Crc32C
     {
         uint state = ~crc;
         ref byte at = ref MemoryMarshal.GetReference(bytes);
-        int left = bytes.Length;
+        nint left = bytes.Length;
 
         for (; left >= 3 * LongLaneBytes; left -= 3 * LongLaneBytes)
         {
@@ -41,18 +42,9 @@ internal static class Crc32C
             at = ref Unsafe.Add(ref at, 3 * ShortLaneBytes);
         }
 
-        for (; left >= sizeof(ulong); left -= sizeof(ulong))
-        {
-            state = BitOperations.Crc32C(state, ReadLittleEndian(ref at));
-            at = ref Unsafe.Add(ref at, sizeof(ulong));
-        }
-
-        for (; left > 0; left--)
-        {
-            state = BitOperations.Crc32C(state, at);
-            at = ref Unsafe.Add(ref at, 1);
-        }
-
+        nint i = 0;
+        for (; i <= left - sizeof(ulong); i += sizeof(ulong)) state = BitOperations.Crc32C(state, ReadLittleEndian(ref Unsafe.Add(ref at, i)));
+        for (; i < left; i++) state = BitOperations.Crc32C(state, Unsafe.Add(ref at, i));
         return ~state;
     }
 
@@ -78,6 +70,6 @@ internal static class Crc32C
     private static ulong ReadLittleEndian(ref byte at)
     {
         ulong value = Unsafe.ReadUnaligned<ulong>(ref at);
-        return BitConverter.IsLittleEndian ? value : System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(value);
+        return BitConverter.IsLittleEndian ? value : BinaryPrimitives.ReverseEndianness(value);
     }
 }

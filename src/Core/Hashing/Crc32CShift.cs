@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Tidemark.Core.Hashing;
 
 /// <summary>Moves a CRC-32C state past a fixed count of zero bytes in four table look-ups, whatever the count.</summary>
@@ -16,7 +18,7 @@ internal sealed class Crc32CShift
         for (int bit = 0; bit < 32; bit++)
         {
             uint image = 1u << bit;
-            for (int i = 0; i < zeroBytes; i++) image = System.Numerics.BitOperations.Crc32C(image, (byte)0);
+            for (int i = 0; i < zeroBytes; i++) image = BitOperations.Crc32C(image, (byte)0);
             _images[(bit / 8 * 256) + (1 << (bit % 8))] = image;
         }
 
