@@ -74,6 +74,19 @@ internal sealed class LogFiles(FilePool pool, string directory)
         FileSystem.Delete(segment.File.Path);
     }
 
+    /// <summary>Removes the file of a segment behind the log's end. The directory is not flushed.</summary>
+    /// <remarks>Emptied first, durably: should the name come back after a failed flush of the directory, it brings no record with it.</remarks>
+    internal void Withdraw(string path)
+    {
+        using (IFile file = FileSystem.Open(path, FileOpenMode.Existing))
+        {
+            file.SetLength(0);
+            file.Flush();
+        }
+
+        FileSystem.Delete(path);
+    }
+
     /// <summary>Ends a segment's file at a position, durably: what is written there later starts from zeros.</summary>
     internal void CutAt(Segment segment, long position)
     {
@@ -95,22 +108,44 @@ internal sealed class LogFiles(FilePool pool, string directory)
         }
     }
 
-    /// <summary>Reads part of a segment, writes the same bytes again and flushes: pages whose earlier flush failed read well and are not on the disk.</summary>
+    /// <summary>Reads part of a segment, writes the same bytes again in place, and flushes.</summary>
     internal void Rewrite(Segment segment, long from, long to)
+    {
+        using FilePool.FileLease lease = pool.Use(segment.File);
+        Copy(lease.File, lease.File, from, to);
+        lease.File.Flush();
+    }
+
+    /// <summary>Puts a copy of a segment's file, up to a position, in its place under its name, durably.</summary>
+    internal void Replace(Segment segment, long to)
+    {
+        PooledFile copy = Temporary("spare");
+        FileSystem.Delete(copy.Path);
+        using (FilePool.FileLease source = pool.Use(segment.File))
+        using (FilePool.FileLease target = pool.Use(copy, FileOpenMode.New))
+        {
+            Copy(source.File, target.File, 0, to);
+            target.File.Flush();
+        }
+
+        pool.Close(segment.File);
+        pool.Close(copy);
+        FileSystem.Move(copy.Path, segment.File.Path);
+        FlushDirectory();
+    }
+
+    private static void Copy(IFile source, IFile target, long from, long to)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(FrameCursor.ChunkBytes);
         try
         {
-            using FilePool.FileLease lease = pool.Use(segment.File);
             for (long at = from; at < to;)
             {
-                int read = lease.File.Read(at, buffer.AsSpan(0, (int)Math.Min(buffer.Length, to - at)));
+                int read = source.Read(at, buffer.AsSpan(0, (int)Math.Min(buffer.Length, to - at)));
                 if (read == 0) break;
-                lease.File.Write(at, buffer.AsSpan(0, read));
+                target.Write(at, buffer.AsSpan(0, read));
                 at += read;
             }
-
-            lease.File.Flush();
         }
         finally
         {

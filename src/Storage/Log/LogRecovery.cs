@@ -109,6 +109,11 @@ internal sealed class LogRecovery(LogFiles files, LogOptions options, Random ran
 
         starts.RemoveAll(start => start < first);
         if (starts.Count == 0 || starts[0] != first) throw Missing(first);
+        while (starts.Count > 1 && IsEmpty(files.SegmentPath(starts[^1])))
+        {
+            files.FileSystem.Delete(files.SegmentPath(starts[^1]));   // Withdrawn; were it lost instead, a seal or the manifest would miss it.
+            starts.RemoveAt(starts.Count - 1);
+        }
 
         List<Segment> segments = [];
         foreach (long start in starts)
@@ -125,6 +130,12 @@ internal sealed class LogRecovery(LogFiles files, LogOptions options, Random ran
         }
 
         return segments;
+    }
+
+    private bool IsEmpty(string path)
+    {
+        using IFile file = files.FileSystem.Open(path, FileOpenMode.Existing);
+        return file.Length == 0;
     }
 
     private CorruptDataException Missing(long first) => new(files.SegmentPath(first), 0, "a segment of this log", "no such file");
@@ -200,9 +211,19 @@ internal sealed class LogRecovery(LogFiles files, LogOptions options, Random ran
 
         var report = new LogRecoveryReport(false, false, null, 0, 0);
         if (!isWhole) report = Cut(segments, scan, at);
-        for (int i = proven; i <= at; i++) files.Rewrite(segments[i], Math.Max(0, scans[i].LastMark), scans[i].End);
-        files.FlushDirectory();
+        for (int i = proven; i <= at; i++) MakeCertain(segments[i], scans[i], isNameProven: scans[i].LastMark >= 0 || segments[i].FirstOffset <= point.Segment);
+        files.WriteManifest(manifest with { Point = new LogPoint(segment.FirstOffset, scan.End, scan.NextOffset) });
         return Ready(manifest.Identity, segments, scan, ManifestState.Open, report);
+    }
+
+    /// <summary>
+    /// Puts on the disk once more what no flush mark covers. A process may have ended between a failed flush and its report: then bytes and names
+    /// look well, and a flush that finds nothing to write would not save them.
+    /// </summary>
+    private void MakeCertain(Segment segment, SegmentScan scan, bool isNameProven)
+    {
+        if (isNameProven) files.Rewrite(segment, Math.Max(0, scan.LastMark), scan.End);
+        else files.Replace(segment, scan.End);
     }
 
     private LogRecoveryReport Cut(List<Segment> segments, SegmentScan scan, int at)
@@ -212,7 +233,8 @@ internal sealed class LogRecovery(LogFiles files, LogOptions options, Random ran
         foreach (Segment later in segments.Skip(at + 1))
         {
             bytes += LastByte(later) - SegmentHeader.Size;
-            files.Remove(later);
+            files.Pool.Close(later.File);
+            files.Withdraw(later.File.Path);
         }
 
         if (segments.Count > at + 1) files.FlushDirectory();

@@ -164,15 +164,22 @@ public sealed class LogCrashTests
             disk.BeforeOperation = null;
             long end = log.End;
             log.Append(new LogEntry("goes on"u8.ToArray()));
+            log.Flush();
+            AssertGoesOn(SyncLog.Open(disk.Crash(CrashLoss.Everything).Disk, options), end);   // What was cut must be gone from the disk too.
             log.Close();
             SyncLog again = SyncLog.Open(disk, options);
             Assert.True(again.Engine.Recovery.WasClosedCleanly);
-            Assert.Equal(end + 1, again.End);
-            Assert.Equal("goes on"u8.ToArray(), again.ReadAll()[^1]);
+            AssertGoesOn(again, end);
         }
         catch (Exception e) when (e is not Xunit.Sdk.XunitException { Message: var message } || !message.StartsWith("after ", StringComparison.Ordinal))
         {
             throw new Xunit.Sdk.XunitException($"after {story()}\n{e}");
         }
+    }
+
+    private static void AssertGoesOn(SyncLog log, long offset)
+    {
+        Assert.Equal(offset + 1, log.End);
+        Assert.Equal("goes on"u8.ToArray(), log.ReadAll()[^1]);
     }
 }
