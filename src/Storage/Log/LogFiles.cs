@@ -111,41 +111,19 @@ internal sealed class LogFiles(FilePool pool, string directory)
     /// <summary>Reads part of a segment, writes the same bytes again in place, and flushes.</summary>
     internal void Rewrite(Segment segment, long from, long to)
     {
-        using FilePool.FileLease lease = pool.Use(segment.File);
-        Copy(lease.File, lease.File, from, to);
-        lease.File.Flush();
-    }
-
-    /// <summary>Puts a copy of a segment's file, up to a position, in its place under its name, durably.</summary>
-    internal void Replace(Segment segment, long to)
-    {
-        PooledFile copy = Temporary("spare");
-        FileSystem.Delete(copy.Path);
-        using (FilePool.FileLease source = pool.Use(segment.File))
-        using (FilePool.FileLease target = pool.Use(copy, FileOpenMode.New))
-        {
-            Copy(source.File, target.File, 0, to);
-            target.File.Flush();
-        }
-
-        pool.Close(segment.File);
-        pool.Close(copy);
-        FileSystem.Move(copy.Path, segment.File.Path);
-        FlushDirectory();
-    }
-
-    private static void Copy(IFile source, IFile target, long from, long to)
-    {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(FrameCursor.ChunkBytes);
         try
         {
+            using FilePool.FileLease lease = pool.Use(segment.File);
             for (long at = from; at < to;)
             {
-                int read = source.Read(at, buffer.AsSpan(0, (int)Math.Min(buffer.Length, to - at)));
+                int read = lease.File.Read(at, buffer.AsSpan(0, (int)Math.Min(buffer.Length, to - at)));
                 if (read == 0) break;
-                target.Write(at, buffer.AsSpan(0, read));
+                lease.File.Write(at, buffer.AsSpan(0, read));
                 at += read;
             }
+
+            lease.File.Flush();
         }
         finally
         {

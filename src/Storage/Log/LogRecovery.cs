@@ -41,7 +41,7 @@ internal sealed class LogRecovery(LogFiles files, LogOptions options, Random ran
 
     private void CheckIdentity(LogIdentity identity)
     {
-        var wanted = new LogIdentity(options.StoreId ?? identity.StoreId, options.ShardId);
+        var wanted = new LogIdentity(options.StoreId ?? identity.StoreId, options.ShardId ?? identity.ShardId);
         if (identity != wanted) throw new FormatMismatchException(files.ManifestPath, $"the log of {wanted}", $"the log of {identity}");
     }
 
@@ -51,7 +51,7 @@ internal sealed class LogRecovery(LogFiles files, LogOptions options, Random ran
         foreach (long start in starts) files.FileSystem.Delete(files.SegmentPath(start));
 
         Guid storeId = options.StoreId ?? RandomGuid();
-        var identity = new LogIdentity(storeId, options.ShardId);
+        var identity = new LogIdentity(storeId, options.ShardId ?? 0);
         var header = new SegmentHeader(identity, options.FirstOffset, (ulong)random.NextInt64(long.MinValue, long.MaxValue), 0, 0, 0);
         byte[] bytes = new byte[SegmentHeader.Size];
         uint chain = header.Write(bytes);
@@ -211,19 +211,11 @@ internal sealed class LogRecovery(LogFiles files, LogOptions options, Random ran
 
         var report = new LogRecoveryReport(false, false, null, 0, 0);
         if (!isWhole) report = Cut(segments, scan, at);
-        for (int i = proven; i <= at; i++) MakeCertain(segments[i], scans[i], isNameProven: scans[i].LastMark >= 0 || segments[i].FirstOffset <= point.Segment);
+        // A process may have ended between a failed flush and its report: then bytes and the manifest's name look well, and a flush that finds nothing to
+        // write would not save them. (A segment's name is proven: nothing is written behind its header before its directory was flushed.)
+        for (int i = proven; i <= at; i++) files.Rewrite(segments[i], Math.Max(0, scans[i].LastMark), scans[i].End);
         files.WriteManifest(manifest with { Point = new LogPoint(segment.FirstOffset, scan.End, scan.NextOffset) });
         return Ready(manifest.Identity, segments, scan, ManifestState.Open, report);
-    }
-
-    /// <summary>
-    /// Puts on the disk once more what no flush mark covers. A process may have ended between a failed flush and its report: then bytes and names
-    /// look well, and a flush that finds nothing to write would not save them.
-    /// </summary>
-    private void MakeCertain(Segment segment, SegmentScan scan, bool isNameProven)
-    {
-        if (isNameProven) files.Rewrite(segment, Math.Max(0, scan.LastMark), scan.End);
-        else files.Replace(segment, scan.End);
     }
 
     private LogRecoveryReport Cut(List<Segment> segments, SegmentScan scan, int at)

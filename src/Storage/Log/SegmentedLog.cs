@@ -75,6 +75,9 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
     /// <summary>The store the log belongs to.</summary>
     public Guid StoreId => _engine.Identity.StoreId;
 
+    /// <summary>The shard the log belongs to.</summary>
+    public long ShardId => _engine.Identity.ShardId;
+
     /// <summary>What opening the log found and did.</summary>
     public LogRecoveryReport Recovery => _engine.Recovery;
 

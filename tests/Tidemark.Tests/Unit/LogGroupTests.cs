@@ -43,8 +43,8 @@ public sealed class LogGroupTests
         await using (SegmentedLog log = await OpenAsync(disk, new LogOptions { StoreId = store, ShardId = 4 })) await AppendAsync(log, "a");
         await Assert.ThrowsAsync<FormatMismatchException>(async () => await OpenAsync(disk, new LogOptions { StoreId = Guid.Empty, ShardId = 4 }));
         await Assert.ThrowsAsync<FormatMismatchException>(async () => await OpenAsync(disk, new LogOptions { StoreId = store, ShardId = 5 }));
-        await using SegmentedLog again = await OpenAsync(disk, new LogOptions { ShardId = 4 });
-        Assert.Equal(store, again.StoreId);
+        await using SegmentedLog again = await OpenAsync(disk);
+        Assert.Equal((store, 4), (again.StoreId, again.ShardId));
         Assert.Equal(["a"], await AllAsync(again));
     }
 }
