@@ -35,7 +35,7 @@ internal sealed class FaultyFile(FaultyDisk disk, string path, FileImage image) 
         {
             ThrowIfUnusable();
             if (bytes.IsEmpty) return;
-            int fitting = (int)Math.Clamp(image.Length - position + disk.FreeBytes, 0, bytes.Length);
+            int fitting = (int)Math.Clamp(image.Length - position + Math.Max(0, disk.FreeBytes), 0, bytes.Length);
             var operation = new DiskOperation(0, DiskOperationKind.Write, path, position, bytes.Length);
             Verdict verdict = disk.Plan.Begin(operation, FaultKind.WriteError, hasRoom: fitting == bytes.Length);
             int done = verdict switch
