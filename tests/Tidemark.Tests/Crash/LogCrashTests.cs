@@ -8,13 +8,11 @@ namespace Tidemark.Tests.Crash;
 /// </summary>
 public sealed class LogCrashTests
 {
-    private static readonly int Factor = int.TryParse(Environment.GetEnvironmentVariable("TIDEMARK_SOAK"), out int factor) ? factor : 1;
-
     [Fact]
     public void Whatever_a_power_cut_leaves_opens_with_everything_acknowledged_and_nothing_else()
     {
         int states = 0;
-        for (int seed = 1; seed <= 6 * Factor; seed++) states += CutAtEveryOperation(seed, statesPerOperation: 8, LogDurability.Durable);
+        for (int seed = 1; seed <= Soak.Times(6); seed++) states += CutAtEveryOperation(seed, statesPerOperation: 8, LogDurability.Durable);
         Assert.True(states >= 10_000, $"only {states} states");
     }
 
@@ -22,7 +20,7 @@ public sealed class LogCrashTests
     public void With_relaxed_durability_a_power_cut_takes_a_tail_and_what_was_flushed_stays()
     {
         int states = 0;
-        for (int seed = 100; seed < 100 + (2 * Factor); seed++) states += CutAtEveryOperation(seed, statesPerOperation: 6, LogDurability.Buffered);
+        for (int seed = 100; seed < 100 + Soak.Times(2); seed++) states += CutAtEveryOperation(seed, statesPerOperation: 6, LogDurability.Buffered);
         Assert.True(states >= 1_000, $"only {states} states");
     }
 
@@ -30,7 +28,7 @@ public sealed class LogCrashTests
     public void A_crash_while_a_crash_is_being_recovered_loses_nothing_either()
     {
         int states = 0;
-        for (int seed = 200; seed < 200 + (2 * Factor); seed++)
+        for (int seed = 200; seed < 200 + Soak.Times(2); seed++)
         {
             var workload = new LogWorkload(seed, LogDurability.Durable);
             var disk = new FaultyFileSystem(seed);
