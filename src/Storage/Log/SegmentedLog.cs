@@ -187,13 +187,17 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
 
     /// <summary>Removes whole segments whose records all lie below an offset. Records at or above it are never removed.</summary>
     /// <returns>The log's first offset afterwards: at or below the one asked for.</returns>
+    /// <exception cref="StoreFullException">There is no room for a new manifest, 128 bytes. Nothing was removed; it works again once there is.</exception>
+    /// <exception cref="StoreFailedException">The disk refused.</exception>
     /// <remarks>Durable on return. Disk space is given back at once, but for files that a reader holds and one kept for reuse.</remarks>
     public async Task<long> TrimBeforeAsync(long offset, CancellationToken cancellationToken = default)
     {
         await Command(() =>
         {
-            RunRound(() => _engine.BeginTrim(offset, _group.Now));
+            StoreFullException? noRoom = RunRound(() => _engine.BeginTrim(offset, _group.Now));
             lock (_gate) _engine.ThrowIfFailed();
+            if (noRoom is not null) throw noRoom;
+            RunRound(_begin);   // The files go.
         }).WaitAsync(cancellationToken).ConfigureAwait(false);
         return Start;
     }
@@ -203,6 +207,8 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
     /// <param name="cancellationToken">Ends the wait. The log may still be cut.</param>
     /// <exception cref="OffsetOutOfRangeException">The offset was trimmed.</exception>
     /// <exception cref="ArgumentException">The offset lies inside a batch.</exception>
+    /// <exception cref="StoreFullException">There is no room for a new manifest, 128 bytes. Nothing was removed; it works again once there is.</exception>
+    /// <exception cref="StoreFailedException">The disk refused. Whether the log was cut is known after it is opened again.</exception>
     /// <remarks>Appends wait meanwhile. Readers beyond the cut get <see cref="OffsetOutOfRangeException"/>.</remarks>
     public Task TruncateAfterAsync(long lastKept, CancellationToken cancellationToken = default) => Command(() =>
     {
@@ -286,6 +292,8 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
         LogVerifier.Run(this, progress, cancellationToken);
 
     /// <summary>Completes what was appended, marks the log as closed cleanly, and releases its files.</summary>
+    /// <exception cref="StoreFullException">There is no room for the mark. All that completed is there; the log opens as after a crash.</exception>
+    /// <exception cref="StoreFailedException">The disk refused. All that completed is there; the log opens as after a crash.</exception>
     public ValueTask DisposeAsync()
     {
         lock (_gate)
@@ -318,7 +326,8 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
 
         lock (_gate)
         {
-            bool again = _commands.Count > 0 || (!_pausedForRoom && _engine.HasWork(_group.Now));
+            bool isPaused = _pausedForRoom && !_engine.HasBytes;   // What has its room already does not wait for more.
+            bool again = _commands.Count > 0 || (!isPaused && _engine.HasWork(_group.Now));
             if (!again)
             {
                 _isScheduled = false;
@@ -331,33 +340,37 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
     }
 
     /// <summary>One round: decided under the gate, done without it, concluded under it; then the appends it completed are answered.</summary>
-    private void RunRound(Func<FlushRound?> begin)
+    /// <returns>Why there was no room for something, or null.</returns>
+    private StoreFullException? RunRound(Func<FlushRound?> begin)
     {
         FlushRound? round;
         lock (_gate) round = _engine.Failure is null ? begin() : null;   // A log that failed touches the disk no more.
         if (round is null)
         {
             FinishReached();
-            return;
+            return null;
         }
 
         long started = _group.TimeProvider.GetTimestamp();
         _engine.Execute(round);
         LogMetrics.Flushed(round, _group.TimeProvider.GetElapsedTime(started));
         Exception? failure;
+        StoreFullException? noRoom;
         lock (_gate)
         {
             bool failedBefore = _engine.Failure is not null;
             _engine.Complete(round);
             failure = _engine.Failure is { } first ? _engine.Failed(first) : null;
+            noRoom = round.NoRoom;
             if (failure is not null && !failedBefore) LogMessages.Failed(_logger, Directory, failure);
-            if (round.NoRoom is { } full && !_pausedForRoom) LogMessages.NoRoom(_logger, Directory, full);
-            _pausedForRoom = round.NoRoom is not null;
-            Conclude(failure, round.NoRoom);
+            if (noRoom is not null && !_pausedForRoom) LogMessages.NoRoom(_logger, Directory, noRoom);
+            _pausedForRoom = noRoom is not null;
+            Conclude(failure, noRoom);
         }
 
         foreach (AppendWaiter waiter in _reached) waiter.Finish(failure);
         _reached.Clear();
+        return noRoom;
     }
 
     /// <summary>Under the gate: collects the appends that are complete, or all of them after a failure, and lets blocked ones try again.</summary>
