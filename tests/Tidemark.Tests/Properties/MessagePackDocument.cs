@@ -88,7 +88,7 @@ internal sealed record MessagePackDocument(byte[] Bytes, string Text)
                 text.Append('b').Append(Convert.ToHexStringLower(bytes));
                 break;
             case 7:
-                sbyte type = (sbyte)chance.Next(0, 127);
+                sbyte type = (sbyte)(chance.Next(4) == 0 ? chance.Next(-128, -1) : chance.Next(128));   // -1 is a time.
                 byte[] content = RandomBytes(chance, chance.Next(2) == 0 ? 1 << chance.Next(6) : RandomLength(chance));
                 writer.WriteExtensionFormatHeader(new ExtensionHeader(type, (uint)content.Length));
                 writer.WriteRaw(content);
