@@ -76,6 +76,11 @@ internal sealed class BareLog : IDisposable
                     if (_isStopped) return;
                     Monitor.Wait(_gate);
                 }
+            }
+
+            Thread.Yield();   // Writers that were answered together come back together: a moment later there are more of them.
+            lock (_gate)
+            {
 
                 (_filling, _writing) = (_writing, _filling);
                 (_waiting, _answering) = (_answering, _waiting);

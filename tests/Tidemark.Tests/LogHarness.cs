@@ -7,13 +7,13 @@ namespace Tidemark.Tests;
 /// <summary>What the tests of the log share: a log on a memory disk with a hand-set clock, and its records as text.</summary>
 internal static class LogHarness
 {
-    internal const string Directory = "/data/log";
+    internal const string LogDirectory = "/data/log";
 
     internal static LogGroupOptions On(IFileSystem disk, TimeProvider? time = null) =>
         new() { FileSystem = disk, TimeProvider = time ?? new ManualTimeProvider(), Random = new Random(7) };
 
     internal static ValueTask<SegmentedLog> OpenAsync(IFileSystem disk, LogOptions? options = null, TimeProvider? time = null) =>
-        SegmentedLog.OpenAsync(Directory, options, On(disk, time));
+        SegmentedLog.OpenAsync(LogDirectory, options, On(disk, time));
 
     internal static ReadOnlyMemory<byte> Bytes(string text) => Encoding.UTF8.GetBytes(text);
 

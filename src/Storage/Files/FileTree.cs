@@ -81,6 +81,13 @@ internal sealed class FileTree<TFile>
         return Find(source) ?? throw Missing(source);
     }
 
+    /// <summary>Finds the file a removal is about, or null where there is none.</summary>
+    public TFile? FindToDelete(FilePlace place)
+    {
+        RequireNoDirectory(place);
+        return Find(place);
+    }
+
     public void Put(FilePlace place, TFile file)
     {
         AddDirectory(place.Directory);

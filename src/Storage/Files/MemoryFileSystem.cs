@@ -76,8 +76,7 @@ public sealed class MemoryFileSystem : IFileSystem
         var place = FilePlace.Of(path);
         lock (_gate)
         {
-            if (_tree.HasDirectory(place.ToString())) throw new IOException($"'{place}' is a directory, not a file.");
-            _tree.Find(place)?.Release();
+            _tree.FindToDelete(place)?.Release();
             _tree.Remove(place);
         }
     }

@@ -36,6 +36,7 @@ internal readonly struct FrameHeader
 {
     internal const int Size = 48;
     internal const int Alignment = 8;
+    private const byte EndByte = 0x45;       // "E": the last byte of padding, so that a frame never ends in zero and a missing end shows.
     private const uint Sync = 0x4D41_5246;   // "FRAM": makes the last word of a header never zero, and a lost frame quick to find.
 
     internal uint Checksum { get; init; }
@@ -66,8 +67,8 @@ internal readonly struct FrameHeader
 
     internal bool EndsBatch => (Flags & FrameFlags.MoreInBatch) == 0;
 
-    /// <summary>The bytes a payload takes with its padding.</summary>
-    internal static int Padded(int payloadLength) => (payloadLength + (Alignment - 1)) & ~(Alignment - 1);
+    /// <summary>The bytes a payload takes with its padding: none, or the next multiple of 8 above it.</summary>
+    internal static int Padded(int payloadLength) => payloadLength == 0 ? 0 : (payloadLength + Alignment) & ~(Alignment - 1);
 
     /// <summary>The start value of all header checksums in a segment.</summary>
     internal static uint Seed(ulong salt) => BitOperations.Crc32C(uint.MaxValue, salt);
@@ -83,7 +84,11 @@ internal readonly struct FrameHeader
         int padded = Padded(payload.Length);
         Span<byte> body = target.Slice(Size, padded);
         payload.CopyTo(body);
-        body[payload.Length..].Clear();
+        if (padded > 0)
+        {
+            body[payload.Length..].Clear();
+            body[^1] = EndByte;
+        }
 
         Span<byte> head = target[..Size];
         BinaryPrimitives.WriteUInt32LittleEndian(head[4..], Crc32C.Compute(body));

@@ -16,9 +16,8 @@ internal static class LogCut
         LogPoint point = manifest.Point;
         foreach (long start in starts)
         {
-            string path = files.SegmentPath(start);
-            if (start >= point.Segment) files.FileSystem.Delete(Path.ChangeExtension(path, Segment.IndexExtension));
-            if (start > point.Segment) files.FileSystem.Delete(path);
+            if (start >= point.Segment) files.FileSystem.Delete(Path.ChangeExtension(files.SegmentPath(start), Segment.IndexExtension));
+            if (start > point.Segment) files.Withdraw(files.SegmentPath(start));
         }
 
         files.FlushDirectory();

@@ -17,11 +17,12 @@ internal sealed class LogDisk(LogFiles files, LogIdentity identity, Random rando
         try
         {
             if (round.OpensManifest) WriteManifest(round.Start, round.Flushed, ManifestState.Open);
-            MakeRoom(round);
+            ExtendActive(round);
             if (round.Batch is { } batch) Write(batch);
             if (round.Flush) FlushAll();
             else foreach (Segment segment in _unflushed) files.Pool.SetUnflushed(segment.File, true);
             FinishSealed(round.Flush);
+            MakeSpare(round);   // After the write, which may be what turns the last spare into a segment.
         }
         catch (Exception e)
         {
@@ -50,13 +51,20 @@ internal sealed class LogDisk(LogFiles files, LogIdentity identity, Random rando
         return new Segment(file, header, 0) { PreparedEnd = preparedEnd };
     }
 
-    private void MakeRoom(FlushRound round)
+    private void ExtendActive(FlushRound round)
     {
+        if (round.Extend is not { } segment) return;
+        if (IsCreatedBy(round.Batch, segment))
+        {
+            round.Extend = null;   // Its file is not a segment yet: next round.
+            return;
+        }
+
         try
         {
-            if (round.Extend is { } created && IsCreatedBy(round.Batch, created)) round.Extend = null;   // Its file is not a segment yet: next round.
-            if (round.Extend is { } segment) Extend(segment, round.ExtendTo);
-            if (round.SpareBytes > 0) round.Spare = MakeSpare(round.SpareBytes);
+            // Not flushed for its own sake: what a crash leaves of it reads as zero or as the end of the file, and both mean unused.
+            files.WriteZeros(segment.File, segment.PreparedEnd, round.ExtendTo);
+            Touch(segment);
         }
         catch (StoreFullException e)
         {
@@ -75,31 +83,26 @@ internal sealed class LogDisk(LogFiles files, LogIdentity identity, Random rando
         return false;
     }
 
-    private void Extend(Segment segment, long to)
+    private void MakeSpare(FlushRound round)
     {
-        // Not flushed for its own sake: what a crash leaves of it reads as zero or as the end of the file, and both mean unused.
-        files.WriteZeros(segment.File, segment.PreparedEnd, to);
-        Touch(segment);
-    }
-
-    private Segment MakeSpare(long bytes)
-    {
+        if (round.SpareBytes == 0) return;
         PooledFile file = files.Temporary("spare");
-        files.FileSystem.Delete(file.Path);
         try
         {
-            files.WriteZeros(file, 0, bytes, FileOpenMode.New);
+            files.FileSystem.Delete(file.Path);
+            files.WriteZeros(file, 0, round.SpareBytes, FileOpenMode.New);
             using FilePool.FileLease lease = files.Pool.Use(file);
             lease.File.Flush();
         }
-        catch
+        catch (StoreFullException e)
         {
             files.Pool.Close(file);
             files.FileSystem.Delete(file.Path);
-            throw;
+            round.NoRoom = e;
+            return;
         }
 
-        return AsSpare(file, bytes);
+        round.Spare = AsSpare(file, round.SpareBytes);
     }
 
     private void Write(FlushBatch batch)

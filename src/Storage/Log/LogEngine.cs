@@ -83,7 +83,7 @@ internal sealed class LogEngine
     /// <exception cref="StoreFailedException">An earlier write or flush failed.</exception>
     internal bool TryAppend(ReadOnlySpan<LogEntry> entries, DateTimeOffset now, out long firstOffset)
     {
-        if (Failure is { } failure) throw Failed(failure);
+        ThrowIfFailed();
         bool done = _tail.TryAppend(entries, IsOld(now), out firstOffset);
         if (done && _unflushedSince == long.MaxValue) _unflushedSince = now.UtcTicks;
         return done;
@@ -114,13 +114,14 @@ internal sealed class LogEngine
     /// <exception cref="StoreFailedException">A write or flush failed, now or before.</exception>
     internal void Flush(DateTimeOffset now)
     {
+        ThrowIfFailed();
         FlushRequested = true;
         do
         {
             FlushRound round = Begin(now);
             Execute(round);
             Complete(round);
-            if (Failure is { } failure) throw Failed(failure);
+            ThrowIfFailed();
             if (round.NoRoom is not null) break;
         }
         while (HasWork(now));
@@ -188,7 +189,7 @@ internal sealed class LogEngine
     /// <summary>Takes whole sealed segments that end at or below an offset out of the log, and decides a round that makes it durable; null where there is none.</summary>
     internal FlushRound? BeginTrim(long before, DateTimeOffset now)
     {
-        if (Failure is { } failure) throw Failed(failure);
+        ThrowIfFailed();
         if (!Segments.TakeBefore(Math.Min(before, _flushed.Segment))) return null;
         FlushRound round = Begin(now);
         round.OpensManifest = true;
@@ -198,7 +199,7 @@ internal sealed class LogEngine
     /// <summary>Disk and gate: ends the log behind an offset. All that was appended must have been flushed.</summary>
     internal void TruncateAfter(long lastKept)
     {
-        if (Failure is { } failure) throw Failed(failure);
+        ThrowIfFailed();
         Debug.Assert(_tail.PendingBytes == 0, "nothing waits to be written when the log is truncated");
         long end = lastKept + 1;
         if (end >= NextOffset) return;
@@ -222,7 +223,7 @@ internal sealed class LogEngine
         catch (Exception e)
         {
             Fail(e);
-            throw Failed(Failure!);
+            ThrowIfFailed();
         }
 
         segment.Continue(scan);
@@ -252,6 +253,12 @@ internal sealed class LogEngine
             if (_tail.Spare is { } spare) _files.Pool.Close(spare.File);
             if (_recycling is { } recycling) _files.Pool.Close(recycling.File);
         }
+    }
+
+    /// <exception cref="StoreFailedException">A write or flush failed.</exception>
+    internal void ThrowIfFailed()
+    {
+        if (Failure is { } failure) throw Failed(failure);
     }
 
     internal StoreFailedException Failed(StoreFailedException first) =>

@@ -74,6 +74,19 @@ internal sealed class LogFiles(FilePool pool, string directory)
         FileSystem.Delete(segment.File.Path);
     }
 
+    /// <summary>Removes the file of a segment behind the log's end. The directory is not flushed.</summary>
+    /// <remarks>Emptied first, durably: should the name come back after a failed flush of the directory, it brings no record with it.</remarks>
+    internal void Withdraw(string path)
+    {
+        using (IFile file = FileSystem.Open(path, FileOpenMode.Existing))
+        {
+            file.SetLength(0);
+            file.Flush();
+        }
+
+        FileSystem.Delete(path);
+    }
+
     /// <summary>Ends a segment's file at a position, durably: what is written there later starts from zeros.</summary>
     internal void CutAt(Segment segment, long position)
     {
@@ -95,7 +108,7 @@ internal sealed class LogFiles(FilePool pool, string directory)
         }
     }
 
-    /// <summary>Reads part of a segment, writes the same bytes again and flushes: pages whose earlier flush failed read well and are not on the disk.</summary>
+    /// <summary>Reads part of a segment, writes the same bytes again in place, and flushes.</summary>
     internal void Rewrite(Segment segment, long from, long to)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(FrameCursor.ChunkBytes);

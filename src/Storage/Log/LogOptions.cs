@@ -29,8 +29,8 @@ public sealed record LogOptions
     /// <summary>The store the log belongs to. Null: a new log draws one, an old log keeps its own. A log of another store is refused.</summary>
     public Guid? StoreId { get; init; }
 
-    /// <summary>The shard the log belongs to; a log of another shard is refused. Default 0.</summary>
-    public long ShardId { get; init; }
+    /// <summary>The shard the log belongs to. Null: 0 for a new log, an old log keeps its own. A log of another shard is refused.</summary>
+    public long? ShardId { get; init; }
 
     /// <summary>The offset of the first record, where the log is created. Default 0. Ignored where it exists.</summary>
     public long FirstOffset { get; init; }

@@ -41,7 +41,7 @@ internal sealed class LogRecovery(LogFiles files, LogOptions options, Random ran
 
     private void CheckIdentity(LogIdentity identity)
     {
-        var wanted = new LogIdentity(options.StoreId ?? identity.StoreId, options.ShardId);
+        var wanted = new LogIdentity(options.StoreId ?? identity.StoreId, options.ShardId ?? identity.ShardId);
         if (identity != wanted) throw new FormatMismatchException(files.ManifestPath, $"the log of {wanted}", $"the log of {identity}");
     }
 
@@ -51,7 +51,7 @@ internal sealed class LogRecovery(LogFiles files, LogOptions options, Random ran
         foreach (long start in starts) files.FileSystem.Delete(files.SegmentPath(start));
 
         Guid storeId = options.StoreId ?? RandomGuid();
-        var identity = new LogIdentity(storeId, options.ShardId);
+        var identity = new LogIdentity(storeId, options.ShardId ?? 0);
         var header = new SegmentHeader(identity, options.FirstOffset, (ulong)random.NextInt64(long.MinValue, long.MaxValue), 0, 0, 0);
         byte[] bytes = new byte[SegmentHeader.Size];
         uint chain = header.Write(bytes);
@@ -109,6 +109,11 @@ internal sealed class LogRecovery(LogFiles files, LogOptions options, Random ran
 
         starts.RemoveAll(start => start < first);
         if (starts.Count == 0 || starts[0] != first) throw Missing(first);
+        while (starts.Count > 1 && IsEmpty(files.SegmentPath(starts[^1])))
+        {
+            files.FileSystem.Delete(files.SegmentPath(starts[^1]));   // Withdrawn; were it lost instead, a seal or the manifest would miss it.
+            starts.RemoveAt(starts.Count - 1);
+        }
 
         List<Segment> segments = [];
         foreach (long start in starts)
@@ -125,6 +130,12 @@ internal sealed class LogRecovery(LogFiles files, LogOptions options, Random ran
         }
 
         return segments;
+    }
+
+    private bool IsEmpty(string path)
+    {
+        using IFile file = files.FileSystem.Open(path, FileOpenMode.Existing);
+        return file.Length == 0;
     }
 
     private CorruptDataException Missing(long first) => new(files.SegmentPath(first), 0, "a segment of this log", "no such file");
@@ -200,8 +211,10 @@ internal sealed class LogRecovery(LogFiles files, LogOptions options, Random ran
 
         var report = new LogRecoveryReport(false, false, null, 0, 0);
         if (!isWhole) report = Cut(segments, scan, at);
+        // A process may have ended between a failed flush and its report: then bytes and the manifest's name look well, and a flush that finds nothing to
+        // write would not save them. (A segment's name is proven: nothing is written behind its header before its directory was flushed.)
         for (int i = proven; i <= at; i++) files.Rewrite(segments[i], Math.Max(0, scans[i].LastMark), scans[i].End);
-        files.FlushDirectory();
+        files.WriteManifest(manifest with { Point = new LogPoint(segment.FirstOffset, scan.End, scan.NextOffset) });
         return Ready(manifest.Identity, segments, scan, ManifestState.Open, report);
     }
 
@@ -212,7 +225,8 @@ internal sealed class LogRecovery(LogFiles files, LogOptions options, Random ran
         foreach (Segment later in segments.Skip(at + 1))
         {
             bytes += LastByte(later) - SegmentHeader.Size;
-            files.Remove(later);
+            files.Pool.Close(later.File);
+            files.Withdraw(later.File.Path);
         }
 
         if (segments.Count > at + 1) files.FlushDirectory();

@@ -11,12 +11,12 @@ internal readonly record struct LogIdentity(Guid StoreId, long ShardId)
 
     internal void Write(Span<byte> target)
     {
-        StoreId.TryWriteBytes(target);
+        StoreId.TryWriteBytes(target, bigEndian: true, out _);
         BinaryPrimitives.WriteInt64LittleEndian(target[16..], ShardId);
     }
 
     internal static LogIdentity Read(ReadOnlySpan<byte> source) =>
-        new(new Guid(source[..16]), BinaryPrimitives.ReadInt64LittleEndian(source[16..]));
+        new(new Guid(source[..16], bigEndian: true), BinaryPrimitives.ReadInt64LittleEndian(source[16..]));
 }
 
 /// <summary>The first 80 bytes of a segment file. Bytes: docs/format/segment.md.</summary>

@@ -137,19 +137,18 @@ internal sealed class SegmentScan
     }
 
     /// <summary>
-    /// Whether what stands at <see cref="Stop"/> can be what a crash leaves of an unflushed write: of some 512-byte sector, all the frame's bytes
-    /// read as zero. How far the frame reaches is known only from a whole header.
+    /// Whether what stands at <see cref="Stop"/> can be what a crash leaves of an unflushed write: the frame's last byte is missing, or of some
+    /// 512-byte sector all of the frame's bytes read as zero. How far the frame reaches is known only from a whole header.
     /// </summary>
     internal bool IsTorn(FilePool pool, Segment segment)
     {
         if (StopStatus == FrameStatus.Nothing) return true;
-        int length = StopStatus == FrameStatus.BadPayload ? StopHeader.FrameLength : FrameHeader.Size;
-        byte[] frame = new byte[length];
+        byte[] frame = new byte[StopStatus == FrameStatus.BadPayload ? StopHeader.FrameLength : FrameHeader.Size];
         using (FilePool.FileLease lease = pool.Use(segment.File)) lease.File.Read(Stop, frame);
-        for (long sector = Stop / SectorBytes; sector * SectorBytes < Stop + length; sector++)
+        if (frame[^1] == 0) return true;
+        for (int from = 0, to; from < frame.Length; from = to)
         {
-            int from = (int)(Math.Max(Stop, sector * SectorBytes) - Stop);
-            int to = (int)(Math.Min(Stop + length, (sector + 1) * SectorBytes) - Stop);
+            to = (int)Math.Min(frame.Length, from + SectorBytes - ((Stop + from) % SectorBytes));
             if (!frame.AsSpan(from..to).ContainsAnyExcept((byte)0)) return true;
         }
 

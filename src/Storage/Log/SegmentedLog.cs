@@ -75,6 +75,9 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
     /// <summary>The store the log belongs to.</summary>
     public Guid StoreId => _engine.Identity.StoreId;
 
+    /// <summary>The shard the log belongs to.</summary>
+    public long ShardId => _engine.Identity.ShardId;
+
     /// <summary>What opening the log found and did.</summary>
     public LogRecoveryReport Recovery => _engine.Recovery;
 
@@ -187,7 +190,11 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
     /// <remarks>Durable on return. Disk space is given back at once, but for files that a reader holds and one kept for reuse.</remarks>
     public async Task<long> TrimBeforeAsync(long offset, CancellationToken cancellationToken = default)
     {
-        await Command(() => RunRound(() => _engine.BeginTrim(offset, _group.Now))).WaitAsync(cancellationToken).ConfigureAwait(false);
+        await Command(() =>
+        {
+            RunRound(() => _engine.BeginTrim(offset, _group.Now));
+            lock (_gate) _engine.ThrowIfFailed();
+        }).WaitAsync(cancellationToken).ConfigureAwait(false);
         return Start;
     }
 
@@ -250,7 +257,7 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
             {
                 if (_engine.Readable.Offset > offset) return;
                 ObjectDisposedException.ThrowIf(_isDisposed, this);
-                if (_engine.Failure is { } failure) throw _engine.Failed(failure);
+                _engine.ThrowIfFailed();
                 changed = (_changed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
             }
 
@@ -327,8 +334,13 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
     private void RunRound(Func<FlushRound?> begin)
     {
         FlushRound? round;
-        lock (_gate) round = begin();
-        if (round is null) return;
+        lock (_gate) round = _engine.Failure is null ? begin() : null;   // A log that failed touches the disk no more.
+        if (round is null)
+        {
+            FinishReached();
+            return;
+        }
+
         long started = _group.TimeProvider.GetTimestamp();
         _engine.Execute(round);
         LogMetrics.Flushed(round, _group.TimeProvider.GetElapsedTime(started));

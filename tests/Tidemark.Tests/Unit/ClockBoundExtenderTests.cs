@@ -42,14 +42,14 @@ public sealed class ClockBoundExtenderTests
         _bound.Failure = new StoreFullException("full");
         _time.Advance(TimeSpan.FromSeconds(2));
         Assert.Same(_bound.Failure, extender.LastFailure);
-        Assert.Equal([(101, LogLevel.Error)], _log.Entries);
+        Assert.Equal([(50, LogLevel.Error)], _log.Entries);
         clock.Adopt(clock.Bound);
         Assert.Throws<ClockBoundException>(() => clock.Now());
 
         _bound.Failure = null;
         _time.Advance(TimeSpan.FromMilliseconds(63));
         Assert.Null(extender.LastFailure);
-        Assert.Equal([(101, LogLevel.Error), (102, LogLevel.Information)], _log.Entries);
+        Assert.Equal([(50, LogLevel.Error), (51, LogLevel.Information)], _log.Entries);
         Assert.Equal(HybridTimestamp.FromDateTimeOffset(_time.GetUtcNow()), clock.Now());
     }
 

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Runs every test with nothing left out: installs what tests need and is missing, builds, tests, runs the samples, and sums the result files.
+# The last line alone says it: "N passed, N failed". What is missing, skipped or aborted counts as failed.
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+. build/tally.sh
+
+# Outside programs, by Debian package. A probe says whether it is there already.
+install_missing() {
+  local missing=()
+  command -v strace >/dev/null || missing+=(strace)
+  /usr/bin/python3 -c 'import msgpack' 2>/dev/null || missing+=(python3-msgpack)
+  [ ${#missing[@]} -eq 0 ] && return 0
+  local as_root=()
+  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+  "${as_root[@]}" apt-get update -qq && DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq "${missing[@]}" >/dev/null
+}
+install_missing || echo "Could not install all programs the tests need: the tests that miss them will fail." >&2
+
+results=artifacts/test-results
+rm -rf "$results"
+mkdir -p "$results"
+export TIDEMARK_REQUIRE_ALL=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+
+step build dotnet build Tidemark.slnx -c Release
+if [ "$FAILED" -eq 0 ]; then
+  for project in $(test_projects); do
+    name=$(basename "$project" .csproj)
+    echo "== $name"
+    dotnet test "$project" -c Release --no-build --logger "trx;LogFileName=$name.trx" --results-directory "$results" --blame-hang-timeout 10m
+    tally_trx "$results/$name.trx"
+  done
+  step "sample Quickstart" dotnet run --project samples/Quickstart -c Release --no-build
+fi
+finish

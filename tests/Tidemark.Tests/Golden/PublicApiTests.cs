@@ -1,0 +1,14 @@
+using Tidemark.Testing;
+
+namespace Tidemark.Tests.Golden;
+
+public sealed class PublicApiTests
+{
+    [Fact]
+    public void The_public_face_of_Tidemark_is_the_one_reviewed() =>
+        GoldenFile.AssertSame("PublicApi.Tidemark.txt", PublicApi.Of(typeof(TidemarkException).Assembly));
+
+    [Fact]
+    public void The_public_face_of_Tidemark_Testing_is_the_one_reviewed() =>
+        GoldenFile.AssertSame("PublicApi.Testing.txt", PublicApi.Of(typeof(FaultyFileSystem).Assembly));
+}
