@@ -11,17 +11,17 @@ internal sealed class LogVerify : IVerb
 
     public async Task<int?> RunAsync(string[] args)
     {
-        if (args.Length != 1) return null;
+        if (args is not [{ Length: > 0 }]) return null;
         return args[0] == "--server" ? await ServeAsync() : await VerifyOneAsync(args[0]);
     }
 
     private static async Task<int> VerifyOneAsync(string directory)
     {
-        (int exitCode, List<string> survivors, string message) = await VerifyAsync(directory);
-        if (exitCode != ExitCode.Done) Console.Error.WriteLine(message);
+        Verdict verdict = await VerifyAsync(directory);
+        if (verdict.ExitCode != ExitCode.Done) Console.Error.WriteLine(verdict.Message);
         using var output = new StreamWriter(Console.OpenStandardOutput());
-        foreach (string survivor in survivors) output.WriteLine(survivor);
-        return exitCode;
+        foreach (string survivor in verdict.Survivors) output.WriteLine(survivor);
+        return verdict.ExitCode;
     }
 
     private static async Task<int> ServeAsync()
@@ -29,39 +29,56 @@ internal sealed class LogVerify : IVerb
         var lines = new Lines();
         while (Console.ReadLine() is { } directory)
         {
-            (int exitCode, List<string> survivors, string message) = await VerifyAsync(directory);
-            message = message.ReplaceLineEndings(" ");
-            lines.Write(string.Create(CultureInfo.InvariantCulture, $"{exitCode} survived={survivors.Count} {message}"));
+            Verdict verdict = await VerifyAsync(directory);
+            string message = verdict.Message.ReplaceLineEndings(" ");
+            lines.Write(string.Create(CultureInfo.InvariantCulture, $"{verdict.ExitCode} survived={verdict.Survivors.Count} {message}"));
         }
 
         return ExitCode.Done;
     }
 
-    private static async Task<(int ExitCode, List<string> Survivors, string Message)> VerifyAsync(string directory)
+    private static async Task<Verdict> VerifyAsync(string directory)
     {
         List<string> survivors = [];
+        if (directory.Length == 0) return new Verdict(ExitCode.Refused, survivors, "No directory was named.");
         try
         {
             await using SegmentedLog log = await SegmentedLog.OpenAsync(directory);
-            var seen = new HashSet<string>();
-            using LogReader reader = log.OpenReader(log.Start);
-            while (reader.TryRead(out LogRecord record))
-            {
-                if (!LabRecord.TryRead(record.Payload.Span, out int round, out int sequence))
-                    return (ExitCode.Refused, survivors, $"The record at offset {record.Offset} is not what was written.");
-                string name = LabRecord.NameOf(round, sequence);
-                if (!seen.Add(name)) return (ExitCode.Refused, survivors, $"{name} is there twice.");
-                survivors.Add(name);
-            }
-
+            string? wrong = Read(log, survivors);
+            if (wrong is not null) return new Verdict(ExitCode.Refused, survivors, $"'{directory}': {wrong}");
             LogVerification verified = log.Verify();
-            if (!verified.IsWhole) return (ExitCode.Refused, survivors, verified.Damage[0].Message);
-            string cut = log.Recovery.CutFile is null ? "whole" : $"whole, {log.Recovery.CutBytes} torn bytes cut from '{log.Recovery.CutFile}'";
-            return (ExitCode.Done, survivors, cut);
+            if (!verified.IsWhole) return new Verdict(ExitCode.Refused, survivors, verified.Damage[0].Message);
+            if (verified.Records != survivors.Count)
+                return new Verdict(ExitCode.Refused, survivors, $"'{directory}': {survivors.Count} records were read and {verified.Records} verified.");
+            LogRecoveryReport found = log.Recovery;
+            return new Verdict(ExitCode.Done, survivors, found.CutFile is null ? "whole" : $"whole, {found.CutBytes} torn bytes cut from '{found.CutFile}'");
         }
         catch (Exception e) when (e is TidemarkException or IOException or UnauthorizedAccessException)
         {
-            return (ExitCode.Refused, survivors, e.Message);
+            return new Verdict(ExitCode.Refused, survivors, e.Message);
+        }
+        catch (Exception e)
+        {
+            // No way to refuse a log. Whoever serves goes on all the same, and whoever reads this word has found a bug.
+            return new Verdict(ExitCode.Refused, survivors, $"Unexpected {e.GetType().Name} for '{directory}': {e.Message}");
         }
     }
+
+    /// <summary>Collects the names of all records, oldest first; says what is wrong with the first that is.</summary>
+    private static string? Read(SegmentedLog log, List<string> survivors)
+    {
+        var seen = new HashSet<string>();
+        using LogReader reader = log.OpenReader(log.Start);
+        while (reader.TryRead(out LogRecord record))
+        {
+            if (!LabRecord.TryRead(record.Payload.Span, out int round, out int sequence)) return $"The record at offset {record.Offset} is not what was written.";
+            string name = LabRecord.NameOf(round, sequence);
+            if (!seen.Add(name)) return $"The record at offset {record.Offset}, {name}, is there twice.";
+            survivors.Add(name);
+        }
+
+        return null;
+    }
+
+    private sealed record Verdict(int ExitCode, List<string> Survivors, string Message);
 }

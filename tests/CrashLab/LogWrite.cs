@@ -1,32 +1,20 @@
-using System.Globalization;
-
 namespace Tidemark.CrashLab;
 
 /// <summary>Opens a log, recovering it, and appends records until it is done or killed.</summary>
 internal sealed class LogWrite : IVerb
 {
-    private const int Writers = 3;
-
-    private readonly Lock _order = new();
-    private readonly Lines _lines = new();
-    private int _next;
-    private volatile bool _isStopped;
-
     public string Name => "log-write";
 
-    public string Usage => "log-write DIR ROUND MAX [--segment-bytes N]";
+    public string Usage => "log-write " + LogWriteOptions.Usage;
 
     public async Task<int?> RunAsync(string[] args)
     {
-        if (args.Length < 3
-            || !int.TryParse(args[1], CultureInfo.InvariantCulture, out int round)
-            || !int.TryParse(args[2], CultureInfo.InvariantCulture, out int max)) return null;
-        long segmentBytes = args is [_, _, _, "--segment-bytes", { } given] ? long.Parse(given, CultureInfo.InvariantCulture) : 256 * 1024;
+        if (LogWriteOptions.Parse(args) is not { } options) return null;
 
         SegmentedLog log;
         try
         {
-            log = await SegmentedLog.OpenAsync(args[0], new LogOptions { SegmentBytes = segmentBytes });
+            log = await SegmentedLog.OpenAsync(options.Directory, new LogOptions { SegmentBytes = options.SegmentBytes });
         }
         catch (Exception e) when (e is TidemarkException or IOException)
         {
@@ -34,37 +22,58 @@ internal sealed class LogWrite : IVerb
             return ExitCode.Refused;
         }
 
-        bool[] done = await Task.WhenAll(Enumerable.Range(0, Writers).Select(_ => Task.Run(() => WriteAsync(log, round, max))));
+        var run = new LogWriteRun(log, options);
+        await Task.WhenAll(Enumerable.Range(0, options.Writers).Select(_ => Task.Run(run.WriteAsync)));
         try
         {
             await log.DisposeAsync();
         }
-        catch (TidemarkException e)
+        catch (Exception e) when (e is TidemarkException or IOException)
         {
-            Console.Error.WriteLine(e.Message);
-            return ExitCode.Stopped;
+            run.Stop(e);
         }
 
-        return Array.TrueForAll(done, d => d) ? ExitCode.Done : ExitCode.Stopped;
+        return run.IsStopped ? ExitCode.Stopped : ExitCode.Done;
+    }
+}
+
+/// <summary>The writers of one run: what they have tried, what they have acknowledged, and whether the log has refused one of them.</summary>
+internal sealed class LogWriteRun(SegmentedLog log, LogWriteOptions options)
+{
+    private readonly Lock _tryGate = new();
+    private readonly Lock _ackGate = new();
+    private readonly Lines _lines = new();
+    private int _next;
+    private bool _isStopped;
+
+    /// <summary>Whether the log refused something. Nothing is acknowledged from then on.</summary>
+    internal bool IsStopped
+    {
+        get
+        {
+            lock (_ackGate) return _isStopped;
+        }
     }
 
-    private async Task<bool> WriteAsync(SegmentedLog log, int round, int max)
+    /// <summary>Appends, one batch after the other, until all is done or one writer is refused.</summary>
+    internal async Task WriteAsync()
     {
-        while (!_isStopped)
+        while (!IsStopped)
         {
             string[] names;
-            ValueTask<long> append;
             try
             {
+                ValueTask<long> append;
                 // Tried and appended in one order, so that the survivors of a round are a prefix of what was tried.
-                lock (_order)
+                lock (_tryGate)
                 {
-                    int count = Math.Min(_next % 10 == 9 ? 3 : 1, max - _next);
-                    if (count <= 0) return true;
                     int first = _next;
+                    int count = Math.Min(first % 10 == 9 ? 3 : 1, options.Max - first);
+                    if (count <= 0) return;
                     _next += count;
-                    names = [.. Enumerable.Range(first, count).Select(i => LabRecord.NameOf(round, i))];
-                    LogEntry[] batch = [.. Enumerable.Range(first, count).Select(i => new LogEntry(LabRecord.Make(round, i)))];
+                    int[] sequence = [.. Enumerable.Range(first, count)];
+                    names = Array.ConvertAll(sequence, i => LabRecord.NameOf(options.Round, i));
+                    LogEntry[] batch = Array.ConvertAll(sequence, i => new LogEntry(LabRecord.Make(options.Round, i)));
                     foreach (string name in names) _lines.Write("try " + name);
                     append = log.AppendBatchAsync(batch);
                 }
@@ -73,14 +82,31 @@ internal sealed class LogWrite : IVerb
             }
             catch (Exception e) when (e is TidemarkException or IOException)
             {
-                _isStopped = true;
-                Console.Error.WriteLine(e.Message);
-                return false;
+                Stop(e);
+                return;
             }
 
+            Acknowledge(names);
+        }
+    }
+
+    /// <summary>Ends the run and says why, once.</summary>
+    internal void Stop(Exception cause)
+    {
+        lock (_ackGate)
+        {
+            if (!_isStopped) Console.Error.WriteLine(cause.Message);
+            _isStopped = true;
+        }
+    }
+
+    /// <summary>Says that records are durable, unless another writer was refused meanwhile: whoever watches sees no word after that.</summary>
+    private void Acknowledge(string[] names)
+    {
+        lock (_ackGate)
+        {
+            if (_isStopped) return;
             foreach (string name in names) _lines.Write("ack " + name);
         }
-
-        return false;
     }
 }

@@ -167,7 +167,7 @@ public sealed class LogReader : IDisposable
 
         _cursor.Seek(_segment, position, limit);
         _chain = at == _segment.FirstOffset ? _segment.HeaderChain : null;
-        for (; at < offset; at++) _chain = Walk(at);
+        for (; at < offset; at++) _chain = Walk(at, _chain);
         _isPlaced = true;
     }
 
@@ -185,18 +185,23 @@ public sealed class LogReader : IDisposable
         _behind.Clear();
         _behindFirst = at;
         _cursor.Seek(_segment, position, Limit());
+        uint? chain = at == _segment.FirstOffset ? _segment.HeaderChain : null;
         for (; at <= target; at++)
         {
-            _behind.Add(_cursor.Position);
-            if (at < target) Walk(at);
+            position = _cursor.Position;
+            chain = Walk(at, chain);
+            _behind.Add(position);
         }
     }
 
-    private uint Walk(long expectedOffset)
+    /// <summary>Steps over the record of an offset and returns its checksum, which the next one must follow.</summary>
+    private uint Walk(long expectedOffset, uint? chain)
     {
         long position = _cursor.Position;
         FrameStatus status = _cursor.Next(out FrameHeader header, out _);
-        if (status != FrameStatus.Frame || header.Offset != expectedOffset) throw Damage(position, status);
+        // The type matters: a seal carries the offset that comes next, so where the next segment was lost it looks like the record.
+        bool isNext = status == FrameStatus.Frame && header.Type == FrameType.Record && header.Offset == expectedOffset && (chain is null || header.Chain == chain);
+        if (!isNext) throw Damage(position, status);
         return header.Checksum;
     }
 
