@@ -74,6 +74,6 @@ internal static class LogOpenBench
     private static void Copy(string from, string to)
     {
         Directory.CreateDirectory(to);
-        foreach (string path in Directory.GetFiles(from)) File.Copy(path, Path.Combine(to, Path.GetFileName(path)));
+        foreach (string path in Directory.GetFiles(from).Where(path => !path.EndsWith(".lock", StringComparison.Ordinal))) File.Copy(path, Path.Combine(to, Path.GetFileName(path)));
     }
 }

@@ -73,14 +73,13 @@ internal static class LogFill
 {
     internal static async Task<SegmentedLog> OpenAsync(string directory, int records, int bytes)
     {
-        SegmentedLog log = await SegmentedLog.OpenAsync(directory, new LogOptions { Durability = LogDurability.Buffered });
+        SegmentedLog log = await SegmentedLog.OpenAsync(directory);
         byte[] payload = new byte[bytes];
         new Random(1).NextBytes(payload);
         var batch = new LogEntry[1000];
         Array.Fill(batch, new LogEntry(payload));
         for (int done = 0; done < records; done += batch.Length)
             await log.AppendBatchAsync(batch.AsSpan(0, Math.Min(batch.Length, records - done)));
-        await log.FlushAsync();
         return log;
     }
 }

@@ -10,6 +10,7 @@ using Tidemark.Bench;
 var benches = new Dictionary<string, Func<BenchOptions, IEnumerable<BenchRow>>>(StringComparer.Ordinal)
 {
     ["clock"] = ClockBench.Run,
+    ["crc"] = CrcBench.Run,
     ["log-append"] = LogAppendBench.Run,
     ["log-scan"] = LogScanBench.Run,
     ["log-open"] = LogOpenBench.Run,

@@ -125,10 +125,10 @@ static string Shipped(string name) => Path.Combine(AppContext.BaseDirectory, "da
 
 static void Say(string what, string text) => Console.WriteLine($"{what,-10} {text}");
 
-static string Size(long bytes) => bytes < 1024 * 1024 ? $"{bytes / 1024.0:F1} KiB" : $"{bytes / 1024.0 / 1024.0:F1} MiB";
+static string Size(long bytes) => bytes < 1024 ? $"{bytes} bytes" : bytes < 1024 * 1024 ? $"{bytes / 1024.0:F1} KiB" : $"{bytes / 1024.0 / 1024.0:F1} MiB";
 
 static string Show(LogRecord record)
 {
-    string text = Encoding.UTF8.GetString(record.Payload.Span).Replace('\t', ' ');
+    string text = Encoding.UTF8.GetString(record.Payload.Span).ReplaceLineEndings(" ").Replace('\t', ' ');
     return $"{record.Offset}: {(text.Length > 60 ? text[..60] + "..." : text)}";
 }

@@ -13,7 +13,7 @@ namespace Tidemark.Core.Hashing;
 /// </remarks>
 internal static class Crc32C
 {
-    // Joining three lanes costs about as much as 60 bytes of one chain: short lanes pay from 384 bytes on, long ones make it vanish.
+    // Joining three lanes costs about as much as 100 bytes of one chain: short lanes pay from 384 bytes on, long ones make it vanish.
     internal const int ShortLaneBytes = 128;
     internal const int LongLaneBytes = 2048;
 

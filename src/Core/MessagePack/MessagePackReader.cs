@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Text;
 using System.Text.Unicode;
 
@@ -39,7 +41,14 @@ internal ref struct MessagePackReader
     public int Depth { get; set; }
 
     /// <summary>The first byte of the next value.</summary>
-    public readonly byte NextCode => End ? throw Fault(_at, "the bytes end where a value should begin") : _bytes[_at];
+    public readonly byte NextCode
+    {
+        get
+        {
+            if (End) ThrowFault(_at, "the bytes end where a value should begin");
+            return _bytes[_at];
+        }
+    }
 
     /// <summary>The kind of the next value.</summary>
     public readonly MessagePackType NextMessagePackType => MessagePackToken.TypeOf(NextCode);
@@ -47,14 +56,14 @@ internal ref struct MessagePackReader
     /// <summary>Enters an array or map. For readers of values nested as deeply as the writer likes; fixed shapes need none.</summary>
     public void DepthStep()
     {
-        if (Depth >= _limits.MaxDepth) throw TooDeep(_at);
+        if (Depth >= _limits.MaxDepth) ThrowTooDeep(_at);
         Depth++;
     }
 
     /// <summary>Reads the end of the message.</summary>
     public readonly void ReadEnd()
     {
-        if (!End) throw Fault(_at, $"{_bytes.Length - _at} bytes follow the end of the message");
+        if (!End) ThrowFault(_at, "bytes follow the end of the message");
     }
 
     public void ReadNil() => _at += Token(MessagePackType.Nil).Size;
@@ -94,7 +103,7 @@ internal ref struct MessagePackReader
     public float ReadSingle()
     {
         MessagePackToken token = Token(MessagePackType.Float);
-        if (_bytes[_at] != MessagePackCode.Float32) throw Fault(_at, "expected a single, found a double");
+        if (_bytes[_at] != MessagePackCode.Float32) ThrowFault(_at, "expected a single, found a double");
         _at += token.Size;
         return BitConverter.UInt32BitsToSingle((uint)token.Value);
     }
@@ -104,7 +113,7 @@ internal ref struct MessagePackReader
     {
         MessagePackToken token = Token(MessagePackType.Float);
         bool isSingle = _bytes[_at] == MessagePackCode.Float32;
-        if (isSingle && _limits.RequireCanonical) throw Fault(_at, "expected a double, found a single");
+        if (isSingle && _limits.RequireCanonical) ThrowFault(_at, "expected a double, found a single");
         _at += token.Size;
         return isSingle ? BitConverter.UInt32BitsToSingle((uint)token.Value) : BitConverter.UInt64BitsToDouble(token.Value);
     }
@@ -114,9 +123,9 @@ internal ref struct MessagePackReader
     public DateTime ReadDateTime()
     {
         MessagePackToken token = Token(MessagePackType.Extension);
-        if (token.ExtensionType != MessagePackCode.TimestampType) throw Fault(_at, $"expected a time, found extension {token.ExtensionType}");
+        if (token.ExtensionType != MessagePackCode.TimestampType) ThrowFault(_at, "expected a time, found another extension");
         if (!MessagePackTime.TryRead(Content(_at, token), _limits.RequireCanonical, out DateTime utc))
-            throw Fault(_at, "the time is malformed, outside the years 1 to 9999, or finer than 100 ns");
+            ThrowFault(_at, "the time is malformed, outside the years 1 to 9999, or finer than 100 ns");
         _at += token.Size + (int)token.Value;
         return utc;
     }
@@ -160,7 +169,7 @@ internal ref struct MessagePackReader
     public ReadOnlySpan<byte> ReadRaw(int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        if (length > _bytes.Length - _at) throw Fault(_at, $"{length} bytes are expected, {_bytes.Length - _at} are left");
+        if (length > _bytes.Length - _at) ThrowTooFew(_at, (ulong)length, _bytes.Length - _at);
         ReadOnlySpan<byte> raw = _bytes.Slice(_at, length);
         _at += length;
         return raw;
@@ -185,7 +194,7 @@ internal ref struct MessagePackReader
             case MessagePackType.String or MessagePackType.Binary or MessagePackType.Extension:
                 return at + token.Size + Content(at, token).Length;
             case MessagePackType.Array or MessagePackType.Map:
-                if (depth >= _limits.MaxDepth) throw TooDeep(at);
+                if (depth >= _limits.MaxDepth) ThrowTooDeep(at);
                 long values = Count(at, token) * (token.Type == MessagePackType.Map ? 2L : 1L);
                 int end = at + token.Size;
                 for (; values > 0; values--) end = EndOfValue(end, depth + 1);   // As deep as the limit at most.
@@ -199,7 +208,7 @@ internal ref struct MessagePackReader
     {
         MessagePackToken token = Token(MessagePackType.Integer);
         bool fits = token.IsNegative ? (long)token.Value >= min : token.Value <= (ulong)max;
-        if (!fits) throw OutOfRange(token, min, (ulong)max);
+        if (!fits) ThrowOutOfRange(_at, token, min, (ulong)max);
         _at += token.Size;
         return (long)token.Value;
     }
@@ -207,7 +216,7 @@ internal ref struct MessagePackReader
     private ulong ReadUnsigned(ulong max)
     {
         MessagePackToken token = Token(MessagePackType.Integer);
-        if (token.IsNegative || token.Value > max) throw OutOfRange(token, 0, max);
+        if (token.IsNegative || token.Value > max) ThrowOutOfRange(_at, token, 0, max);
         _at += token.Size;
         return token.Value;
     }
@@ -231,14 +240,16 @@ internal ref struct MessagePackReader
     private readonly MessagePackToken Token(MessagePackType expected)
     {
         MessagePackToken token = TokenAt(_at);
-        return token.Type == expected ? token : throw Fault(_at, $"expected {expected}, found {token.Type}");
+        if (token.Type != expected) ThrowOtherKind(_at, expected, token.Type);
+        return token;
     }
 
     private readonly MessagePackToken TokenAt(int at)
     {
-        if (!MessagePackToken.TryRead(_bytes[at..], out MessagePackToken token)) throw Fault(at, "the bytes end within a value or before it");
-        if (token.Type == MessagePackType.Unknown) throw Fault(at, "the code C1 is never used");
-        if (_limits.RequireCanonical && !token.IsCanonical) throw Fault(at, "a shorter form holds the same value");
+        MessagePackToken token = MessagePackToken.Read(_bytes[at..]);
+        if (token.Size == 0) ThrowFault(at, "the bytes end within a value or before it");
+        if (token.Type == MessagePackType.Unknown) ThrowFault(at, "the code C1 is never used");
+        if (_limits.RequireCanonical && !token.IsCanonical) ThrowFault(at, "a shorter form holds the same value");
         return token;
     }
 
@@ -246,9 +257,9 @@ internal ref struct MessagePackReader
     private readonly ReadOnlySpan<byte> Content(int at, MessagePackToken token)
     {
         ReadOnlySpan<byte> left = _bytes[(at + token.Size)..];
-        if (token.Value > (ulong)left.Length) throw Fault(at, $"{token.Value} bytes are announced, {left.Length} are left");
+        if (token.Value > (ulong)left.Length) ThrowTooFew(at, token.Value, left.Length);
         ReadOnlySpan<byte> content = left[..(int)token.Value];
-        if (token.Type == MessagePackType.String && !Utf8.IsValid(content)) throw Fault(at, "the text is not valid UTF-8");
+        if (token.Type == MessagePackType.String && !Utf8.IsValid(content)) ThrowFault(at, "the text is not valid UTF-8");
         return content;
     }
 
@@ -257,16 +268,33 @@ internal ref struct MessagePackReader
     {
         long left = _bytes.Length - at - token.Size;
         if (token.Type == MessagePackType.Map) left /= 2;
-        if (token.Value > (ulong)left) throw Fault(at, $"{token.Value} entries are announced, the bytes left hold {left} at most");
-        if (token.Value > (ulong)_limits.MaxCollectionCount)
-            throw Fault(at, $"{token.Value} entries are announced, the limit is {_limits.MaxCollectionCount}");
+        if (token.Value > (ulong)Math.Min(left, _limits.MaxCollectionCount)) ThrowTooMany(at, token.Value, left, _limits.MaxCollectionCount);
         return (int)token.Value;
     }
 
-    private readonly MalformedDataException OutOfRange(MessagePackToken token, long min, ulong max)
-        => Fault(_at, $"expected an integer from {min} to {max}, found {(token.IsNegative ? ((long)token.Value).ToString() : token.Value.ToString())}");
+    // Messages are built apart: in a method that can be fast they would cost it whether or not it refuses.
+    [DoesNotReturn]
+    private static void ThrowFault(int at, string message) => throw new MalformedDataException(at, message);
 
-    private readonly MalformedDataException TooDeep(int at) => Fault(at, $"arrays and maps are nested deeper than {_limits.MaxDepth}");
+    [DoesNotReturn]
+    private static void ThrowOtherKind(int at, MessagePackType expected, MessagePackType found)
+        => throw new MalformedDataException(at, $"expected {expected}, found {found}");
 
-    private static MalformedDataException Fault(int at, string message) => new(at, message);
+    [DoesNotReturn]
+    private static void ThrowOutOfRange(int at, MessagePackToken token, long min, ulong max)
+    {
+        string found = token.IsNegative ? ((long)token.Value).ToString(CultureInfo.InvariantCulture) : token.Value.ToString(CultureInfo.InvariantCulture);
+        throw new MalformedDataException(at, $"expected an integer from {min} to {max}, found {found}");
+    }
+
+    [DoesNotReturn]
+    private static void ThrowTooFew(int at, ulong announced, int left)
+        => throw new MalformedDataException(at, $"{announced} bytes are announced, {left} are left");
+
+    [DoesNotReturn]
+    private static void ThrowTooMany(int at, ulong announced, long possible, int limit)
+        => throw new MalformedDataException(at, $"{announced} entries are announced, the bytes left hold {possible} at most and the limit is {limit}");
+
+    [DoesNotReturn]
+    private readonly void ThrowTooDeep(int at) => throw new MalformedDataException(at, $"arrays and maps are nested deeper than {_limits.MaxDepth}");
 }

@@ -13,7 +13,7 @@ internal sealed class LogEngine
 {
     private const long SmallestStep = 64 * 1024;
     private const long LargestStep = 8 * 1024 * 1024;
-    private const long PieceBytes = 1024 * 1024;   // The most that one round fills ahead, so that no append waits for more.
+    private const long PieceBytes = 256 * 1024;   // The most that one round fills ahead, so that no append waits for more.
     private const long PageBytes = 4096;
 
     private readonly LogOptions _options;

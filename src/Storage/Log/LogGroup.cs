@@ -115,13 +115,13 @@ public sealed class LogGroup : IAsyncDisposable
     }
 
     /// <summary>A log has closed its files.</summary>
-    internal async ValueTask ReleaseAsync(SegmentedLog log)
+    internal async ValueTask ReleaseAsync(LogDriver driver)
     {
         lock (_gate)
         {
             foreach ((string name, SegmentedLog? open) in _logs)
             {
-                if (open != log) continue;
+                if (open?.Driver != driver) continue;
                 _logs.Remove(name);
                 break;
             }
@@ -170,7 +170,8 @@ public sealed class LogGroup : IAsyncDisposable
         var files = new LogFiles(Pool, directory);
         RecoveredLog recovered = new LogRecovery(files, options, random, _logger).Open();
         var engine = new LogEngine(files, options, options.Clock ?? new HybridClock(TimeProvider), _batches, random, recovered);
-        return new SegmentedLog(this, directory, options, engine, _logger);
+        LogMessages.Opened(_logger, directory, engine.Start, engine.NextOffset, engine.Segments.Count);
+        return new SegmentedLog(new LogDriver(this, directory, options, engine, _logger), directory);
     }
 
     private static void ThrowIfHeld(IFileSystem fileSystem, string directory)

@@ -9,7 +9,7 @@ namespace Tidemark;
 /// </remarks>
 public sealed class LogReader : IDisposable
 {
-    private readonly SegmentedLog _log;
+    private readonly LogDriver _log;
     private readonly FrameCursor _cursor;
     private readonly List<long> _behind = [];   // Positions of consecutive records up to the one last read backwards.
     private Segment _segment;
@@ -20,7 +20,7 @@ public sealed class LogReader : IDisposable
     private bool _isPlaced;     // Whether the cursor stands at Next.
     private bool _isDisposed;
 
-    internal LogReader(SegmentedLog log, long offset)
+    internal LogReader(LogDriver log, long offset)
     {
         _log = log;
         lock (log.Gate)
@@ -38,7 +38,7 @@ public sealed class LogReader : IDisposable
     }
 
     /// <summary>Stands at or shortly before the first record at or after a time.</summary>
-    internal LogReader(SegmentedLog log, HybridTimestamp timestamp)
+    internal LogReader(LogDriver log, HybridTimestamp timestamp)
         : this(log, StartOfReaching(log, timestamp))
     {
         SegmentIndex index = Index();
@@ -119,7 +119,7 @@ public sealed class LogReader : IDisposable
         lock (_log.Gate) Unpin();
     }
 
-    private static long StartOfReaching(SegmentedLog log, HybridTimestamp timestamp)
+    private static long StartOfReaching(LogDriver log, HybridTimestamp timestamp)
     {
         lock (log.Gate) return Math.Min(log.Engine.Segments.Reaching(timestamp.Value).FirstOffset, log.Engine.Readable.Offset);
     }
@@ -260,7 +260,7 @@ public sealed class LogReader : IDisposable
 
     private void Unpin()
     {
-        if (SegmentList.Unpin(_segment)) _log.ScheduleUnderGate();
+        if (SegmentList.Unpin(_segment)) _log.Schedule();
     }
 
     private long Limit()

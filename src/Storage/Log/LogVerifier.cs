@@ -16,7 +16,7 @@ public sealed record LogVerification(int Segments, long Records, long Bytes, IRe
 /// <summary>Walks all segments of an open log.</summary>
 internal static class LogVerifier
 {
-    internal static LogVerification Run(SegmentedLog log, IProgress<long>? progress, CancellationToken cancellationToken)
+    internal static LogVerification Run(LogDriver log, IProgress<long>? progress, CancellationToken cancellationToken)
     {
         List<Segment> segments;
         LogPoint end;
@@ -52,7 +52,7 @@ internal static class LogVerifier
             {
                 bool hasGarbage = false;
                 foreach (Segment segment in segments) hasGarbage |= SegmentList.Unpin(segment);
-                if (hasGarbage) log.ScheduleUnderGate();
+                if (hasGarbage) log.Schedule();
             }
         }
     }

@@ -1,7 +1,5 @@
 using System.Runtime.CompilerServices;
 
-using Microsoft.Extensions.Logging;
-
 using Tidemark.Storage.Log;
 
 namespace Tidemark;
@@ -11,38 +9,12 @@ namespace Tidemark;
 /// Safe for concurrent calls. Offsets are dense. Appends that wait at the same time share one flush. After a crash the log opens by itself with every
 /// completed append. One process at a time may open a directory. Bytes: docs/format/segment.md.
 /// </remarks>
-public sealed class SegmentedLog : IFlushable, IAsyncDisposable
+public sealed class SegmentedLog : IAsyncDisposable
 {
-    private static readonly TimeSpan NoRoomPause = TimeSpan.FromSeconds(1);
-
-    private readonly Lock _gate = new();
-    private readonly LogGroup _group;
-    private readonly LogEngine _engine;
-    private readonly LogOptions _options;
-    private readonly ILogger _logger;
-    private readonly AppendWaiters _waiters = new();
-    private readonly BlockedAppends _blocked;
-    private readonly Queue<Action> _commands = new();
-    private readonly List<AppendWaiter> _reached = [];   // Used by the running round alone.
-    private readonly Func<FlushRound?> _begin;
-
-    private TaskCompletionSource? _changed;   // Completed when the readable end moves; null while nobody waits.
-    private ITimer? _timer;
-    private Task? _disposal;
-    private bool _isScheduled;
-    private bool _pausedForRoom;   // The last round found no room: wait for an append or the timer before trying again.
-    private bool _isDisposed;
-
-    internal SegmentedLog(LogGroup group, string directory, LogOptions options, LogEngine engine, ILogger logger)
+    internal SegmentedLog(LogDriver driver, string directory)
     {
-        _group = group;
-        _options = options;
-        _engine = engine;
-        _logger = logger;
-        _blocked = new BlockedAppends(options.MaxPendingBytes);
-        _begin = () => _engine.Begin(_group.Now);
+        Driver = driver;
         Directory = directory;
-        LogMessages.Opened(logger, directory, engine.Start, engine.NextOffset, engine.Segments.Count);
     }
 
     /// <summary>Opens the log in a directory by itself, with a flush thread of its own; creates it where it is missing.</summary>
@@ -73,20 +45,20 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
     public string Directory { get; }
 
     /// <summary>The store the log belongs to.</summary>
-    public Guid StoreId => _engine.Identity.StoreId;
+    public Guid StoreId => Driver.Engine.Identity.StoreId;
 
     /// <summary>The shard the log belongs to.</summary>
-    public long ShardId => _engine.Identity.ShardId;
+    public long ShardId => Driver.Engine.Identity.ShardId;
 
     /// <summary>What opening the log found and did.</summary>
-    public LogRecoveryReport Recovery => _engine.Recovery;
+    public LogRecoveryReport Recovery => Driver.Engine.Recovery;
 
     /// <summary>The first offset kept.</summary>
     public long Start
     {
         get
         {
-            lock (_gate) return _engine.Start;
+            lock (Driver.Gate) return Driver.Engine.Start;
         }
     }
 
@@ -95,7 +67,7 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
     {
         get
         {
-            lock (_gate) return _engine.Readable.Offset;
+            lock (Driver.Gate) return Driver.Engine.Readable.Offset;
         }
     }
 
@@ -104,7 +76,7 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
     {
         get
         {
-            lock (_gate) return _engine.Flushed.Offset;
+            lock (Driver.Gate) return Driver.Engine.Flushed.Offset;
         }
     }
 
@@ -113,7 +85,7 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
     {
         get
         {
-            lock (_gate) return _engine.Segments.Count;
+            lock (Driver.Gate) return Driver.Engine.Segments.Count;
         }
     }
 
@@ -122,7 +94,7 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
     {
         get
         {
-            lock (_gate) return _engine.Failure is not null;
+            lock (Driver.Gate) return Driver.Engine.Failure is not null;
         }
     }
 
@@ -152,38 +124,13 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
     {
         if (entries.IsEmpty) throw new ArgumentException("A batch holds one record or more.", nameof(entries));
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<long>(cancellationToken);
-        lock (_gate)
-        {
-            ObjectDisposedException.ThrowIf(_isDisposed, this);
-            AppendWaiter waiter;
-            ValueTask<long> task;
-            if (_blocked.IsEmpty && _engine.TryAppend(entries, _group.Now, out long first))
-            {
-                waiter = _waiters.Rent();
-                task = waiter.Start(cancellationToken);
-                waiter.SetRange(first, first + entries.Length);
-                _waiters.Add(waiter);
-            }
-            else
-            {
-                _blocked.ThrowIfFull(entries);
-                waiter = _waiters.Rent();
-                task = waiter.Start(cancellationToken);
-                _blocked.Add(entries, waiter);
-            }
-
-            Schedule();
-            return task;
-        }
+        return Driver.Append(entries, cancellationToken);
     }
 
     /// <summary>Returns once everything appended before this call is on stable storage.</summary>
     /// <exception cref="StoreFailedException">The disk refused.</exception>
     /// <remarks>Needed only where <see cref="LogOptions.Durability"/> is relaxed.</remarks>
-    public Task FlushAsync(CancellationToken cancellationToken = default) => Command(() =>
-    {
-        lock (_gate) _engine.Flush(_group.Now);
-    }).WaitAsync(cancellationToken);
+    public Task FlushAsync(CancellationToken cancellationToken = default) => Driver.FlushAsync().WaitAsync(cancellationToken);
 
     /// <summary>Removes whole segments whose records all lie below an offset. Records at or above it are never removed.</summary>
     /// <returns>The log's first offset afterwards: at or below the one asked for.</returns>
@@ -192,13 +139,7 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
     /// <remarks>Durable on return. Disk space is given back at once, but for files that a reader holds and one kept for reuse.</remarks>
     public async Task<long> TrimBeforeAsync(long offset, CancellationToken cancellationToken = default)
     {
-        await Command(() =>
-        {
-            StoreFullException? noRoom = RunRound(() => _engine.BeginTrim(offset, _group.Now));
-            lock (_gate) _engine.ThrowIfFailed();
-            if (noRoom is not null) throw noRoom;
-            RunRound(_begin);   // The files go.
-        }).WaitAsync(cancellationToken).ConfigureAwait(false);
+        await Driver.TrimBeforeAsync(offset).WaitAsync(cancellationToken).ConfigureAwait(false);
         return Start;
     }
 
@@ -210,18 +151,12 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
     /// <exception cref="StoreFullException">There is no room for a new manifest, 128 bytes. Nothing was removed; it works again once there is.</exception>
     /// <exception cref="StoreFailedException">The disk refused. Whether the log was cut is known after it is opened again.</exception>
     /// <remarks>Appends wait meanwhile. Readers beyond the cut get <see cref="OffsetOutOfRangeException"/>.</remarks>
-    public Task TruncateAfterAsync(long lastKept, CancellationToken cancellationToken = default) => Command(() =>
-    {
-        lock (_gate)
-        {
-            _engine.Flush(_group.Now);
-            _engine.TruncateAfter(lastKept);
-        }
-    }).WaitAsync(cancellationToken);
+    public Task TruncateAfterAsync(long lastKept, CancellationToken cancellationToken = default) =>
+        Driver.TruncateAfterAsync(lastKept).WaitAsync(cancellationToken);
 
     /// <summary>Opens a reader in front of an offset, from <see cref="Start"/> to <see cref="End"/>.</summary>
     /// <exception cref="OffsetOutOfRangeException">The offset was trimmed, or does not exist yet.</exception>
-    public LogReader OpenReader(long offset) => new(this, offset);
+    public LogReader OpenReader(long offset) => new(Driver, offset);
 
     /// <summary>Reads records in order, up to an offset or to the end the log has when the reading gets there.</summary>
     /// <param name="from">The first offset to read, from <see cref="Start"/> to <see cref="End"/>.</param>
@@ -254,28 +189,13 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
 
     /// <summary>Returns once the log holds a record at an offset.</summary>
     /// <exception cref="StoreFailedException">The log takes no more writes.</exception>
-    public async ValueTask WaitForAsync(long offset, CancellationToken cancellationToken = default)
-    {
-        while (true)
-        {
-            Task changed;
-            lock (_gate)
-            {
-                if (_engine.Readable.Offset > offset) return;
-                ObjectDisposedException.ThrowIf(_isDisposed, this);
-                _engine.ThrowIfFailed();
-                changed = (_changed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
-            }
-
-            await changed.WaitAsync(cancellationToken).ConfigureAwait(false);
-        }
-    }
+    public ValueTask WaitForAsync(long offset, CancellationToken cancellationToken = default) => Driver.WaitForAsync(offset, cancellationToken);
 
     /// <summary>The offset of the first record at or after a time; <see cref="End"/> where there is none.</summary>
     /// <remarks>Two binary searches and a walk of at most 32 KiB, from the disk where not cached.</remarks>
     public long FindOffset(HybridTimestamp timestamp)
     {
-        using var reader = new LogReader(this, timestamp);
+        using var reader = new LogReader(Driver, timestamp);
         while (reader.TryRead(out LogRecord record))
         {
             if (record.Timestamp >= timestamp) return record.Offset;
@@ -289,225 +209,12 @@ public sealed class SegmentedLog : IFlushable, IAsyncDisposable
     /// <param name="cancellationToken">Ends the reading between segments.</param>
     /// <returns>What is there. Damage is reported, not thrown: one entry for each segment that cannot be read to its end.</returns>
     public LogVerification Verify(IProgress<long>? progress = null, CancellationToken cancellationToken = default) =>
-        LogVerifier.Run(this, progress, cancellationToken);
+        LogVerifier.Run(Driver, progress, cancellationToken);
 
     /// <summary>Completes what was appended, marks the log as closed cleanly, and releases its files.</summary>
     /// <exception cref="StoreFullException">There is no room for the mark. All that completed is there; the log opens as after a crash.</exception>
     /// <exception cref="StoreFailedException">The disk refused. All that completed is there; the log opens as after a crash.</exception>
-    public ValueTask DisposeAsync()
-    {
-        lock (_gate)
-        {
-            if (_disposal is null)
-            {
-                _isDisposed = true;
-                _disposal = DisposeCoreAsync(Enqueue(Close));
-            }
+    public ValueTask DisposeAsync() => new(Driver.DisposeAsync());
 
-            return new ValueTask(_disposal);
-        }
-    }
-
-    internal Lock Gate => _gate;
-
-    internal LogEngine Engine => _engine;
-
-    internal LogGroup Group => _group;
-
-    /// <summary>A reader left a trimmed segment: its file can go.</summary>
-    internal void ScheduleUnderGate() => Schedule();
-
-    void IFlushable.RunRound()
-    {
-        Action? command;
-        lock (_gate) _commands.TryDequeue(out command);
-        if (command is not null) command();
-        else RunRound(_begin);
-
-        lock (_gate)
-        {
-            bool isPaused = _pausedForRoom && !_engine.HasBytes;   // What has its room already does not wait for more.
-            bool again = _commands.Count > 0 || (!isPaused && _engine.HasWork(_group.Now));
-            if (!again)
-            {
-                _isScheduled = false;
-                ArmTimer();
-                return;
-            }
-        }
-
-        _group.Threads.Enqueue(this);
-    }
-
-    /// <summary>One round: decided under the gate, done without it, concluded under it; then the appends it completed are answered.</summary>
-    /// <returns>Why there was no room for something, or null.</returns>
-    private StoreFullException? RunRound(Func<FlushRound?> begin)
-    {
-        FlushRound? round;
-        lock (_gate) round = _engine.Failure is null ? begin() : null;   // A log that failed touches the disk no more.
-        if (round is null)
-        {
-            FinishReached();
-            return null;
-        }
-
-        long started = _group.TimeProvider.GetTimestamp();
-        _engine.Execute(round);
-        LogMetrics.Flushed(round, _group.TimeProvider.GetElapsedTime(started));
-        Exception? failure;
-        StoreFullException? noRoom;
-        lock (_gate)
-        {
-            bool failedBefore = _engine.Failure is not null;
-            _engine.Complete(round);
-            failure = _engine.Failure is { } first ? _engine.Failed(first) : null;
-            noRoom = round.NoRoom;
-            if (failure is not null && !failedBefore) LogMessages.Failed(_logger, Directory, failure);
-            if (noRoom is not null && !_pausedForRoom) LogMessages.NoRoom(_logger, Directory, noRoom);
-            _pausedForRoom = noRoom is not null;
-            Conclude(failure, noRoom);
-        }
-
-        foreach (AppendWaiter waiter in _reached) waiter.Finish(failure);
-        _reached.Clear();
-        return noRoom;
-    }
-
-    /// <summary>Under the gate: collects the appends that are complete, or all of them after a failure, and lets blocked ones try again.</summary>
-    private void Conclude(Exception? failure, StoreFullException? noRoom)
-    {
-        _waiters.TakeReached(failure is null ? _engine.Readable.Offset : long.MaxValue, _reached);
-        while (!_blocked.IsEmpty)
-        {
-            (LogEntry[] entries, AppendWaiter waiter) = _blocked.Peek();
-            Exception? refusal = failure ?? (Exception?)noRoom;
-            try
-            {
-                if (refusal is null)
-                {
-                    if (!_engine.TryAppend(entries, _group.Now, out long first)) break;
-                    waiter.SetRange(first, first + entries.Length);
-                    _waiters.Add(waiter);
-                }
-            }
-            catch (Exception e) when (e is TidemarkException or ArgumentException)
-            {
-                refusal = e;
-            }
-
-            _blocked.Remove();
-            if (refusal is not null) waiter.Finish(refusal);
-        }
-
-        TaskCompletionSource? changed = _changed;
-        _changed = null;
-        changed?.TrySetResult();
-    }
-
-    private void Schedule()
-    {
-        if (_isScheduled) return;
-        _isScheduled = true;
-        _pausedForRoom = false;
-        _group.Threads.Enqueue(this);
-    }
-
-    private Task Command(Action action)
-    {
-        lock (_gate)
-        {
-            ObjectDisposedException.ThrowIf(_isDisposed, this);
-            return Enqueue(action);
-        }
-    }
-
-    /// <summary>Under the gate: queues work that must have the disk to itself.</summary>
-    private Task Enqueue(Action action)
-    {
-        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _commands.Enqueue(() =>
-        {
-            try
-            {
-                action();
-                FinishReached();
-                done.SetResult();
-            }
-            catch (Exception e)
-            {
-                FinishReached();
-                done.SetException(e);
-            }
-        });
-        Schedule();
-        return done.Task;
-    }
-
-    /// <summary>Answers the appends that a command's own flushes completed.</summary>
-    private void FinishReached()
-    {
-        Exception? failure;
-        lock (_gate)
-        {
-            failure = _engine.Failure is { } first ? _engine.Failed(first) : null;
-            Conclude(failure, null);
-        }
-
-        foreach (AppendWaiter waiter in _reached) waiter.Finish(failure);
-        _reached.Clear();
-    }
-
-    private void Close()
-    {
-        bool isBlocked;
-        do
-        {
-            RunRound(_begin);   // With no room, blocked appends are refused here.
-            lock (_gate) isBlocked = !_blocked.IsEmpty;
-        }
-        while (isBlocked);
-
-        lock (_gate)
-        {
-            try
-            {
-                if (_engine.Failure is null) _engine.Flush(_group.Now);
-            }
-            finally
-            {
-                _engine.Close();
-            }
-        }
-    }
-
-    private async Task DisposeCoreAsync(Task closed)
-    {
-        try
-        {
-            await closed.ConfigureAwait(false);
-        }
-        finally
-        {
-            if (_timer is { } timer) await timer.DisposeAsync().ConfigureAwait(false);
-            await _group.ReleaseAsync(this).ConfigureAwait(false);
-        }
-    }
-
-    private void ArmTimer()
-    {
-        long due = _engine.NextDue;
-        if (due == long.MaxValue || _isDisposed || _engine.Failure is not null) return;
-        TimeSpan wait = TimeSpan.FromTicks(Math.Max(0, due - _group.Now.UtcTicks));
-        if (_pausedForRoom && wait < NoRoomPause) wait = NoRoomPause;
-        _timer ??= _group.TimeProvider.CreateTimer(static log => ((SegmentedLog)log!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        _timer.Change(wait, Timeout.InfiniteTimeSpan);
-    }
-
-    private void OnTimer()
-    {
-        lock (_gate)
-        {
-            if (!_isDisposed) Schedule();
-        }
-    }
+    internal LogDriver Driver { get; }
 }

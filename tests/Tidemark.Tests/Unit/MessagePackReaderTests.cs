@@ -185,7 +185,8 @@ public sealed class MessagePackReaderTests
         for (int code = 0; code < 256; code++)
         {
             bytes[0] = (byte)code;
-            Assert.True(MessagePackToken.TryRead(bytes, out MessagePackToken token));
+            var token = MessagePackToken.Read(bytes);
+            Assert.InRange(token.Size, 1, 9);
             Assert.Equal(token.Type, MessagePackToken.TypeOf((byte)code));
         }
     }
