@@ -9,8 +9,11 @@ internal sealed class FlushRound
     /// <summary>Whether to flush all that was written, in this round or before.</summary>
     internal bool Flush { get; set; }
 
-    /// <summary>Whether the manifest must be written first: it still says that the log is closed, or an earlier start.</summary>
+    /// <summary>Whether the manifest must be written first: it still says that the log is closed, or an earlier start. Unset where there was no room for it.</summary>
     internal bool OpensManifest { get; set; }
+
+    /// <summary>Whether segments before <see cref="Start"/> go once the manifest says so.</summary>
+    internal bool Trims { get; set; }
 
     /// <summary>The log's first offset, for the manifest.</summary>
     internal long Start { get; set; }
@@ -46,6 +49,7 @@ internal sealed class FlushRound
         Batch = null;
         Flush = false;
         OpensManifest = false;
+        Trims = false;
         Garbage.Clear();
         Extend = null;
         ExtendTo = 0;

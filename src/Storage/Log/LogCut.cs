@@ -1,15 +1,8 @@
 namespace Tidemark.Storage.Log;
 
-/// <summary>A truncation on disk, in steps that can be finished after a crash at any of them.</summary>
+/// <summary>A truncation on disk, in steps that can be finished after a crash at any of them. Decided, durably, by a manifest in the state cutting.</summary>
 internal static class LogCut
 {
-    /// <summary>Decides the cut durably, then carries it out.</summary>
-    internal static void Run(LogFiles files, in Manifest manifest, IEnumerable<long> starts)
-    {
-        files.WriteManifest(manifest with { State = ManifestState.Cutting });
-        Finish(files, manifest, starts);
-    }
-
     /// <summary>Deletes the segments behind the point, ends its segment's file there, and says that the log is open again.</summary>
     internal static void Finish(LogFiles files, in Manifest manifest, IEnumerable<long> starts)
     {

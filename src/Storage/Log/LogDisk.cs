@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 using Tidemark.Storage.Files;
 
 namespace Tidemark.Storage.Log;
@@ -16,7 +18,7 @@ internal sealed class LogDisk(LogFiles files, LogIdentity identity, Random rando
     {
         try
         {
-            if (round.OpensManifest) WriteManifest(round.Start, round.Flushed, ManifestState.Open);
+            OpenManifest(round);
             ExtendActive(round);
             if (round.Batch is { } batch) Write(batch);
             if (round.Flush) FlushAll();
@@ -49,6 +51,21 @@ internal sealed class LogDisk(LogFiles files, LogIdentity identity, Random rando
     {
         var header = new SegmentHeader(identity, 0, (ulong)random.NextInt64(long.MinValue, long.MaxValue), 0, 0, 0);
         return new Segment(file, header, 0) { PreparedEnd = preparedEnd };
+    }
+
+    private void OpenManifest(FlushRound round)
+    {
+        if (!round.OpensManifest) return;
+        Debug.Assert(round.Batch is null, "the manifest is opened before anything is written that it must allow");
+        try
+        {
+            WriteManifest(round.Start, round.Flushed, ManifestState.Open);
+        }
+        catch (StoreFullException e)
+        {
+            round.NoRoom = e;
+            round.OpensManifest = false;
+        }
     }
 
     private void ExtendActive(FlushRound round)

@@ -73,8 +73,10 @@ internal sealed class LogDriver : IFlushable
 
     internal Task TrimBeforeAsync(long offset) => Command(() =>
     {
-        RunRound(() => Engine.BeginTrim(offset, Group.Now));
+        StoreFullException? noRoom = RunRound(() => Engine.BeginTrim(offset, Group.Now));
         lock (Gate) Engine.ThrowIfFailed();
+        if (noRoom is not null) throw noRoom;
+        RunRound(_begin);   // The files go.
     });
 
     internal Task TruncateAfterAsync(long lastKept) => Command(() =>
@@ -130,7 +132,8 @@ internal sealed class LogDriver : IFlushable
 
             lock (Gate)
             {
-                again = _commands.Count > 0 || (!_pausedForRoom && Engine.HasWork(Group.Now));
+                bool isPaused = _pausedForRoom && !Engine.HasBytes;   // What has its room already does not wait for more.
+                again = _commands.Count > 0 || (!isPaused && Engine.HasWork(Group.Now));
                 _isScheduled = again;
                 if (!again) ArmTimer();
             }
@@ -161,14 +164,15 @@ internal sealed class LogDriver : IFlushable
     }
 
     /// <summary>One round: decided under the gate, done without it, concluded under it; then the appends it completed are answered.</summary>
-    private void RunRound(Func<FlushRound?> begin)
+    /// <returns>Why there was no room for something, or null.</returns>
+    private StoreFullException? RunRound(Func<FlushRound?> begin)
     {
         FlushRound? round;
         lock (Gate) round = Engine.Failure is null ? begin() : null;   // A log that failed touches the disk no more.
         if (round is null)
         {
             Answer(noRoom: null);
-            return;
+            return null;
         }
 
         long started = Group.TimeProvider.GetTimestamp();
@@ -184,6 +188,7 @@ internal sealed class LogDriver : IFlushable
         }
 
         Answer(noRoom);
+        return noRoom;
     }
 
     /// <summary>Answers the appends that are complete, or all of them after a failure, and lets blocked ones try again.</summary>

@@ -27,6 +27,7 @@ internal sealed class LogEngine
     private LogPoint _written;
     private LogPoint _flushed;
     private bool _isManifestOpen;
+    private bool _isManifestWanted;   // An append found the manifest still closed.
     private bool _isClosed;
     private long _unflushedSince = long.MaxValue;   // UTC ticks of the oldest append that no flush has covered.
     private (PooledFile File, long Zeroed, long Length)? _recycling;
@@ -84,16 +85,23 @@ internal sealed class LogEngine
     internal bool TryAppend(ReadOnlySpan<LogEntry> entries, DateTimeOffset now, out long firstOffset)
     {
         ThrowIfFailed();
+        firstOffset = 0;
+        // Opened in a round of its own: a full disk may refuse that, and then no offset has been taken yet.
+        _isManifestWanted |= !_isManifestOpen;
+        if (!_isManifestOpen) return false;
         bool done = _tail.TryAppend(entries, IsOld(now), out firstOffset);
         if (done && _unflushedSince == long.MaxValue) _unflushedSince = now.UtcTicks;
         return done;
     }
 
+    /// <summary>Whether appended bytes wait to be written.</summary>
+    internal bool HasBytes => _tail.PendingBytes > 0;
+
     /// <summary>Whether a round has something to do now.</summary>
     internal bool HasWork(DateTimeOffset now) =>
         Failure is null
         && !_isClosed
-        && (_tail.PendingBytes > 0 || _tail.RoomWanted > 0 || _tail.SpareWanted || IsFlushDue(now) || IsOld(now) || CanRecycle || Segments.HasGarbage);
+        && (_isManifestWanted || _tail.PendingBytes > 0 || _tail.RoomWanted > 0 || _tail.SpareWanted || IsFlushDue(now) || IsOld(now) || CanRecycle || Segments.HasGarbage);
 
     /// <summary>When time alone will make work, in UTC ticks; <see cref="long.MaxValue"/> for never.</summary>
     internal long NextDue
@@ -132,7 +140,8 @@ internal sealed class LogEngine
     {
         FlushRound round = _round;
         round.Clear();
-        if (IsOld(now)) _tail.TryRoll();
+        bool isOld = IsOld(now);
+        if (isOld && _isManifestOpen) _tail.TryRoll();
         PlanRoom(round);
         round.Now = now.UtcTicks;
         round.Start = Start;
@@ -146,7 +155,8 @@ internal sealed class LogEngine
             _tail.NextWriteIsProven = _isDurable;
         }
 
-        round.OpensManifest = !_isManifestOpen && (hasBytes || round.Extend is not null);
+        round.OpensManifest = !_isManifestOpen && (_isManifestWanted || isOld);
+        Debug.Assert(_isManifestOpen || (!hasBytes && round.Extend is null), "nothing is written to a log that says it is closed");
         FlushRequested = false;
         return round;
     }
@@ -168,6 +178,8 @@ internal sealed class LogEngine
         }
 
         if (round.OpensManifest) _isManifestOpen = true;
+        if (round.OpensManifest && round.Trims) Segments.TakeBefore(round.Start);
+        _isManifestWanted = false;
         if (round.Extend is { } extended && round.NoRoom is null) extended.PreparedEnd = round.ExtendTo;
         if (round.Spare is { } spare) _tail.Spare = spare;
         if (round.Batch is { } batch)
@@ -186,13 +198,19 @@ internal sealed class LogEngine
         _tail.RoomGiven();
     }
 
-    /// <summary>Takes whole sealed segments that end at or below an offset out of the log, and decides a round that makes it durable; null where there is none.</summary>
+    /// <summary>Decides a round that takes whole sealed segments at or below an offset out of the log, durably; null where there is none.</summary>
+    /// <remarks>The manifest says so first, and only then do they go: a full disk that refuses it leaves the log as it was.</remarks>
     internal FlushRound? BeginTrim(long before, DateTimeOffset now)
     {
         ThrowIfFailed();
-        if (!Segments.TakeBefore(Math.Min(before, _flushed.Segment))) return null;
-        FlushRound round = Begin(now);
-        round.OpensManifest = true;
+        long start = Segments.StartAfterTrim(Math.Min(before, _flushed.Segment));
+        if (start == Start) return null;
+        FlushRound round = _round;
+        round.Clear();
+        round.Now = now.UtcTicks;
+        round.Start = start;
+        round.Flushed = _flushed;
+        round.OpensManifest = round.Trims = true;
         return round;
     }
 
@@ -213,12 +231,14 @@ internal sealed class LogEngine
                 : new ArgumentException($"Offset {lastKept} lies inside a batch, which is kept or cut as a whole.", nameof(lastKept));
 
         var point = new LogPoint(segment.FirstOffset, scan.End, end);
+        var manifest = new Manifest(Identity, Start, ManifestState.Cutting, point);
+        FailUnlessFull(() => _files.WriteManifest(manifest));   // Refused by a full disk, it has changed nothing.
         List<long> starts = [.. Segments.Starts];
         List<Segment> cut = Segments.TakeAfter(segment);
         try
         {
             foreach (Segment later in cut) _files.Pool.Close(later.File);
-            LogCut.Run(_files, new Manifest(Identity, Start, ManifestState.Open, point), starts);
+            LogCut.Finish(_files, manifest, starts);
         }
         catch (Exception e)
         {
@@ -235,6 +255,8 @@ internal sealed class LogEngine
     }
 
     /// <summary>Disk and gate: marks the log as closed, if all of it is flushed, and closes its files.</summary>
+    /// <exception cref="StoreFullException">There is no room for the mark. The log opens again as after a crash.</exception>
+    /// <exception cref="StoreFailedException">The disk refused. So it does then.</exception>
     internal void Close()
     {
         _isClosed = true;
@@ -242,9 +264,12 @@ internal sealed class LogEngine
         {
             if (Failure is null && _flushed == _tail.End)
             {
-                _disk.WriteManifest(Start, _flushed, ManifestState.Closed);
-                if (_tail.Spare is { } spare) Discard(spare.File);
-                if (_recycling is { } recycling) Discard(recycling.File);
+                FailUnlessFull(() =>
+                {
+                    _disk.WriteManifest(Start, _flushed, ManifestState.Closed);
+                    if (_tail.Spare is { } spare) Discard(spare.File);
+                    if (_recycling is { } recycling) Discard(recycling.File);
+                });
             }
         }
         finally
@@ -267,6 +292,20 @@ internal sealed class LogEngine
 
     /// <summary>Takes no more writes from now on.</summary>
     internal void Fail(Exception cause) => Failure ??= new StoreFailedException(cause.Message, cause);
+
+    /// <summary>Does something that a lack of room leaves undone as a whole; any other error ends the log's writing.</summary>
+    private void FailUnlessFull(Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (Exception e) when (e is not StoreFullException)
+        {
+            Fail(e);
+            ThrowIfFailed();
+        }
+    }
 
     private bool IsOld(DateTimeOffset now) =>
         _options.MaxSegmentAge is { } age

@@ -53,11 +53,18 @@ internal sealed class SegmentList(LogFiles files, List<Segment> segments)
         return next.FirstOffset == segment.NextOffset ? next : null;
     }
 
-    /// <summary>Takes the leading sealed segments that end at or below an offset out of the log; false where there is none.</summary>
-    internal bool TakeBefore(long offset)
+    /// <summary>The first offset kept once the leading sealed segments that end at or below an offset are gone.</summary>
+    internal long StartAfterTrim(long offset)
     {
         int count = 0;
         while (count < segments.Count - 1 && segments[count].NextOffset <= offset) count++;
+        return segments[count].FirstOffset;
+    }
+
+    /// <summary>Takes the segments before the one that starts at an offset out of the log.</summary>
+    internal void TakeBefore(long start)
+    {
+        int count = segments.FindIndex(segment => segment.FirstOffset == start);
         for (int i = 0; i < count; i++)
         {
             segments[i].IsTrimmed = true;
@@ -65,7 +72,6 @@ internal sealed class SegmentList(LogFiles files, List<Segment> segments)
         }
 
         segments.RemoveRange(0, count);
-        return count > 0;
     }
 
     /// <summary>Takes the segments behind one out of the log.</summary>

@@ -134,6 +134,8 @@ public sealed class SegmentedLog : IAsyncDisposable
 
     /// <summary>Removes whole segments whose records all lie below an offset. Records at or above it are never removed.</summary>
     /// <returns>The log's first offset afterwards: at or below the one asked for.</returns>
+    /// <exception cref="StoreFullException">There is no room for a new manifest, 128 bytes. Nothing was removed; it works again once there is.</exception>
+    /// <exception cref="StoreFailedException">The disk refused.</exception>
     /// <remarks>Durable on return. Disk space is given back at once, but for files that a reader holds and one kept for reuse.</remarks>
     public async Task<long> TrimBeforeAsync(long offset, CancellationToken cancellationToken = default)
     {
@@ -146,6 +148,8 @@ public sealed class SegmentedLog : IAsyncDisposable
     /// <param name="cancellationToken">Ends the wait. The log may still be cut.</param>
     /// <exception cref="OffsetOutOfRangeException">The offset was trimmed.</exception>
     /// <exception cref="ArgumentException">The offset lies inside a batch.</exception>
+    /// <exception cref="StoreFullException">There is no room for a new manifest, 128 bytes. Nothing was removed; it works again once there is.</exception>
+    /// <exception cref="StoreFailedException">The disk refused. Whether the log was cut is known after it is opened again.</exception>
     /// <remarks>Appends wait meanwhile. Readers beyond the cut get <see cref="OffsetOutOfRangeException"/>.</remarks>
     public Task TruncateAfterAsync(long lastKept, CancellationToken cancellationToken = default) =>
         Driver.TruncateAfterAsync(lastKept).WaitAsync(cancellationToken);
@@ -208,6 +212,8 @@ public sealed class SegmentedLog : IAsyncDisposable
         LogVerifier.Run(Driver, progress, cancellationToken);
 
     /// <summary>Completes what was appended, marks the log as closed cleanly, and releases its files.</summary>
+    /// <exception cref="StoreFullException">There is no room for the mark. All that completed is there; the log opens as after a crash.</exception>
+    /// <exception cref="StoreFailedException">The disk refused. All that completed is there; the log opens as after a crash.</exception>
     public ValueTask DisposeAsync() => new(Driver.DisposeAsync());
 
     internal LogDriver Driver { get; }
