@@ -120,10 +120,19 @@ internal sealed class LogDriver : IFlushable
 
     void IFlushable.RunRound()
     {
-        Action? command;
-        lock (Gate) _commands.TryDequeue(out command);
-        if (command is not null) command();
-        else RunRound(_begin);
+        try
+        {
+            Action? command;
+            lock (Gate) _commands.TryDequeue(out command);
+            if (command is not null) command();
+            else RunRound(_begin);
+        }
+        catch (Exception e)
+        {
+            // Not the disk: our own mistake, or a clock or logger of the host's that throws. It ends this log, not the process.
+            lock (Gate) Engine.Fail(e);
+            Answer(noRoom: null);
+        }
 
         lock (Gate)
         {
@@ -207,9 +216,9 @@ internal sealed class LogDriver : IFlushable
                 _waiters.Add(waiter);
             }
         }
-        catch (Exception e) when (e is TidemarkException or ArgumentException)
+        catch (Exception e)
         {
-            refusal = e;
+            refusal = e;   // Whatever it is, it is an answer to this append.
         }
 
         _blocked.Remove();

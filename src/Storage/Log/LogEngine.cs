@@ -265,7 +265,8 @@ internal sealed class LogEngine
         new($"The log in '{_files.Directory}' takes no more writes since a write or flush failed: {first.InnerException?.Message} "
             + "Close it and open it again; what was under way may or may not be there then.", first.InnerException);
 
-    private void Fail(Exception cause) => Failure ??= new StoreFailedException(cause.Message, cause);
+    /// <summary>Takes no more writes from now on.</summary>
+    internal void Fail(Exception cause) => Failure ??= new StoreFailedException(cause.Message, cause);
 
     private bool IsOld(DateTimeOffset now) =>
         _options.MaxSegmentAge is { } age
