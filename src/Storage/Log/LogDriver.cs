@@ -120,32 +120,35 @@ internal sealed class LogDriver : IFlushable
 
     void IFlushable.RunRound()
     {
+        bool again;
         try
         {
             Action? command;
             lock (Gate) _commands.TryDequeue(out command);
             if (command is not null) command();
             else RunRound(_begin);
+
+            lock (Gate)
+            {
+                again = _commands.Count > 0 || (!_pausedForRoom && Engine.HasWork(Group.Now));
+                _isScheduled = again;
+                if (!again) ArmTimer();
+            }
         }
         catch (Exception e)
         {
             // Not the disk: our own mistake, or a clock or logger of the host's that throws. It ends this log, not the process.
-            lock (Gate) Engine.Fail(e);
+            lock (Gate)
+            {
+                Engine.Fail(e);
+                again = _commands.Count > 0;
+                _isScheduled = again;
+            }
+
             Answer(noRoom: null);
         }
 
-        lock (Gate)
-        {
-            bool again = _commands.Count > 0 || (!_pausedForRoom && Engine.HasWork(Group.Now));
-            if (!again)
-            {
-                _isScheduled = false;
-                ArmTimer();
-                return;
-            }
-        }
-
-        Group.Threads.Enqueue(this);
+        if (again) Group.Threads.Enqueue(this);
     }
 
     /// <summary>Under the gate: sees to it that a round is run.</summary>
