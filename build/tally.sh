@@ -22,15 +22,15 @@ tally_trx() {
   local file=$1 counters outcome
   counters=$(grep -o '<Counters [^>]*' "$file" 2>/dev/null | head -n 1)
   outcome=$(grep -o '<ResultSummary outcome="[^"]*"' "$file" 2>/dev/null | head -n 1 | cut -d'"' -f2)
-  if [ -z "$counters" ]; then
-    FAILED=$((FAILED + 1))
-    echo "FAILED: no result file $file"
-    return
-  fi
-
   local total passed
   total=$(counter total "$counters")
   passed=$(counter passed "$counters")
+  if [ -z "$total" ] || [ -z "$passed" ]; then
+    FAILED=$((FAILED + 1))
+    echo "FAILED: no result file $file, or one that was cut off"
+    return
+  fi
+
   PASSED=$((PASSED + passed))
   FAILED=$((FAILED + total - passed))   # Failed, skipped, not executed.
   if [ "$total" -eq 0 ]; then

@@ -122,24 +122,36 @@ internal sealed class LogDriver : IFlushable
 
     void IFlushable.RunRound()
     {
-        Action? command;
-        lock (Gate) _commands.TryDequeue(out command);
-        if (command is not null) command();
-        else RunRound(_begin);
-
-        lock (Gate)
+        bool again;
+        try
         {
-            bool isPaused = _pausedForRoom && !Engine.HasBytes;   // What has its room already does not wait for more.
-            bool again = _commands.Count > 0 || (!isPaused && Engine.HasWork(Group.Now));
-            if (!again)
+            Action? command;
+            lock (Gate) _commands.TryDequeue(out command);
+            if (command is not null) command();
+            else RunRound(_begin);
+
+            lock (Gate)
             {
-                _isScheduled = false;
-                ArmTimer();
-                return;
+                bool isPaused = _pausedForRoom && !Engine.HasBytes;   // What has its room already does not wait for more.
+                again = _commands.Count > 0 || (!isPaused && Engine.HasWork(Group.Now));
+                _isScheduled = again;
+                if (!again) ArmTimer();
             }
         }
+        catch (Exception e)
+        {
+            // Not the disk: our own mistake, or a clock or logger of the host's that throws. It ends this log, not the process.
+            lock (Gate)
+            {
+                Engine.Fail(e);
+                again = _commands.Count > 0;
+                _isScheduled = again;
+            }
 
-        Group.Threads.Enqueue(this);
+            Answer(noRoom: null);
+        }
+
+        if (again) Group.Threads.Enqueue(this);
     }
 
     /// <summary>Under the gate: sees to it that a round is run.</summary>
@@ -212,9 +224,9 @@ internal sealed class LogDriver : IFlushable
                 _waiters.Add(waiter);
             }
         }
-        catch (Exception e) when (e is TidemarkException or ArgumentException)
+        catch (Exception e)
         {
-            refusal = e;
+            refusal = e;   // Whatever it is, it is an answer to this append.
         }
 
         _blocked.Remove();

@@ -290,6 +290,9 @@ internal sealed class LogEngine
         new($"The log in '{_files.Directory}' takes no more writes since a write or flush failed: {first.InnerException?.Message} "
             + "Close it and open it again; what was under way may or may not be there then.", first.InnerException);
 
+    /// <summary>Takes no more writes from now on.</summary>
+    internal void Fail(Exception cause) => Failure ??= new StoreFailedException(cause.Message, cause);
+
     /// <summary>Does something that a lack of room leaves undone as a whole; any other error ends the log's writing.</summary>
     private void FailUnlessFull(Action action)
     {
@@ -303,8 +306,6 @@ internal sealed class LogEngine
             ThrowIfFailed();
         }
     }
-
-    private void Fail(Exception cause) => Failure ??= new StoreFailedException(cause.Message, cause);
 
     private bool IsOld(DateTimeOffset now) =>
         _options.MaxSegmentAge is { } age

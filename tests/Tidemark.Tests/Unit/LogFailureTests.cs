@@ -109,4 +109,28 @@ public sealed class LogFailureTests
         Assert.Equal(texts[(int)again.Start..], await AllAsync(again));
         Assert.InRange(again.Start, 0, 60);
     }
+
+    /// <summary>A round runs on a thread of ours, where an exception that escapes would end the host's process.</summary>
+    [Fact]
+    public async Task A_clock_of_the_hosts_that_throws_ends_the_log_and_not_the_process()
+    {
+        var time = new BrittleTime();
+        await using SegmentedLog log = await OpenAsync(new MemoryFileSystem(), time: time);
+        await AppendAsync(log, "a");
+        time.IsBroken = true;
+        await Assert.ThrowsAnyAsync<Exception>(async () => await log.AppendAsync(Bytes("b")));
+        time.IsBroken = false;
+        Assert.Equal(["a"], (await AllAsync(log))[..1]);
+    }
+
+    private sealed class BrittleTime : TimeProvider
+    {
+        private int _calls;
+
+        internal bool IsBroken { get; set; }
+
+        // Works for the caller's own look and breaks in the round.
+        public override DateTimeOffset GetUtcNow() =>
+            IsBroken && ++_calls > 2 ? throw new InvalidOperationException("The clock is broken.") : DateTimeOffset.UnixEpoch.AddYears(50);
+    }
 }
