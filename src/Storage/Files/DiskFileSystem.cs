@@ -131,6 +131,9 @@ public sealed class DiskFileSystem : IFileSystem
     /// <inheritdoc/>
     public IDisposable Lock(string path) => DiskLock.Take(path);
 
+    /// <inheritdoc/>
+    public void ThrowIfLocked(string path) => DiskLock.ThrowIfHeld(path);
+
     private static void FlushNames(string path, bool mayBeUnreadable)
     {
         if (OperatingSystem.IsWindows())

@@ -8,6 +8,7 @@ namespace Tidemark.Storage.Files;
 internal sealed class DiskLock : IDisposable
 {
     private const int MaxHolderBytes = 512;
+    private const int LookingTime = 20;   // Attempts before a lock that is held is taken for more than a look.
     private const int SharingViolation = unchecked((int)0x80070020);
 
     private readonly SafeFileHandle _handle;
@@ -32,6 +33,25 @@ internal sealed class DiskLock : IDisposable
         }
     }
 
+    /// <summary>Looks without taking: with a shared lock, which stands in nobody's way who looks too.</summary>
+    public static void ThrowIfHeld(string path)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            ThrowIfHeldOnWindows(path);
+            return;
+        }
+
+        int errno = PosixCalls.OpenForReading(path, out SafeFileHandle handle);
+        using (handle)
+        {
+            if (errno is PosixCalls.NoEntry or PosixCalls.NotADirectory or PosixCalls.AccessDenied) return;
+            if (errno == 0) errno = PosixCalls.LockShared(handle);
+            if (errno == 0) return;
+            throw errno == PosixCalls.WouldBlock ? Held(path, handle) : DiskErrors.FromErrno("lock", path, errno);
+        }
+    }
+
     public void Dispose() => _handle.Dispose();
 
     private static SafeFileHandle TakeOnPosix(string path)
@@ -39,8 +59,15 @@ internal sealed class DiskLock : IDisposable
         // Created apart from being opened: the class library takes a shared lock on what it opens, which would stand in our way.
         if (!DiskFileSystem.Instance.FileExists(path)) CreateUnlessOtherDid(path);
         int errno = PosixCalls.OpenFile(path, out SafeFileHandle handle);
-        if (errno == 0) errno = PosixCalls.LockExclusively(handle);
-        if (errno == 0) return handle;
+        for (int attempt = 0; errno == 0 && attempt < LookingTime; attempt++)
+        {
+            errno = PosixCalls.LockExclusively(handle);
+            if (errno == 0) return handle;
+            if (errno != PosixCalls.WouldBlock || attempt + 1 == LookingTime) break;
+            Thread.Yield();   // Somebody may just be looking, which takes two system calls.
+            errno = 0;
+        }
+
         using (handle)
         {
             throw errno == PosixCalls.WouldBlock ? Held(path, handle) : DiskErrors.FromErrno("lock", path, errno);
@@ -73,6 +100,24 @@ internal sealed class DiskLock : IDisposable
         catch (Exception e) when (DiskErrors.Better(e, path) is { } better)
         {
             throw better;
+        }
+    }
+
+    private static void ThrowIfHeldOnWindows(string path)
+    {
+        try
+        {
+            // A holder shares its file with readers only, so whoever may write to it finds no holder.
+            File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite).Dispose();
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException)
+        {
+            // No lock file, or somebody else's.
+        }
+        catch (IOException e) when (e.HResult == SharingViolation)
+        {
+            using SafeFileHandle handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+            throw Held(path, handle);
         }
     }
 

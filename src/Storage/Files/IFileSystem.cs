@@ -36,6 +36,11 @@ public interface IFileSystem
     /// <param name="path">The lock file's path. It is created where missing and stays.</param>
     /// <exception cref="DirectoryLockedException">Another holder has it, in this process or another.</exception>
     IDisposable Lock(string path);
+
+    /// <summary>Returns if nobody holds a lock now; takes nothing, so any number may look at once.</summary>
+    /// <param name="path">The lock file's path. Where it is missing, or belongs to somebody else and may not be opened, nobody holds it.</param>
+    /// <exception cref="DirectoryLockedException">A holder has it, in this process or another.</exception>
+    void ThrowIfLocked(string path);
 }
 
 /// <summary>How <see cref="IFileSystem.Open"/> treats a file that exists or is missing.</summary>

@@ -102,6 +102,16 @@ public sealed class MemoryFileSystem : IFileSystem
         }
     }
 
+    /// <inheritdoc/>
+    public void ThrowIfLocked(string path)
+    {
+        var place = FilePlace.Of(path);
+        lock (_gate)
+        {
+            if (_locks.Contains(place)) throw new DirectoryLockedException(place.Directory, Environment.ProcessId, Environment.MachineName);
+        }
+    }
+
     /// <summary>The content with one more holder; the name itself is another.</summary>
     private MemoryContent OpenContent(FilePlace place, FileOpenMode mode)
     {

@@ -20,6 +20,7 @@ internal static partial class PosixCalls
     private const int ReadOnly = 0;
     private const int ReadWrite = 2;
     private const int ExclusiveNonBlocking = 2 | 4;   // LOCK_EX | LOCK_NB
+    private const int SharedNonBlocking = 1 | 4;      // LOCK_SH | LOCK_NB
     private const int FullFlush = 51;                 // F_FULLFSYNC: fsync on macOS stops at the drive's cache.
 
     public static readonly int WouldBlock = OperatingSystem.IsLinux() ? 11 : 35;
@@ -41,6 +42,9 @@ internal static partial class PosixCalls
     /// <summary>Locks the open file for this handle alone, without waiting. Returns 0 or the errno.</summary>
     public static int LockExclusively(SafeFileHandle file) => Retry(file, static f => FLock(f, ExclusiveNonBlocking));
 
+    /// <summary>Locks the open file together with others who do so, without waiting. Returns 0 or the errno.</summary>
+    public static int LockShared(SafeFileHandle file) => Retry(file, static f => FLock(f, SharedNonBlocking));
+
     /// <summary>Renames in one step or not at all. Returns 0 or the errno.</summary>
     public static int Move(string source, string destination) => Rename(source, destination) == 0 ? 0 : Marshal.GetLastPInvokeError();
 
@@ -49,6 +53,9 @@ internal static partial class PosixCalls
 
     /// <summary>Opens a file that exists, without the shared lock that the class library takes on every file it opens.</summary>
     public static int OpenFile(string path, out SafeFileHandle file) => Open(path, ReadWrite, out file);
+
+    /// <summary>Opens a file that exists for reading, without any lock.</summary>
+    public static int OpenForReading(string path, out SafeFileHandle file) => Open(path, ReadOnly, out file);
 
     private static int Open(string path, int flags, out SafeFileHandle handle)
     {

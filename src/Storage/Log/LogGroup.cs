@@ -61,7 +61,7 @@ public sealed class LogGroup : IAsyncDisposable
         try
         {
             // Whoever holds the parent as a group holds this directory too. It looks for our lock as we look for its, so one of us sees the other.
-            if (Path.GetDirectoryName(directory) is { } parent) ThrowIfHeld(options.FileSystem, parent);
+            if (Path.GetDirectoryName(directory) is { } parent) options.FileSystem.ThrowIfLocked(Path.Combine(parent, LogFiles.LockName));
             return new LogGroup(directory, options, held);
         }
         catch
@@ -162,7 +162,7 @@ public sealed class LogGroup : IAsyncDisposable
         if (directory != Directory)
         {
             _options.FileSystem.CreateDirectory(directory);
-            ThrowIfHeld(_options.FileSystem, directory);
+            _options.FileSystem.ThrowIfLocked(Path.Combine(directory, LogFiles.LockName));
         }
 
         Random random;
@@ -172,11 +172,5 @@ public sealed class LogGroup : IAsyncDisposable
         var engine = new LogEngine(files, options, options.Clock ?? new HybridClock(TimeProvider), _batches, random, recovered);
         LogMessages.Opened(_logger, directory, engine.Start, engine.NextOffset, engine.Segments.Count);
         return new SegmentedLog(new LogDriver(this, directory, options, engine, _logger), directory);
-    }
-
-    private static void ThrowIfHeld(IFileSystem fileSystem, string directory)
-    {
-        string path = Path.Combine(directory, LogFiles.LockName);
-        if (fileSystem.FileExists(path)) fileSystem.Lock(path).Dispose();
     }
 }

@@ -45,6 +45,22 @@ internal static class FileLockCases
                 Equal(Environment.ProcessId, error.ProcessId, "The error names the living holder.");
             }
         }),
+        Case("Looking_at_a_lock_takes_nothing_and_many_may_look_at_once", s =>
+        {
+            s.Files.ThrowIfLocked(s.At("LOCK"));
+            True(!s.Files.FileExists(s.At("LOCK")), "Looking creates nothing.");
+            using (s.Files.Lock(s.At("LOCK")))
+            {
+                DirectoryLockedException error = Throws<DirectoryLockedException>(() => s.Files.ThrowIfLocked(s.At("LOCK")), "A held lock is seen.");
+                Equal(Environment.ProcessId, error.ProcessId, "The error names the holder's process.");
+            }
+
+            Parallel.For(0, 8, _ =>
+            {
+                for (int i = 0; i < 50; i++) s.Files.ThrowIfLocked(s.At("LOCK"));
+            });
+            s.Files.Lock(s.At("LOCK")).Dispose();
+        }),
         Case("Locks_of_different_directories_are_independent", s =>
         {
             s.Files.CreateDirectory(s.At("a"));

@@ -301,6 +301,16 @@ public sealed class FaultyFileSystem : IFileSystem
         }
     }
 
+    /// <inheritdoc/>
+    public void ThrowIfLocked(string path)
+    {
+        var place = FilePlace.Of(path);
+        lock (_gate)
+        {
+            if (_locks.Contains(place)) throw new DirectoryLockedException(place.Directory, Environment.ProcessId, Environment.MachineName);
+        }
+    }
+
     private FileImage OpenImage(FilePlace place, FileOpenMode mode)
     {
         _plan.ThrowIfStopped();

@@ -85,6 +85,11 @@ internal sealed class ClockCrashDisk : IFileSystem
     public IDisposable Lock(string path)
         => _locks.Add(path) ? new Held(_locks, path) : throw new DirectoryLockedException(path, 0, "");
 
+    public void ThrowIfLocked(string path)
+    {
+        if (_locks.Contains(path)) throw new DirectoryLockedException(path, 0, "");
+    }
+
     private static byte[] Overlay(byte[] bytes, long position, ReadOnlySpan<byte> written)
     {
         byte[] result = new byte[Math.Max(bytes.Length, written.Length == 0 ? 0 : position + written.Length)];

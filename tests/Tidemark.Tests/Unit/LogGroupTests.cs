@@ -24,6 +24,18 @@ public sealed class LogGroupTests
         await Assert.ThrowsAsync<DirectoryLockedException>(async () => await OpenAsync(disk));
     }
 
+    /// <summary>A group was here once and left its lock file. Logs opened alone below it look at that file at the same time; looking must not be taking.</summary>
+    [Fact]
+    public async Task Logs_opened_at_once_below_a_former_groups_directory_do_not_refuse_each_other()
+    {
+        using var folder = new TestDirectory();
+        await LogGroup.Open(folder.Path).DisposeAsync();
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(i => Task.Run(async () =>
+        {
+            for (int round = 0; round < 40; round++) await (await SegmentedLog.OpenAsync(folder.At($"log-{i}"))).DisposeAsync();
+        })));
+    }
+
     [Theory]
     [InlineData("..")]
     [InlineData(".hidden")]
