@@ -59,11 +59,11 @@ internal sealed class DiskLock : IDisposable
         // Created apart from being opened: the class library takes a shared lock on what it opens, which would stand in our way.
         if (!DiskFileSystem.Instance.FileExists(path)) CreateUnlessOtherDid(path);
         int errno = PosixCalls.OpenFile(path, out SafeFileHandle handle);
-        for (int attempt = 0; errno == 0 && attempt < LookingTime; attempt++)
+        for (int attempt = 1; errno == 0; attempt++)
         {
             errno = PosixCalls.LockExclusively(handle);
             if (errno == 0) return handle;
-            if (errno != PosixCalls.WouldBlock || attempt + 1 == LookingTime) break;
+            if (errno != PosixCalls.WouldBlock || attempt == LookingTime) break;
             Thread.Yield();   // Somebody may just be looking, which takes two system calls.
             errno = 0;
         }
