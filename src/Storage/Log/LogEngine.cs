@@ -60,9 +60,6 @@ internal sealed class LogEngine
     /// <summary>The offset the next append takes.</summary>
     internal long NextOffset => _tail.NextOffset;
 
-    /// <summary>The term of the last record.</summary>
-    internal long LastTerm => _tail.LastTerm;
-
     /// <summary>Up to here an append is complete and readers may go.</summary>
     internal LogPoint Readable => _isDurable ? _flushed : _written;
 
@@ -77,8 +74,6 @@ internal sealed class LogEngine
 
     /// <summary>Grows with each truncation: readers that see it change look where they are.</summary>
     internal int Epoch { get; private set; }
-
-    internal IEnumerable<PooledFile> OpenFiles => Segments.All.Select(segment => segment.File);
 
     /// <summary>Encodes a batch at the tail; false where a round must first make room.</summary>
     /// <exception cref="StoreFailedException">An earlier write or flush failed.</exception>
@@ -233,6 +228,7 @@ internal sealed class LogEngine
         var point = new LogPoint(segment.FirstOffset, scan.End, end);
         var manifest = new Manifest(Identity, Start, ManifestState.Cutting, point);
         FailUnlessFull(() => _files.WriteManifest(manifest));   // Refused by a full disk, it has changed nothing.
+        Epoch++;   // Before a byte goes: a reader that then meets a gap knows why, and waits at the gate.
         List<long> starts = [.. Segments.Starts];
         List<Segment> cut = Segments.TakeAfter(segment);
         try
@@ -251,7 +247,6 @@ internal sealed class LogEngine
         _written = _flushed = point;
         _isManifestOpen = true;
         _tail.NextWriteIsProven = true;
-        Epoch++;
     }
 
     /// <summary>Disk and gate: marks the log as closed, if all of it is flushed, and closes its files.</summary>

@@ -59,6 +59,51 @@ public sealed class LogReader : IDisposable
     public bool TryRead(out LogRecord record)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
+        while (true)
+        {
+            try
+            {
+                return ReadNext(out record);
+            }
+            catch (Exception e) when (IsCutMeanwhile(e))
+            {
+                // Looking again tells whether our place is still there.
+            }
+        }
+    }
+
+    /// <summary>Reads the record before <see cref="Next"/> and steps in front of it.</summary>
+    /// <param name="record">The record. Its payload is valid until the next call.</param>
+    /// <returns>False at the start of the log.</returns>
+    /// <exception cref="CorruptDataException">The file is damaged here. The reader stays where it is.</exception>
+    /// <exception cref="OffsetOutOfRangeException">The place was truncated away.</exception>
+    public bool TryReadBack(out LogRecord record)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        while (true)
+        {
+            try
+            {
+                return ReadBack(out record);
+            }
+            catch (Exception e) when (IsCutMeanwhile(e))
+            {
+                // Looking again tells whether our place is still there.
+            }
+        }
+    }
+
+    /// <summary>Lets the segment and the buffer go.</summary>
+    public void Dispose()
+    {
+        if (_isDisposed) return;
+        _isDisposed = true;
+        _cursor.Dispose();
+        lock (_log.Gate) Unpin();
+    }
+
+    private bool ReadNext(out LogRecord record)
+    {
         record = default;
         if ((Next >= _end || _epoch != _log.Engine.Epoch) && !LookAgain()) return false;
         if (!_isPlaced) Place(Next);
@@ -67,14 +112,7 @@ public sealed class LogReader : IDisposable
             long position = _cursor.Position;
             FrameStatus status = _cursor.Next(out FrameHeader header, out ReadOnlyMemory<byte> payload);
             bool isNext = status == FrameStatus.Frame && header.Offset == Next && (_chain is null || header.Chain == _chain);
-            if (!isNext)
-            {
-                if (_epoch == _log.Engine.Epoch) throw Damage(position, status);
-                if (!LookAgain()) return false;
-                Place(Next);
-                continue;
-            }
-
+            if (!isNext) throw Damage(position, status);
             _chain = header.Checksum;
             if (header.Type == FrameType.Seal)
             {
@@ -88,14 +126,8 @@ public sealed class LogReader : IDisposable
         }
     }
 
-    /// <summary>Reads the record before <see cref="Next"/> and steps in front of it.</summary>
-    /// <param name="record">The record. Its payload is valid until the next call.</param>
-    /// <returns>False at the start of the log.</returns>
-    /// <exception cref="CorruptDataException">The file is damaged here. The reader stays where it is.</exception>
-    /// <exception cref="OffsetOutOfRangeException">The place was truncated away.</exception>
-    public bool TryReadBack(out LogRecord record)
+    private bool ReadBack(out LogRecord record)
     {
-        ObjectDisposedException.ThrowIf(_isDisposed, this);
         record = default;
         if (_epoch != _log.Engine.Epoch) LookAgain();
         long target = Next - 1;
@@ -110,19 +142,13 @@ public sealed class LogReader : IDisposable
         return true;
     }
 
-    /// <summary>Lets the segment and the buffer go.</summary>
-    public void Dispose()
-    {
-        if (_isDisposed) return;
-        _isDisposed = true;
-        _cursor.Dispose();
-        lock (_log.Gate) Unpin();
-    }
-
     private static long StartOfReaching(LogDriver log, HybridTimestamp timestamp)
     {
         lock (log.Gate) return Math.Min(log.Engine.Segments.Reaching(timestamp.Value).FirstOffset, log.Engine.Readable.Offset);
     }
+
+    /// <summary>What looks like damage while the log is truncated under our hands is none.</summary>
+    private bool IsCutMeanwhile(Exception error) => error is CorruptDataException or FileNotFoundException && _epoch != _log.Engine.Epoch;
 
     private static LogRecord ToRecord(in FrameHeader header, ReadOnlyMemory<byte> payload) =>
         new(header.Offset, header.Term, new HybridTimestamp(header.Timestamp), header.Kind, payload);

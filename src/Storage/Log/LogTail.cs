@@ -41,8 +41,6 @@ internal sealed class LogTail
 
     internal long NextOffset => Active.NextOffset;
 
-    internal long LastTerm => _lastTerm;
-
     /// <summary>Where the log ends once all that was appended is written.</summary>
     internal LogPoint End => new(Active.FirstOffset, Active.End, Active.NextOffset);
 

@@ -74,4 +74,39 @@ public sealed class LogTruncateTests
         await log.TruncateAfterAsync(start - 1);
         Assert.Equal((start, start), (log.Start, log.End));
     }
+
+    /// <summary>What a reader finds while the log is cut under its hands looks like damage; it must not be called so.</summary>
+    [Fact]
+    public async Task Readers_that_race_a_truncation_are_told_of_the_cut_and_never_of_damage()
+    {
+        var disk = new MemoryFileSystem();
+        await using SegmentedLog log = await OpenAsync(disk, Small);
+        await AppendAsync(log, [.. Numbered(0, 200, 100)]);
+        using var stop = new CancellationTokenSource();
+        Task[] readers = [.. Enumerable.Range(0, 2).Select(i => Task.Run(() =>
+        {
+            var random = new Random(i);
+            while (!stop.IsCancellationRequested)
+            {
+                try
+                {
+                    using LogReader reader = log.OpenReader(log.End);
+                    for (int step = 0; step < 60 && reader.TryReadBack(out _); step++) { }
+                    for (int step = 0; step < random.Next(60) && reader.TryRead(out _); step++) { }
+                }
+                catch (OffsetOutOfRangeException)
+                {
+                    // The place was cut away.
+                }
+            }
+        }))];
+        for (int round = 0; round < 150; round++)
+        {
+            await log.TruncateAfterAsync(100 + (round % 50));
+            await AppendAsync(log, [.. Numbered(round * 1000, 60, 90 + (round % 20))]);
+        }
+
+        await stop.CancelAsync();
+        await Task.WhenAll(readers);
+    }
 }
