@@ -12,7 +12,7 @@ public sealed class MemoryFileSystem : IFileSystem
 {
     private readonly Lock _gate = new();
     private readonly FileTree<MemoryContent> _tree = new();
-    private readonly HashSet<FilePlace> _locks = [];
+    private readonly HeldLocks _locks = new();
     private readonly MemoryQuota _quota;
 
     /// <summary>Creates an empty file system.</summary>
@@ -91,26 +91,12 @@ public sealed class MemoryFileSystem : IFileSystem
     public IDisposable Lock(string path)
     {
         var place = FilePlace.Of(path);
-        lock (_gate)
-        {
-            OpenContent(place, FileOpenMode.ExistingOrNew).Release();
-            if (!_locks.Add(place)) throw new DirectoryLockedException(place.Directory, Environment.ProcessId, Environment.MachineName);
-            return new HeldLock(() =>
-            {
-                lock (_gate) _locks.Remove(place);
-            });
-        }
+        lock (_gate) OpenContent(place, FileOpenMode.ExistingOrNew).Release();
+        return _locks.Take(place);
     }
 
     /// <inheritdoc/>
-    public void ThrowIfLocked(string path)
-    {
-        var place = FilePlace.Of(path);
-        lock (_gate)
-        {
-            if (_locks.Contains(place)) throw new DirectoryLockedException(place.Directory, Environment.ProcessId, Environment.MachineName);
-        }
-    }
+    public void ThrowIfLocked(string path) => _locks.ThrowIfHeld(FilePlace.Of(path));
 
     /// <summary>The content with one more holder; the name itself is another.</summary>
     private MemoryContent OpenContent(FilePlace place, FileOpenMode mode)

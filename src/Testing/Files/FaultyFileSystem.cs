@@ -23,7 +23,7 @@ public sealed class FaultyFileSystem : IFileSystem
     private readonly DiskImage _image;
     private readonly FaultPlan _plan;
     private readonly Lock _gate;
-    private readonly HashSet<FilePlace> _locks = [];
+    private readonly HeldLocks _locks = new();
     private readonly long _seed;
     private long _crashes;
 
@@ -290,26 +290,12 @@ public sealed class FaultyFileSystem : IFileSystem
     public IDisposable Lock(string path)
     {
         var place = FilePlace.Of(path);
-        lock (_gate)
-        {
-            OpenImage(place, FileOpenMode.ExistingOrNew);
-            if (!_locks.Add(place)) throw new DirectoryLockedException(place.Directory, Environment.ProcessId, Environment.MachineName);
-            return new HeldLock(() =>
-            {
-                lock (_gate) _locks.Remove(place);
-            });
-        }
+        lock (_gate) OpenImage(place, FileOpenMode.ExistingOrNew);
+        return _locks.Take(place);
     }
 
     /// <inheritdoc/>
-    public void ThrowIfLocked(string path)
-    {
-        var place = FilePlace.Of(path);
-        lock (_gate)
-        {
-            if (_locks.Contains(place)) throw new DirectoryLockedException(place.Directory, Environment.ProcessId, Environment.MachineName);
-        }
-    }
+    public void ThrowIfLocked(string path) => _locks.ThrowIfHeld(FilePlace.Of(path));
 
     private FileImage OpenImage(FilePlace place, FileOpenMode mode)
     {
