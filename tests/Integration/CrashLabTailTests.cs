@@ -1,3 +1,4 @@
+using Tidemark.Tests;
 using System.Globalization;
 
 namespace Tidemark.Integration;
@@ -7,15 +8,13 @@ public sealed class CrashLabTailTests
 {
     private const int Sector = 512;
 
-    private static readonly int Factor = int.TryParse(Environment.GetEnvironmentVariable("TIDEMARK_SOAK"), out int factor) ? factor : 1;
-
     [Fact]
     public async Task Damage_behind_the_last_acknowledged_record_costs_none_before_it()
     {
         var random = new Random(4);
         int cases = 0, opened = 0;
         await using LabServer server = LabServer.Start();
-        for (int round = 1; round <= 4 * Factor; round++)
+        for (int round = 1; round <= 4 * Soak.Factor; round++)
         {
             using var folder = new LabFolder();
             using Lab writer = Lab.Start("log-write", folder.Log, $"{round}", "100000", "--segment-bytes", "65536");

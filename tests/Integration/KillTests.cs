@@ -1,17 +1,17 @@
+using Tidemark.Tests;
+
 namespace Tidemark.Integration;
 
 /// <summary>Kills the crash lab at random moments, also while it recovers, and compares what it acknowledged with what is there.</summary>
 public sealed class KillTests
 {
-    private static readonly int Factor = int.TryParse(Environment.GetEnvironmentVariable("TIDEMARK_SOAK"), out int factor) ? factor : 1;
-
     [Fact]
     public async Task Nothing_acknowledged_is_lost_when_the_process_is_killed_at_any_moment()
     {
         using var folder = new LabFolder();
         var history = new LabHistory();
         var random = new Random(1);
-        int rounds = 24 * Factor;
+        int rounds = 24 * Soak.Factor;
         for (int round = 1; round <= rounds; round++)
         {
             using Lab writer = Lab.Start("log-write", folder.Log, $"{round}", "100000");

@@ -1,3 +1,5 @@
+using Tidemark.Tests;
+
 namespace Tidemark.Integration;
 
 /// <summary>Kills a real process at the first, second, third … of its writes, flushes, renames and removals, so that no moment is left to chance.</summary>
@@ -11,7 +13,7 @@ public sealed class StraceKillTests
         int kills = 0;
         foreach (string call in Calls)
         {
-            for (int nth = 1; nth <= 14 * Soak; nth++)
+            for (int nth = 1; nth <= 14 * Repeats; nth++)
             {
                 string story = $"killed at {call} number {nth} of a thread";
                 using var folder = new LabFolder();
@@ -75,7 +77,7 @@ public sealed class StraceKillTests
         Assert.True(kills >= 10, $"only {kills} kills");
     }
 
-    private static int Soak { get; } = int.TryParse(Environment.GetEnvironmentVariable("TIDEMARK_SOAK"), out int factor) && factor > 1 ? 4 : 1;
+    private static int Repeats { get; } = Soak.Factor > 1 ? 4 : 1;
 
     private static async Task<Lab> KillAtAsync(LabFolder folder, string call, int nth, params string[] arguments)
     {

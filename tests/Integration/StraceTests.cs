@@ -1,3 +1,5 @@
+using Tidemark.Tests;
+
 namespace Tidemark.Integration;
 
 /// <summary>Makes system calls of a real process fail, and watches the order of those that do not.</summary>
@@ -27,7 +29,7 @@ public sealed class StraceTests
         int hits = 0, ended = 0;
         foreach ((string call, string error, int most) in Failures)
         {
-            for (int nth = 1; nth <= most * Soak; nth++)
+            for (int nth = 1; nth <= most * Repeats; nth++)
             {
                 string story = $"{call} number {nth} of a thread fails with {error}";
                 using var folder = new LabFolder();
@@ -126,7 +128,7 @@ public sealed class StraceTests
     private static long FirstOffsetIn(string path) =>
         long.TryParse(Path.GetFileNameWithoutExtension(path), System.Globalization.CultureInfo.InvariantCulture, out long first) ? first : 0;
 
-    private static int Soak { get; } = int.TryParse(Environment.GetEnvironmentVariable("TIDEMARK_SOAK"), out int factor) && factor > 1 ? 3 : 1;
+    private static int Repeats { get; } = Soak.Factor > 1 ? 3 : 1;
 
     /// <summary>
     /// A failure that nothing depends on: of an index, which is made again when missing, or a lack of room, which is refused where it is met ahead of use.

@@ -38,9 +38,6 @@ internal sealed class SegmentIndex
     /// <summary>The last entry before a timestamp; false where there is none.</summary>
     internal bool TryFindBefore(ulong timestamp, out IndexEntry entry) => TryLast(e => e.Timestamp < timestamp, out entry);
 
-    /// <summary>The last entry before a position; false where there is none.</summary>
-    internal bool TryFindPosition(long position, out IndexEntry entry) => TryLast(e => e.Position < position, out entry);
-
     /// <summary>Writes the index of a sealed segment as file bytes.</summary>
     internal byte[] ToBytes(ulong salt, long end, ulong lastTimestamp)
     {
