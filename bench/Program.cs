@@ -15,6 +15,7 @@ var benches = new Dictionary<string, Func<BenchOptions, IEnumerable<BenchRow>>>(
     ["log-scan"] = LogScanBench.Run,
     ["log-open"] = LogOpenBench.Run,
     ["many-logs"] = ManyLogsBench.Run,
+    ["tree"] = TreeBench.Run,
 };
 
 string name = args.Length > 0 ? args[0] : "";

@@ -8,8 +8,8 @@ namespace Tidemark.Core.Engines;
 /// A B+tree whose nodes are copied before they change, once they are published: a <see cref="View"/> costs nothing but its own object, any number of
 /// threads read views without a lock, and a change copies at most the nodes on one path. One thread at a time uses the tree itself.
 /// Keys and values belong to the tree from the call on that brings them: nobody changes them any more.
-/// Balance: all leaves are equally deep; a node is split at 64 keys; two neighbours of 32 entries together become one where a removal shrinks
-/// one of them, and an empty node goes at once. So neighbours hold more than 32 entries together, and what is removed gives its memory back.
+/// Balance: all leaves are equally deep; a node of 48 keys is split; two neighbours of 24 entries together or less become one where a removal
+/// shrinks either, and an empty node goes at once. So neighbours hold more than 24 entries together, and what is removed gives its memory back.
 /// </remarks>
 internal sealed class OrderedTree
 {

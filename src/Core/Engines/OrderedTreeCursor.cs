@@ -7,7 +7,7 @@ namespace Tidemark.Core.Engines;
 /// <remarks>Not thread-safe. It stands nowhere at first and where a step answered false; the next call is a seek then.</remarks>
 internal sealed class OrderedTreeCursor
 {
-    // Two neighbours hold more than 32 children together, so a level has ten times the nodes of the one above at least, but for the topmost.
+    // Neighbours hold more than 24 children together, so each level has several times the nodes of the one above: no memory holds more levels.
     private const int MaxDepth = 16;
 
     private readonly OrderedTreeNode _root;

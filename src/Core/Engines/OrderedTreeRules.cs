@@ -50,6 +50,7 @@ internal static class OrderedTreeRules
     {
         Demand(node.Count < OrderedTreeNode.Capacity, "a full node is split");
         Demand(node.Count > 0 || node.PrefixLength == 0, "a node without keys has no prefix");
+        if (node.Count > 0) Demand(node.Keys[0].AsSpan().StartsWith(node.Prefix), "the prefix is the bytes that the first key begins with");
         for (int i = 0; i < OrderedTreeNode.Capacity; i++)
         {
             byte[]? key = node.Keys[i];
@@ -64,7 +65,7 @@ internal static class OrderedTreeRules
             Demand(atLeast is null || atLeast.AsSpan().SequenceCompareTo(key) <= 0, "a key is not below the separator before its node");
             Demand(below is null || key.AsSpan().SequenceCompareTo(below) < 0, "a key is below the separator behind its node");
             Demand(key.AsSpan().CommonPrefixLength(node.Keys[0]) >= node.PrefixLength, "all keys begin with the prefix");
-            Demand(node.Heads[i] == OrderedTreeNode.Head(key, node.PrefixLength), "a head is the eight bytes behind the prefix");
+            Demand(node.Heads[i] == OrderedTreeNode.Head(key, node.PrefixLength), "a head is what follows the prefix");
         }
     }
 

@@ -26,7 +26,7 @@ internal sealed class OrderedTreeView
         OrderedTreeNode node = root;
         while (node is OrderedTreeInner inner) node = inner.Children[inner.ChildFor(key)];
         var leaf = (OrderedTreeLeaf)node;
-        int at = leaf.FindPrefixed(key, out bool found);
+        int at = leaf.Find(key, out bool found);
         value = found ? leaf.Values[at] : null;
         return found;
     }
