@@ -37,8 +37,9 @@ public sealed class MemoryEngineTests
         engine.Write(new Batch(("a", "1"), ("b", "2")), 1);
         var broken = new Batch(("a", null), ("b", "9"), ("c", "3")) { ThrowsAt = 2 };
         Assert.Throws<TimeoutException>(() => engine.Write(broken, 2));
-        using (IEngineSnapshot snapshot = engine.TakeSnapshot()) Assert.Equal("a=1 b=2", Text(snapshot));
         Assert.Equal(1, engine.AppliedOffset);
+        engine.Write(new Batch(), 1);
+        using (IEngineSnapshot snapshot = engine.TakeSnapshot()) Assert.Equal("a=1 b=2", Text(snapshot));
 
         broken.ThrowsAt = -1;
         engine.Write(broken, 2);   // The same batch, from its beginning.

@@ -84,6 +84,50 @@ public sealed class OrderedTreeTests
     }
 
     [Theory]
+    [InlineData(1)]
+    [InlineData(8)]
+    [InlineData(62)]
+    [InlineData(63)]
+    [InlineData(64)]
+    [InlineData(65)]
+    [InlineData(500)]
+    public void A_prefix_of_any_length_that_all_keys_share_is_compared_whole(int length)
+    {
+        byte[] prefix = new byte[length];
+        Array.Fill(prefix, (byte)'p');
+        var model = new TreeModel();
+        for (int i = 0; i < 1000; i++) model.Set([.. prefix, (byte)(i * 7), (byte)(i >> 8)], [(byte)i]);
+        model.Check();
+        foreach ((byte[] key, _) in model.Rows.Take(100))
+        {
+            byte[] other = [.. key];
+            other[length - 1]++;
+            Assert.False(model.Tree.TryGet(other, out _));
+            Assert.False(model.Tree.TryGet(key.AsSpan(1), out _));
+        }
+    }
+
+    [Fact]
+    public void Runs_that_start_anywhere_and_ranges_that_go_leave_no_two_neighbours_too_small()
+    {
+        var random = new Random(11);
+        var tree = new OrderedTree();
+        for (int round = 0; round < 400; round++)
+        {
+            int start = random.Next(20_000), direction = random.Next(2) == 0 ? 1 : -1, length = random.Next(200);
+            bool remove = random.Next(5) < 2;
+            for (int i = 0; i < length; i++)
+            {
+                byte[] key = User(start + (i * direction));
+                if (remove) tree.Remove(key);
+                else tree.Set(key, _one);
+            }
+
+            OrderedTreeRules.Check(tree);
+        }
+    }
+
+    [Theory]
     [InlineData("ascending")]
     [InlineData("descending")]
     [InlineData("shuffled")]
