@@ -138,7 +138,7 @@ internal sealed class SnapshotFolder
         }
         catch (IOException failure)
         {
-            SnapshotMessages.NotRemoved(_logger, _directory, failure);
+            SnapshotMessages.RemovalNotFlushed(_logger, _directory, failure);
         }
     }
 

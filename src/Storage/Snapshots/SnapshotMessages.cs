@@ -16,4 +16,7 @@ internal static partial class SnapshotMessages
 
     [LoggerMessage(203, LogLevel.Debug, "Opened the snapshot '{File}': all entries before offset {NextOffset}, {Pieces} pieces, {Bytes} bytes.")]
     internal static partial void Opened(ILogger logger, string file, long nextOffset, long pieces, long bytes);
+
+    [LoggerMessage(204, LogLevel.Warning, "Snapshots were removed from '{Directory}', but its names could not be flushed: a power cut may bring them back.")]
+    internal static partial void RemovalNotFlushed(ILogger logger, string directory, Exception cause);
 }

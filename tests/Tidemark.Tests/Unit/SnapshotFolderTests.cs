@@ -173,6 +173,20 @@ public sealed class SnapshotFolderTests
     }
 
     [Fact]
+    public void A_removal_that_may_not_last_is_reported_and_the_new_snapshot_stands()
+    {
+        var disk = new FaultyFileSystem(1);
+        var log = new ReportLog();
+        SnapshotFolder folder = SnapshotFolder.Open(disk, Place, Identity, log);
+        foreach (long offset in (long[])[9, 19]) folder.Write(StateAt(offset));
+        disk.Fail(FaultKind.DirectoryFlushError, 2);   // The first gives the snapshot its name.
+        folder.Write(StateAt(29));
+        Assert.Equal([204], log.Warnings);
+        using SnapshotReader? newest = SnapshotFolder.Open(disk.Crash(CrashLoss.Everything).Disk, Place, Identity).OpenNewest();
+        Assert.Equal(29, newest!.Info.Position.Offset);
+    }
+
+    [Fact]
     public void A_write_that_fails_leaves_the_older_ones_and_the_log_they_need()
     {
         var disk = new FaultyFileSystem(1);
