@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Tidemark;
 
 /// <summary>The settings of a namespace. They are chosen when it is created and kept with the store: all replicas decide by them.</summary>
-/// <remarks>A limit is checked before a write is proposed, and in the same way when it is applied. Keys and values count in the bytes the user gave.</remarks>
+/// <remarks>A limit is checked before a write is proposed, and in the same way when it is applied. Keys and values count as the user gave them.</remarks>
 public sealed record NamespaceOptions
 {
     /// <summary>The largest value of <see cref="ShardCount"/>.</summary>
@@ -36,8 +36,8 @@ public sealed record NamespaceOptions
     /// <summary>How keys sort. Default: <see cref="KeyOrder.Hierarchical"/>.</summary>
     public KeyOrder KeyOrder { get; init; } = KeyOrder.Hierarchical;
 
-    /// <summary>Into how many shards the keys are split, each with a log and a writer of its own. 1 to <see cref="LargestShardCount"/>; default 1.</summary>
-    /// <remarks>Keys are spread evenly by hash. What one shard holds is changed in one order; there is none across shards.</remarks>
+    /// <summary>How many shards the keys are spread over, evenly by hash. 1 to <see cref="LargestShardCount"/>; default 1.</summary>
+    /// <remarks>Each has a log and a writer of its own. What one shard holds is changed in one order; there is none across shards.</remarks>
     public int ShardCount { get; init; } = 1;
 
     /// <summary>The longest key, in bytes. 1 to <see cref="LargestKeyBytes"/>; default 480, which every engine holds.</summary>
@@ -46,16 +46,16 @@ public sealed record NamespaceOptions
     /// <summary>The longest value, in bytes. 0 to <see cref="LargestValueBytes"/>; default 1 MiB.</summary>
     public int MaxValueBytes { get; init; } = 1024 * 1024;
 
-    /// <summary>The largest batch of operations, as it is written to the log, in bytes. 1 KiB to <see cref="LargestBatchBytes"/>; default 4 MiB.</summary>
+    /// <summary>The largest batch, in bytes as it is written to the log. 1 KiB to <see cref="LargestBatchBytes"/>; default 4 MiB.</summary>
     public int MaxBatchBytes { get; init; } = 4 * 1024 * 1024;
 
-    /// <summary>How many of its latest changes each shard keeps for watches that resume. 1 to <see cref="LargestChangeLogEntries"/>; default 32,768.</summary>
+    /// <summary>How many changes each shard keeps for watches that resume. 1 to <see cref="LargestChangeLogEntries"/>; default 32,768.</summary>
     public int ChangeLogEntries { get; init; } = 32_768;
 
     /// <summary>How many bytes those changes may take, per shard. 1 KiB to <see cref="LargestChangeLogBytes"/>; default 8 MiB.</summary>
     public long ChangeLogBytes { get; init; } = 8 * 1024 * 1024;
 
-    /// <summary>After how long without a write a client's registration expires. 1 second to 365 days, in whole milliseconds; default 1 hour.</summary>
+    /// <summary>How long without a write a client stays registered. 1 second to 365 days, in whole milliseconds; default 1 hour.</summary>
     /// <remarks>A write that is repeated later than this is refused, never taken for a new one.</remarks>
     public TimeSpan ClientIdleTimeout { get; init; } = TimeSpan.FromHours(1);
 

@@ -124,7 +124,8 @@ internal static class CatalogCodec
     {
         long at = reader.Consumed;
         ulong milliseconds = reader.ReadUInt64();
-        if (milliseconds > (ulong)TimeSpan.MaxValue.Ticks / TimeSpan.TicksPerMillisecond) throw new MalformedDataException(at, "no time span is that long");
+        const ulong Longest = long.MaxValue / TimeSpan.TicksPerMillisecond;
+        if (milliseconds > Longest) throw new MalformedDataException(at, "no time span is that long");
         return TimeSpan.FromTicks((long)milliseconds * TimeSpan.TicksPerMillisecond);
     }
 

@@ -32,8 +32,8 @@ internal static class CatalogFile
 
     /// <summary>Reads the catalog of a store that is going to be written to, and makes sure that it is on the disk.</summary>
     /// <remarks>
-    /// It is written once more before it is believed: a process may have ended between a failed flush of the directory and its report, and what it left in
-    /// the system's cache reads well, and would be gone after a power cut with all that was acknowledged since.
+    /// It is written once more before it is believed: a process may have ended between a failed flush of the directory and its report, and
+    /// what it left in the system's cache reads well, and would be gone after a power cut with all that was acknowledged since.
     /// </remarks>
     /// <inheritdoc cref="TryRead"/>
     internal static StoreCatalog? TryOpen(IFileSystem files, string directory)
@@ -85,7 +85,7 @@ internal static class CatalogFile
     private static byte[] ReadBytes(IFileSystem files, string path)
     {
         using IFile file = files.Open(path, FileOpenMode.Existing);
-        byte[] bytes = new byte[(int)Math.Min(file.Length, HeaderSize + MaxContentBytes + 1)];   // One more than it may have: what is too long shows.
+        byte[] bytes = new byte[(int)Math.Min(file.Length, HeaderSize + MaxContentBytes + 1)];   // One more than allowed: too long shows.
         return bytes[..file.Read(0, bytes)];
     }
 
@@ -93,13 +93,13 @@ internal static class CatalogFile
     {
         FileStamp.Check(path, bytes, HeaderSize, Magic, "a catalog header");
         ReadOnlySpan<byte> content = bytes[HeaderSize..];
-        uint length = BinaryPrimitives.ReadUInt32LittleEndian(bytes[LengthAt..]);
-        if (length != content.Length)
-            throw new CorruptDataException(path, Math.Min(bytes.Length, HeaderSize + (long)length), $"{HeaderSize + (long)length} bytes", $"{bytes.Length} bytes");
+        long end = HeaderSize + BinaryPrimitives.ReadUInt32LittleEndian(bytes[LengthAt..]);
+        if (end != bytes.Length) throw new CorruptDataException(path, Math.Min(bytes.Length, end), $"{end} bytes", $"{bytes.Length} bytes");
 
         uint expected = Crc32C.Compute(content);
         uint found = BinaryPrimitives.ReadUInt32LittleEndian(bytes[ContentChecksumAt..]);
-        if (expected != found) throw new CorruptDataException(path, HeaderSize, $"content with checksum {FileStamp.Hex(found)}", FileStamp.Hex(expected));
+        if (expected != found)
+            throw new CorruptDataException(path, ContentChecksumAt, $"checksum {FileStamp.Hex(expected)} of the content", FileStamp.Hex(found));
         try
         {
             StoreCatalog catalog = CatalogCodec.Read(new Guid(bytes.Slice(StoreAt, 16), bigEndian: true), content);

@@ -38,7 +38,8 @@ internal sealed record StoreCatalog
             foreach (long shard in space.Shards.Select(range => range.ShardId))
             {
                 if (!shards.Add(shard)) throw new ArgumentException($"Two namespaces have the shard {shard}.");
-                if (shard < 0 || shard >= NextShardId) throw new ArgumentException($"Shard {shard} is not one of 0 to {NextShardId - 1}, which were given out.");
+                if (shard < 0 || shard >= NextShardId)
+                    throw new ArgumentException($"Shard {shard} is not one of 0 to {NextShardId - 1}, which were given out.");
             }
         }
     }
@@ -81,7 +82,8 @@ internal sealed record CatalogNamespace
     internal static void RequireName(string name, string what)
     {
         ArgumentNullException.ThrowIfNull(name);
-        if (!IsName(name)) throw new ArgumentException($"The name of the {what} is not 1 to {MaxNameBytes} bytes of UTF-8 without control characters.");
+        if (!IsName(name))
+            throw new ArgumentException($"The name of the {what} is not 1 to {MaxNameBytes} bytes of UTF-8 without control characters.");
     }
 
     internal void Validate()

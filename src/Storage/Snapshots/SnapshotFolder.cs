@@ -30,7 +30,8 @@ internal sealed class SnapshotFolder
         _logger = logger;
     }
 
-    /// <summary>The first offset the log must keep: where the older of the two kept snapshots ends. 0, for all there is, while fewer are known to be whole.</summary>
+    /// <summary>The first offset the log must keep: where the older of the two kept snapshots ends.</summary>
+    /// <remarks>0, for all there is, while fewer than two are known to be whole.</remarks>
     public long LogNeededFrom => _whole.Count < KeptCount ? 0 : _whole[^1];
 
     /// <summary>Opens a directory, creating it where missing, and removes what unfinished writes left in it.</summary>
@@ -56,9 +57,9 @@ internal sealed class SnapshotFolder
         return found;
     }
 
-    /// <summary>Reads all of the newest snapshot and opens it; where it is damaged or the disk cannot read it, warns and goes on to the next older one.</summary>
+    /// <summary>Opens the newest snapshot that is whole. All of it is read; where one is damaged or cannot be read, it warns and tries the next older.</summary>
     /// <returns>A snapshot that was whole a moment ago, or null where there is none at all.</returns>
-    /// <remarks>The log must go on at its <see cref="SnapshotInfo.NextOffset"/> or before. Where it starts later, this state is too old to be of use.</remarks>
+    /// <remarks>The log must start at its <see cref="SnapshotInfo.NextOffset"/> or before. Where it starts later, the state is of no use.</remarks>
     /// <exception cref="CorruptDataException">There are snapshots, and none is whole. This is the damage of the newest.</exception>
     /// <exception cref="FormatMismatchException">A snapshot is a stranger's or a later release's. It is not passed over.</exception>
     public SnapshotReader? OpenNewest()
@@ -108,8 +109,9 @@ internal sealed class SnapshotFolder
         SnapshotReader reader = SnapshotReader.Open(_files, PathOf(nextOffset), _identity);
         try
         {
-            if (reader.Info.NextOffset != nextOffset)
-                throw new CorruptDataException(reader.FilePath, 48, $"offset {nextOffset - 1} as the file's name says", $"{reader.Info.Position.Offset}");
+            long found = reader.Info.Position.Offset;
+            if (found != nextOffset - 1)
+                throw new CorruptDataException(reader.FilePath, SnapshotHeader.OffsetAt, $"offset {nextOffset - 1} as in the file's name", $"{found}");
             reader.Verify();
             return reader;
         }
@@ -130,7 +132,8 @@ internal sealed class SnapshotFolder
 
     private void RemoveUnneeded()
     {
-        bool removed = Remove(name => IsTemporary(name) || (_whole.Count == KeptCount && TryParse(name, out long found) && !_whole.Contains(found)));
+        bool enough = _whole.Count == KeptCount;
+        bool removed = Remove(name => IsTemporary(name) || (enough && TryParse(name, out long found) && !_whole.Contains(found)));
         if (!removed) return;
         try
         {
@@ -165,7 +168,8 @@ internal sealed class SnapshotFolder
     private string PathOf(long nextOffset) => Path.Combine(_directory, SnapshotWriter.FileName(nextOffset));
 
     private static bool IsTemporary(string name) =>
-        name.Length == DigitCount + SnapshotWriter.TemporaryExtension.Length && name.EndsWith(SnapshotWriter.TemporaryExtension, StringComparison.Ordinal);
+        name.Length == DigitCount + SnapshotWriter.TemporaryExtension.Length
+        && name.EndsWith(SnapshotWriter.TemporaryExtension, StringComparison.Ordinal);
 
     private static bool TryParse(string name, out long nextOffset)
     {

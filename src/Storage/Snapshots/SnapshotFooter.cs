@@ -43,12 +43,12 @@ internal readonly record struct SnapshotFooter(long Pieces, long Bytes, ContentI
     /// <exception cref="CorruptDataException">It is damaged, or the file ends before its end.</exception>
     internal static SnapshotFooter Read(string file, long position, ReadOnlySpan<byte> source)
     {
-        if (!source[MarkAt..].StartsWith(Mark))
-            throw new CorruptDataException(file, position + MarkAt, "the mark at a snapshot's end", Convert.ToHexString(source.Slice(MarkAt, Mark.Length)));
+        ReadOnlySpan<byte> mark = source.Slice(MarkAt, Mark.Length);
+        if (!mark.SequenceEqual(Mark)) throw new CorruptDataException(file, position + MarkAt, "the mark at a snapshot's end", Convert.ToHexString(mark));
         uint expected = Crc32C.Compute(source[..^4]);
         uint found = BinaryPrimitives.ReadUInt32LittleEndian(source[^4..]);
         if (expected != found)
-            throw new CorruptDataException(file, position + Size - 4, $"checksum {FileStamp.Hex(expected)} of a snapshot footer", FileStamp.Hex(found));
+            throw new CorruptDataException(file, position + Size - 4, $"checksum {FileStamp.Hex(expected)} of a footer", FileStamp.Hex(found));
         return new SnapshotFooter(
             BinaryPrimitives.ReadInt64LittleEndian(source),
             BinaryPrimitives.ReadInt64LittleEndian(source[8..]),

@@ -15,7 +15,7 @@ internal readonly record struct SnapshotHeader(SnapshotIdentity Identity, StateP
     private const int DigestAlgorithmAt = 11;
     private const int HashAlgorithmAt = 12;
     private const int TermAt = 40;
-    private const int OffsetAt = 48;
+    internal const int OffsetAt = 48;
 
     private static ReadOnlySpan<byte> Magic => "TIDESNP\n"u8;
 

@@ -29,9 +29,10 @@ internal sealed class SnapshotReader : IDisposable
         var footer = SnapshotFooter.Read(path, length - SnapshotFooter.Size, bytes);
         Info = new SnapshotInfo(header.Identity, header.Position, header.Hash, footer.Pieces, footer.Bytes, footer.Digest);
 
-        bool countsFit = footer.Pieces >= 0 && footer.Bytes >= 0 && footer.Pieces <= length && footer.Bytes <= length && Info.FileBytes == length;
-        if (!countsFit)
-            throw new CorruptDataException(path, length - SnapshotFooter.Size, $"counts of a file of {length} bytes", $"{footer.Pieces} pieces of {footer.Bytes} bytes");
+        bool countsArePossible = (ulong)footer.Pieces <= (ulong)length && (ulong)footer.Bytes <= (ulong)length;   // So that their sum cannot overflow.
+        if (!countsArePossible || Info.FileBytes != length)
+            throw new CorruptDataException(
+                path, length - SnapshotFooter.Size, $"counts of a file of {length} bytes", $"{footer.Pieces} pieces of {footer.Bytes} bytes");
     }
 
     /// <summary>The file's path.</summary>
@@ -147,12 +148,14 @@ internal sealed class SnapshotReader : IDisposable
         Span<byte> bytes = stackalloc byte[ContentId.SizeInBytes];
         digest.GetCurrentHash(bytes);
         var expected = ContentId.ReadFrom(bytes);
-        if (expected != Info.Digest) throw new CorruptDataException(FilePath, end + SnapshotFooter.DigestAt, $"digest {expected}", $"{Info.Digest}");
+        if (expected != Info.Digest)
+            throw new CorruptDataException(FilePath, end + SnapshotFooter.DigestAt, $"digest {expected}", $"{Info.Digest}");
     }
 
     private void ReadAll(long position, Span<byte> target)
     {
         int read = _file.Read(position, target);
-        if (read < target.Length) throw new CorruptDataException(FilePath, position + read, $"{target.Length - read} bytes more", "the end of the file");
+        if (read < target.Length)
+            throw new CorruptDataException(FilePath, position + read, $"{target.Length - read} bytes more", "the end of the file");
     }
 }

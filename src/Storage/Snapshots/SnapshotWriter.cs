@@ -124,7 +124,8 @@ internal sealed class SnapshotWriter : IDisposable
         }
         catch (IOException)
         {
-            // Why the write failed is on its way to the caller and must not be replaced. What is left has no snapshot's name: the next open removes it.
+            // Why the write failed is on its way to the caller and must not be replaced. What is left has no snapshot's name: the next open
+            // removes it.
         }
     }
 
