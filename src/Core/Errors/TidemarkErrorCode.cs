@@ -38,4 +38,10 @@ public enum TidemarkErrorCode
 
     /// <summary>Too much is waiting already. See <see cref="OverloadedException"/>.</summary>
     Overloaded = 11,
+
+    /// <summary>Whether a write happened cannot be known now. See <see cref="OutcomeUnknownException"/>.</summary>
+    OutcomeUnknown = 13,
+
+    /// <summary>A write was refused. See <see cref="WriteRefusedException"/>.</summary>
+    WriteRefused = 14,
 }

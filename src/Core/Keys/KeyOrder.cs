@@ -76,6 +76,21 @@ public abstract class KeyOrder
     /// <exception cref="ArgumentException">The range means something that is no range in this order.</exception>
     internal abstract EncodedKeyRange Encode(KeyRange range);
 
+    /// <summary>As <see cref="Encode(KeyRange)"/>, but answers false where the range is none in this order.</summary>
+    internal bool TryEncode(KeyRange range, out EncodedKeyRange encoded)
+    {
+        try
+        {
+            encoded = Encode(range);
+            return true;
+        }
+        catch (ArgumentException)
+        {
+            encoded = default;
+            return false;
+        }
+    }
+
     /// <summary>The name of the order.</summary>
     public override string ToString() => Name;
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 
 namespace Tidemark;
@@ -52,6 +53,15 @@ public sealed class KeyRange
 
     /// <inheritdoc cref="Children(ReadOnlySpan{byte})"/>
     public static KeyRange Children(string parent) => new(KeyRangeKind.Children, Utf8(parent), []);
+
+    /// <summary>The range of those parts, which are copied.</summary>
+    /// <returns>False where there is no such kind.</returns>
+    internal static bool TryCreate(int kind, ReadOnlySpan<byte> start, ReadOnlySpan<byte> end, [NotNullWhen(true)] out KeyRange? range)
+    {
+        bool isKnown = kind is >= (int)KeyRangeKind.Between and <= (int)KeyRangeKind.Children;
+        range = isKnown ? new KeyRange((KeyRangeKind)kind, start.ToArray(), end.ToArray()) : null;
+        return isKnown;
+    }
 
     private static byte[] Utf8(string key)
     {

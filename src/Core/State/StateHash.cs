@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Globalization;
 
 using Tidemark.Core.Hashing;
@@ -33,6 +34,29 @@ public readonly record struct StateHash(ulong Low, ulong High, long Rows)
 
     /// <summary>Both words in hexadecimal and the count of rows.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{High:x16}{Low:x16}/{Rows}");
+
+    /// <summary>The hash with one more row whose value begins with a version.</summary>
+    internal StateHash With(ReadOnlySpan<byte> key, long version, ReadOnlySpan<byte> value)
+    {
+        (ulong low, ulong high) = RowHash(key, version, value);
+        return new StateHash(Low + low, High + high, Rows + 1);
+    }
+
+    /// <summary>The hash without such a row.</summary>
+    internal StateHash Without(ReadOnlySpan<byte> key, long version, ReadOnlySpan<byte> value)
+    {
+        (ulong low, ulong high) = RowHash(key, version, value);
+        return new StateHash(Low - low, High - high, Rows - 1);
+    }
+
+    private static (ulong Low, ulong High) RowHash(ReadOnlySpan<byte> key, long version, ReadOnlySpan<byte> value)
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(long)];
+        BinaryPrimitives.WriteInt64LittleEndian(bytes, version);
+        (ulong first, ulong second) = MurmurHash3X64.Hash(key);
+        (first, second) = MurmurHash3X64.Hash(bytes, first, second);
+        return MurmurHash3X64.Hash(value, first, second);
+    }
 
     private static (ulong Low, ulong High) RowHash(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
     {

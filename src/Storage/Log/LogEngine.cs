@@ -1,5 +1,7 @@
 using System.Diagnostics;
 
+using Microsoft.Extensions.Logging;
+
 using Tidemark.Storage.Files;
 
 namespace Tidemark.Storage.Log;
@@ -32,7 +34,7 @@ internal sealed class LogEngine
     private long _unflushedSince = long.MaxValue;   // UTC ticks of the oldest append that no flush has covered.
     private (PooledFile File, long Zeroed, long Length)? _recycling;
 
-    internal LogEngine(LogFiles files, LogOptions options, HybridClock clock, FlushBatches batches, Random random, RecoveredLog recovered)
+    private LogEngine(LogFiles files, LogOptions options, HybridClock clock, FlushBatches batches, Random random, RecoveredLog recovered)
     {
         _files = files;
         _options = options;
@@ -46,6 +48,13 @@ internal sealed class LogEngine
         _tail = new LogTail(options, clock, batches, Segments.Last, tail.Chain, tail.LastTerm, tail.LastTimestamp) { Rolled = Segments.Add };
         _written = _flushed = _tail.End;
         _isManifestOpen = recovered.State == ManifestState.Open;
+    }
+
+    /// <summary>Recovers the log of a directory, or creates it there, and stands at its end.</summary>
+    internal static LogEngine Open(LogFiles files, LogOptions options, HybridClock clock, FlushBatches batches, Random random, ILogger logger)
+    {
+        RecoveredLog recovered = new LogRecovery(files, options, random, logger).Open();
+        return new LogEngine(files, options, clock, batches, random, recovered);
     }
 
     internal LogIdentity Identity { get; }

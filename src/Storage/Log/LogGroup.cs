@@ -168,8 +168,7 @@ public sealed class LogGroup : IAsyncDisposable
         Random random;
         lock (_gate) random = new Random(_random.Next());
         var files = new LogFiles(Pool, directory);
-        RecoveredLog recovered = new LogRecovery(files, options, random, _logger).Open();
-        var engine = new LogEngine(files, options, options.Clock ?? new HybridClock(TimeProvider), _batches, random, recovered);
+        LogEngine engine = LogEngine.Open(files, options, options.Clock ?? new HybridClock(TimeProvider), _batches, random, _logger);
         LogMessages.Opened(_logger, directory, engine.Start, engine.NextOffset, engine.Segments.Count);
         return new SegmentedLog(new LogDriver(this, directory, options, engine, _logger), directory);
     }

@@ -44,7 +44,7 @@ public sealed class LogReader : IDisposable
         SegmentIndex index = Index();
         lock (log.Gate)
         {
-            if (index.TryFindBefore(timestamp.Value, out IndexEntry entry) && entry.Offset < _end) Next = entry.Offset;
+            if (index.TryFindBefore(timestamp.Value, out IndexPoint entry) && entry.Offset < _end) Next = entry.Offset;
         }
     }
 
@@ -187,7 +187,7 @@ public sealed class LogReader : IDisposable
         long limit;
         lock (_log.Gate)
         {
-            if (index.TryFindOffset(offset, out IndexEntry entry)) (at, position) = (entry.Offset, entry.Position);
+            if (index.TryFindOffset(offset, out IndexPoint entry)) (at, position) = (entry.Offset, entry.Position);
             limit = LimitUnderGate();
         }
 
@@ -205,7 +205,7 @@ public sealed class LogReader : IDisposable
         long at = _segment.FirstOffset;
         lock (_log.Gate)
         {
-            if (index.TryFindOffset(target, out IndexEntry entry)) (at, position) = (entry.Offset, entry.Position);
+            if (index.TryFindOffset(target, out IndexPoint entry)) (at, position) = (entry.Offset, entry.Position);
         }
 
         _behind.Clear();

@@ -6,7 +6,7 @@ using Tidemark.Core.Hashing;
 namespace Tidemark.Storage.Log;
 
 /// <summary>Where a record that starts a batch stands.</summary>
-internal readonly record struct IndexEntry(long Offset, ulong Timestamp, long Position);
+internal readonly record struct IndexPoint(long Offset, ulong Timestamp, long Position);
 
 /// <summary>A sparse map from offsets and timestamps to positions in one segment: derived data, made again whenever it does not match.</summary>
 /// <remarks>Not thread-safe while it grows. Memory: 24 bytes for each 32 KiB of frames.</remarks>
@@ -16,27 +16,27 @@ internal sealed class SegmentIndex
     private const int HeaderSize = 48;
     private const int EntrySize = 24;
 
-    private readonly List<IndexEntry> _entries = [];
+    private readonly List<IndexPoint> _entries = [];
 
     private static ReadOnlySpan<byte> Magic => "TIDEIDX\n"u8;
 
-    internal ReadOnlySpan<IndexEntry> Entries => CollectionsMarshal.AsSpan(_entries);
+    internal ReadOnlySpan<IndexPoint> Entries => CollectionsMarshal.AsSpan(_entries);
 
     /// <summary>Notes where a batch starts, unless the last entry is near.</summary>
     internal void Note(long offset, ulong timestamp, long position)
     {
         if (_entries.Count > 0 && position - _entries[^1].Position < Spacing) return;
-        _entries.Add(new IndexEntry(offset, timestamp, position));
+        _entries.Add(new IndexPoint(offset, timestamp, position));
     }
 
     /// <summary>Forgets what stands at or after a position.</summary>
     internal void CutAt(long position) => _entries.RemoveAll(entry => entry.Position >= position);
 
     /// <summary>The last entry at or before an offset; false where there is none.</summary>
-    internal bool TryFindOffset(long offset, out IndexEntry entry) => TryLast(e => e.Offset <= offset, out entry);
+    internal bool TryFindOffset(long offset, out IndexPoint entry) => TryLast(e => e.Offset <= offset, out entry);
 
     /// <summary>The last entry before a timestamp; false where there is none.</summary>
-    internal bool TryFindBefore(ulong timestamp, out IndexEntry entry) => TryLast(e => e.Timestamp < timestamp, out entry);
+    internal bool TryFindBefore(ulong timestamp, out IndexPoint entry) => TryLast(e => e.Timestamp < timestamp, out entry);
 
     /// <summary>Writes the index of a sealed segment as file bytes.</summary>
     internal byte[] ToBytes(ulong salt, long end, ulong lastTimestamp)
@@ -48,7 +48,7 @@ internal sealed class SegmentIndex
         BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(24), end);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(32), lastTimestamp);
         Span<byte> at = bytes.AsSpan(HeaderSize);
-        foreach (IndexEntry entry in _entries)
+        foreach (IndexPoint entry in _entries)
         {
             BinaryPrimitives.WriteInt64LittleEndian(at, entry.Offset);
             BinaryPrimitives.WriteUInt64LittleEndian(at[8..], entry.Timestamp);
@@ -77,7 +77,7 @@ internal sealed class SegmentIndex
         lastTimestamp = BinaryPrimitives.ReadUInt64LittleEndian(bytes[32..]);
         for (ReadOnlySpan<byte> at = bytes[HeaderSize..]; at.Length > 0; at = at[EntrySize..])
         {
-            index._entries.Add(new IndexEntry(
+            index._entries.Add(new IndexPoint(
                 BinaryPrimitives.ReadInt64LittleEndian(at),
                 BinaryPrimitives.ReadUInt64LittleEndian(at[8..]),
                 BinaryPrimitives.ReadInt64LittleEndian(at[16..])));
@@ -89,7 +89,7 @@ internal sealed class SegmentIndex
     private static uint Checksum(ReadOnlySpan<byte> bytes) => Crc32C.Append(Crc32C.Compute(bytes[..40]), bytes[HeaderSize..]);
 
     /// <summary>The last entry of the leading run for which the condition holds.</summary>
-    private bool TryLast(Func<IndexEntry, bool> holds, out IndexEntry entry)
+    private bool TryLast(Func<IndexPoint, bool> holds, out IndexPoint entry)
     {
         int low = 0, high = _entries.Count;
         while (low < high)

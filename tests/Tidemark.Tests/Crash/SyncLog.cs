@@ -21,8 +21,7 @@ internal sealed class SyncLog
         _pool = new FilePool(disk, capacity: 4);
         var files = new LogFiles(_pool, Directory);
         var random = new Random(11);
-        RecoveredLog recovered = new LogRecovery(files, options, random, NullLogger.Instance).Open();
-        _engine = new LogEngine(files, options, new HybridClock(_time), new FlushBatches(2), random, recovered);
+        _engine = LogEngine.Open(files, options, new HybridClock(_time), new FlushBatches(2), random, NullLogger.Instance);
     }
 
     internal static SyncLog Open(IFileSystem disk, LogOptions options) => new(disk, options);
@@ -64,30 +63,7 @@ internal sealed class SyncLog
     }
 
     /// <summary>All records that a reader may see, with every checksum and the chain between segments checked.</summary>
-    internal List<byte[]> ReadAll()
-    {
-        List<byte[]> found = [];
-        long next = Start;
-        uint chain = 0;
-        foreach (Segment segment in _engine.Segments.All)
-        {
-            if (found.Count > 0) Assert.Equal(chain, segment.Header.PreviousChain);
-            chain = segment.HeaderChain;
-            using var cursor = new FrameCursor(_pool, segment, SegmentHeader.Size);
-            while (next < End || segment.IsSealed)
-            {
-                Assert.Equal(FrameStatus.Frame, cursor.Next(out FrameHeader header, out ReadOnlyMemory<byte> payload));
-                Assert.Equal((chain, next), (header.Chain, header.Offset));
-                chain = header.Checksum;
-                if (header.Type == FrameType.Seal) break;
-                found.Add(payload.ToArray());
-                next++;
-            }
-        }
-
-        Assert.Equal(End, next);
-        return found;
-    }
+    internal List<byte[]> ReadAll() => [.. LogReplay.Read(_engine, _pool, Start).Select(record => record.Payload.ToArray())];
 
     private void Round()
     {

@@ -1,0 +1,19 @@
+namespace Tidemark;
+
+/// <summary>A write was under way when something failed: it may have happened or not, and nobody can say now.</summary>
+/// <remarks>Not transient: blindly writing again might do it twice. Read what it would have changed, or use writes that happen once.</remarks>
+public sealed class OutcomeUnknownException(string message, Exception? innerException = null)
+    : TidemarkException(TidemarkErrorCode.OutcomeUnknown, isTransient: false, message, innerException);
+
+/// <summary>A write was refused by the rules of the store and nothing was changed. Thrown only where the caller asked for success or nothing.</summary>
+public sealed class WriteRefusedException : TidemarkException
+{
+    /// <summary>Creates the error.</summary>
+    /// <param name="status">Why the write was refused.</param>
+    /// <param name="message">The thing, the rule and the remedy.</param>
+    public WriteRefusedException(StoreStatus status, string message)
+        : base(TidemarkErrorCode.WriteRefused, isTransient: false, message) => Status = status;
+
+    /// <summary>Why the write was refused.</summary>
+    public StoreStatus Status { get; }
+}

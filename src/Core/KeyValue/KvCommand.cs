@@ -1,0 +1,131 @@
+using Tidemark.Core.MessagePack;
+
+namespace Tidemark.Core.KeyValue;
+
+/// <summary>The kinds of log entries a key-value shard knows.</summary>
+internal enum KvCommand : ushort
+{
+    None = 0,
+    Configure = 1,
+    Write = 2,
+    OpenSession = 3,
+    CloseSession = 4,
+    ExpireSessions = 5,
+    ExpireRecords = 6,
+    RegisterClient = 7,
+    ForgetClients = 8,
+}
+
+/// <summary>The operations of a write.</summary>
+internal enum KvOperation
+{
+    Put = 0,
+    Delete = 1,
+    DeleteRange = 2,
+}
+
+/// <summary>Which of a client's writes a write is. Default: none's.</summary>
+internal readonly ref struct WriteOrigin
+{
+    internal ReadOnlySpan<byte> Client { get; init; }
+
+    internal long Sequence { get; init; }
+
+    internal long Floor { get; init; }
+
+    internal bool IsNone => Client.IsEmpty;
+
+    internal static WriteOrigin Read(scoped ref MessagePackReader reader)
+    {
+        if (reader.TryReadNil()) return default;
+        CommandParts.ReadArrayOf(3, ref reader);
+        var origin = new WriteOrigin { Client = CommandParts.ReadId(ref reader), Sequence = reader.ReadInt64(), Floor = reader.ReadInt64() };
+        if (origin.Sequence < 1 || origin.Floor < 0) throw new MalformedDataException(reader.Consumed, "a client's writes are numbered from 1");
+        return origin;
+    }
+}
+
+/// <summary>A put, read in place.</summary>
+internal readonly ref struct PutOperation
+{
+    internal ReadOnlySpan<byte> Key { get; private init; }
+
+    internal ReadOnlySpan<byte> Value { get; private init; }
+
+    internal long? ExpectedVersion { get; private init; }
+
+    internal ReadOnlySpan<byte> Session { get; private init; }
+
+    internal bool HasPartitionKey { get; private init; }
+
+    internal ReadOnlySpan<byte> PartitionKey { get; private init; }
+
+    internal long? TimeToLiveMilliseconds { get; private init; }
+
+    internal IndexEntry[] Indexes { get; private init; }
+
+    internal long[]? Deltas { get; private init; }
+
+    /// <summary>Reads what follows the operation's number.</summary>
+    internal static PutOperation Read(scoped ref MessagePackReader reader)
+    {
+        ReadOnlySpan<byte> key = reader.ReadBytes();
+        ReadOnlySpan<byte> value = reader.ReadBytes();
+        long? expected = CommandParts.ReadOptionalInt64(ref reader);
+        ReadOnlySpan<byte> session = reader.TryReadNil() ? default : CommandParts.ReadId(ref reader);
+        bool hasPartitionKey = !reader.TryReadNil();
+        ReadOnlySpan<byte> partitionKey = hasPartitionKey ? reader.ReadBytes() : default;
+        if (partitionKey.Length > ushort.MaxValue) throw new MalformedDataException(reader.Consumed, "a partition key is longer than 65535 bytes");
+        return new PutOperation
+        {
+            Key = key,
+            Value = value,
+            ExpectedVersion = expected,
+            Session = session,
+            HasPartitionKey = hasPartitionKey,
+            PartitionKey = partitionKey,
+            TimeToLiveMilliseconds = CommandParts.ReadOptionalInt64(ref reader),
+            Indexes = ReadIndexes(ref reader),
+            Deltas = ReadDeltas(ref reader),
+        };
+    }
+
+    private static IndexEntry[] ReadIndexes(scoped ref MessagePackReader reader)
+    {
+        if (reader.TryReadNil()) return [];
+        var entries = new IndexEntry[reader.ReadArrayHeader()];
+        foreach (ref IndexEntry entry in entries.AsSpan())
+        {
+            CommandParts.ReadArrayOf(2, ref reader);
+            entry = new IndexEntry(reader.ReadBytes().ToArray(), reader.ReadBytes().ToArray());
+        }
+
+        return entries;
+    }
+
+    private static long[]? ReadDeltas(scoped ref MessagePackReader reader)
+    {
+        if (reader.TryReadNil()) return null;
+        var deltas = new long[reader.ReadArrayHeader()];
+        foreach (ref long delta in deltas.AsSpan()) delta = reader.ReadInt64();
+        return deltas;
+    }
+}
+
+/// <summary>The parts that commands are read from.</summary>
+internal static class CommandParts
+{
+    internal static ReadOnlySpan<byte> ReadId(scoped ref MessagePackReader reader)
+    {
+        ReadOnlySpan<byte> id = reader.ReadBytes();
+        if (id.Length != RowKeys.IdBytes) throw new MalformedDataException(reader.Consumed, $"an id has {RowKeys.IdBytes} bytes");
+        return id;
+    }
+
+    internal static long? ReadOptionalInt64(scoped ref MessagePackReader reader) => reader.TryReadNil() ? null : reader.ReadInt64();
+
+    internal static void ReadArrayOf(int count, scoped ref MessagePackReader reader)
+    {
+        if (reader.ReadArrayHeader() != count) throw new MalformedDataException(reader.Consumed, $"an array of {count} stands here");
+    }
+}

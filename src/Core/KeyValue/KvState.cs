@@ -1,0 +1,107 @@
+using System.Buffers;
+
+using Tidemark.Core.MessagePack;
+using Tidemark.Core.State;
+
+namespace Tidemark.Core.KeyValue;
+
+/// <summary>What a key-value state counts besides its rows.</summary>
+/// <param name="LastVersion">The highest version given to a record. Never falls, whatever is deleted.</param>
+/// <param name="ChangeRows">How many change rows there are.</param>
+/// <param name="ChangeBytes">The bytes of their values.</param>
+/// <param name="Sessions">How many sessions there are.</param>
+/// <param name="Clients">How many clients there are.</param>
+internal readonly record struct KvCounters(long LastVersion, long ChangeRows, long ChangeBytes, long Sessions, long Clients);
+
+/// <summary>Whose state it is.</summary>
+internal readonly record struct KvIdentity(Guid StoreId, long ShardId);
+
+/// <summary>The rows, counters and settings that the parts of the machine share, and the entry that is being applied.</summary>
+internal sealed class KvState(StateTable table)
+{
+    private const int HeaderFormat = 1;
+    private const int HeaderFields = 19;
+
+    internal StateTable Table { get; } = table;
+
+    internal KvCounters Counters { get; set; }
+
+    /// <summary>The sum over (encoded key, version and value) of all records.</summary>
+    internal StateHash Content { get; set; }
+
+    /// <summary>The settings in force; null before the shard was configured.</summary>
+    internal KvSettings? Settings { get; set; }
+
+    /// <summary>The entry applied last, or being applied.</summary>
+    internal StatePosition Position { get; set; } = StatePosition.Start;
+
+    internal Savepoint Save() => new(Table.Save(), Counters, Content);
+
+    internal void Rollback(in Savepoint savepoint)
+    {
+        Table.Rollback(savepoint.Rows);
+        Counters = savepoint.Counters;
+        Content = savepoint.Content;
+    }
+
+    /// <summary>The header row's value: everything that is not in the other rows.</summary>
+    internal byte[] WriteHeader(KvIdentity identity)
+    {
+        var output = new ArrayBufferWriter<byte>(192);
+        var writer = new MessagePackWriter(output);
+        writer.WriteArrayHeader(HeaderFields);
+        writer.Write((long)HeaderFormat);
+        writer.Write(identity.StoreId.ToByteArray(bigEndian: true).AsSpan());
+        writer.Write(identity.ShardId);
+        writer.Write(Position.Term);
+        writer.Write(Position.Offset);
+        writer.Write(Position.Timestamp.Value);
+        writer.Write(Counters.LastVersion);
+        writer.Write(Counters.ChangeRows);
+        writer.Write(Counters.ChangeBytes);
+        writer.Write(Counters.Sessions);
+        writer.Write(Counters.Clients);
+        writer.Write((long)StateHash.Algorithm);
+        WriteHash(ref writer, Table.Hash);
+        WriteHash(ref writer, Content);
+        writer.Write(Settings is not null);
+        writer.Flush();
+        return output.WrittenSpan.ToArray();
+    }
+
+    /// <summary>Takes over what a header row says, and the settings row.</summary>
+    /// <returns>Whose state the header says it is.</returns>
+    /// <exception cref="MalformedDataException">It is no header of this format.</exception>
+    internal KvIdentity ReadHeader(ReadOnlySpan<byte> header)
+    {
+        var reader = new MessagePackReader(header);
+        if (reader.ReadArrayHeader() != HeaderFields || reader.ReadInt32() != HeaderFormat)
+            throw new MalformedDataException(0, $"a header of format {HeaderFormat} has {HeaderFields} fields");
+        var identity = new KvIdentity(new Guid(CommandParts.ReadId(ref reader), bigEndian: true), reader.ReadInt64());
+        Position = new StatePosition(reader.ReadInt64(), reader.ReadInt64(), new HybridTimestamp(reader.ReadUInt64()));
+        Counters = new KvCounters(reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64());
+        int algorithm = reader.ReadInt32();
+        if (algorithm != StateHash.Algorithm) throw new MalformedDataException(reader.Consumed, $"state hash algorithm {algorithm} is unknown");
+        Table.Hash = ReadHash(ref reader);
+        Content = ReadHash(ref reader);
+        bool isConfigured = reader.ReadBoolean();
+        reader.ReadEnd();
+        Settings = null;
+        if (isConfigured != Table.TryGet(RowKeys.Settings, out ReadOnlySpan<byte> settings))
+            throw new MalformedDataException(0, "the header and the settings row disagree");
+        if (isConfigured) Settings = KvSettings.Read(settings);
+        return identity;
+    }
+
+    private static void WriteHash(ref MessagePackWriter writer, StateHash hash)
+    {
+        writer.Write(hash.Low);
+        writer.Write(hash.High);
+        writer.Write(hash.Rows);
+    }
+
+    private static StateHash ReadHash(ref MessagePackReader reader) => new(reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadInt64());
+
+    /// <summary>Where a state was.</summary>
+    internal readonly record struct Savepoint(StateTable.Savepoint Rows, KvCounters Counters, StateHash Content);
+}

@@ -1,0 +1,377 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+
+using Tidemark.Core.KeyValue;
+using Tidemark.Core.State;
+using Tidemark.Replication.KeyValue;
+using Tidemark.Replication.Shards;
+
+namespace Tidemark;
+
+/// <summary>A namespace whose shards are in this process.</summary>
+public class ShardedKeyValueStore : KeyValueStore
+{
+    private readonly LocalNamespace _namespace;
+    private readonly ClientWrites? _client;
+
+    internal ShardedKeyValueStore(LocalNamespace local, ClientWrites? client = null)
+    {
+        _namespace = local;
+        _client = client;
+    }
+
+    /// <inheritdoc/>
+    public override string Name => _namespace.Name;
+
+    /// <inheritdoc/>
+    public override NamespaceOptions Settings => _namespace.Settings;
+
+    internal LocalNamespace Local => _namespace;
+
+    private KeyOrder Order => _namespace.Settings.KeyOrder;
+
+    /// <inheritdoc/>
+    public override bool TryGet(StoreKey key, out StoreRecord record)
+    {
+        LocalShard shard = _namespace.ShardOf(key, partitionKey: null);
+        shard.ThrowIfClosed();
+        record = default;
+        if (key.Length > Settings.MaxKeyBytes) return false;
+        int length = Order.GetEncodedLength(key.Span);
+        Span<byte> encoded = length <= 512 ? stackalloc byte[512] : new byte[length];
+        encoded = encoded[..Order.Encode(key.Span, encoded)];
+        if (KvReads.TryGetInMemory(shard.View, encoded, out byte[]? own))
+        {
+            record = own is null ? default : new StoreRecord(key, own);
+            return own is not null;
+        }
+
+        using StateReader reader = shard.Open();
+        if (KvReads.Find(reader, KeyComparison.Equal, encoded) is not { } found) return false;
+        record = new StoreRecord(key, found.Row);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask<StoreRecord?> GetAsync(StoreKey key, GetOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<StoreRecord?>(cancellationToken);
+        if (options is null) return new ValueTask<StoreRecord?>(TryGet(key, out StoreRecord record) ? record : null);
+        if (key.Length > Settings.MaxKeyBytes) throw _namespace.KeyTooLong(key);
+        byte[] encoded = Order.Encode(key.Span);
+        byte[]? bestKey = null;
+        StoreRecord? best = null;
+        bool isEqual = options.Comparison == KeyComparison.Equal;
+        foreach (LocalShard shard in _namespace.ShardsOf(options.PartitionKey ?? (isEqual ? key : (StoreKey?)null)))
+        {
+            using StateReader reader = shard.Open();
+            if (KvReads.Find(reader, options.Comparison, encoded) is not { } found || !IsNearer(found.EncodedKey, bestKey, options.Comparison)) continue;
+            bestKey = found.EncodedKey;
+            best = ToRecord(found.EncodedKey, found.Row);
+        }
+
+        return new ValueTask<StoreRecord?>(best);
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask<StoreRecord?> GetByIndexAsync(StoreKey index, StoreKey key, GetOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        options ??= new GetOptions();
+        byte[]? bestKey = null;
+        StoreRecord? best = null;
+        foreach (LocalShard shard in _namespace.ShardsOf(options.PartitionKey))
+        {
+            using StateReader reader = shard.Open();
+            if (KvReads.Find(reader, options.Comparison, index.Span, key.Span) is not { } found) continue;
+            byte[] sortKey = RowKeys.Index(index.Span, found.IndexKey, found.EncodedKey);
+            if (!IsNearer(sortKey, bestKey, options.Comparison)) continue;
+            bestKey = sortKey;
+            best = ToRecord(found.EncodedKey, found.Row);
+        }
+
+        return new ValueTask<StoreRecord?>(best);
+    }
+
+    /// <inheritdoc/>
+    public override IAsyncEnumerable<StoreRecord> ScanAsync(KeyRange range, ScanOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options ??= new ScanOptions();
+        EncodedKeyRange encoded = ContinuationToken.Apply(Encode(range), options);
+        return WalkAsync(() => OpenScan(encoded, options), source => ToRecord(source.EncodedKey.ToArray(), source.Row), options.Limit, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public override IAsyncEnumerable<StoreKey> ListAsync(KeyRange range, ScanOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options ??= new ScanOptions();
+        EncodedKeyRange encoded = ContinuationToken.Apply(Encode(range), options);
+        return WalkAsync(() => OpenScan(encoded, options), source => new StoreKey(Order.Decode(source.EncodedKey)), options.Limit, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask<ScanPage> ScanPageAsync(KeyRange range, ScanOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        options ??= new ScanOptions();
+        int limit = options.Limit ?? ContinuationToken.DefaultPage;
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(limit, nameof(options));
+        EncodedKeyRange encoded = ContinuationToken.Apply(Encode(range), options);
+        var records = new List<StoreRecord>();
+        using IRecordSource source = OpenScan(encoded, options);
+        byte[] last = [];
+        while (source.MoveNext())
+        {
+            if (records.Count == limit) return new ValueTask<ScanPage>(new ScanPage(records, ContinuationToken.Write(last, options.Reverse)));
+            last = source.EncodedKey.ToArray();
+            records.Add(ToRecord(last, source.Row));
+        }
+
+        return new ValueTask<ScanPage>(new ScanPage(records, null));
+    }
+
+    /// <inheritdoc/>
+    public override IAsyncEnumerable<StoreRecord> ScanIndexAsync(
+        StoreKey index, StoreKey start = default, StoreKey end = default, ScanOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options ??= new ScanOptions();
+        if (index.IsEmpty) throw new ArgumentException("An index has a name.", nameof(index));
+        if (options.ContinuationToken is not null) throw new ArgumentException("Index scans give no continuation tokens.", nameof(options));
+        return WalkAsync(Open, source => ToRecord(source.EncodedKey.ToArray(), source.Row), options.Limit, cancellationToken);
+
+        IRecordSource Open() => MergedScan.Of(
+            [.. _namespace.ShardsOf(options.PartitionKey).Select(shard => new IndexScan(shard.Open(), index.Span, start.Span, end.Span, options.Reverse))], options.Reverse);
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask<WriteResult> PutAsync(StoreKey key, ReadOnlyMemory<byte> value, PutOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        _namespace.CheckPut(key, value, options);
+        if (_client is not null || options?.Session is not null) return PutSlowlyAsync(key, value, null, options ?? PutOptions.None, cancellationToken);
+        LocalShard shard = _namespace.ShardOf(key, options?.PartitionKey);
+        Proposal proposal = shard.Rent(KvCommand.Write);
+        PutArguments arguments = options is null ? default : options.ToArguments(options.PartitionKey, null);
+        CommandWriter.WritePut(proposal.Payload, null, key.Span, value.Span, arguments);
+        return shard.WriteAsync(proposal, key, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask<WriteResult> PutNextAsync(
+        StoreKey prefix, ReadOnlyMemory<byte> value, IReadOnlyList<long> steps, PutOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(steps);
+        _namespace.CheckPut(prefix, value, options);
+        return PutSlowlyAsync(prefix, value, steps, options ?? PutOptions.None, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask<WriteResult> DeleteAsync(StoreKey key, DeleteOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        _namespace.CheckKey(key);
+        LocalShard shard = _namespace.ShardOf(key, options?.PartitionKey);
+        return OneAsync(shard, key, (output, ticket) => CommandWriter.WriteDelete(output, ticket, key.Span, options?.ExpectedVersion), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask<WriteResult> DeleteRangeAsync(KeyRange range, StoreKey? partitionKey = null, CancellationToken cancellationToken = default)
+    {
+        Encode(range);   // A range that means nothing is refused here.
+        long count = 0;
+        WriteResult last = default;
+        foreach (LocalShard shard in _namespace.ShardsOf(partitionKey))
+        {
+            last = await OneAsync(shard, default, (output, ticket) => CommandWriter.WriteDeleteRange(output, ticket, range), cancellationToken).ConfigureAwait(false);
+            if (last.Status is not (StoreStatus.Ok or StoreStatus.NotFound)) return last with { Count = count };
+            count += last.Count;
+        }
+
+        return last with { Status = count > 0 ? StoreStatus.Ok : StoreStatus.NotFound, Count = count };
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask<TransactionResult> CommitAsync(StoreTransaction transaction, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(transaction);
+        LocalShard shard = _namespace.ShardOf(transaction);
+        foreach (StoreSession session in transaction.Sessions)
+        {
+            StoreStatus opened = await session.EnsureOpenAsync(shard).ConfigureAwait(false);
+            if (opened != StoreStatus.Ok) return new TransactionResult(opened, 0, [], default);
+        }
+
+        byte[] bytes = await AnswerAsync(shard, transaction.Write, cancellationToken).ConfigureAwait(false);
+        KvAnswer answer = KvAnswer.Read(bytes);
+        var results = new List<WriteResult>(answer.Results.Length);
+        for (int i = 0; i < answer.Results.Length; i++)
+        {
+            KvResult result = answer.Results[i];
+            StoreKey key = result.Key is { } made ? made : answer.Status == StoreStatus.Ok ? transaction.Operations[i].Key : default;
+            results.Add(new WriteResult(result.Status, key, result.Version, answer.Timestamp, result.Count));
+        }
+
+        return new TransactionResult(answer.Status, answer.Index, results, answer.Timestamp);
+    }
+
+    /// <inheritdoc/>
+    public override IAsyncEnumerable<StoreEvent> WatchAsync(KeyRange range, WatchOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options ??= new WatchOptions();
+        if (options.IncludeExisting && options.ResumeAfter is not null)
+            throw new ArgumentException("A watch begins with what exists or at an earlier place, not with both.", nameof(options));
+        // Opened now, not when the caller first asks: what happens from here on is told.
+        return new StoreWatch(_namespace, Encode(range), options).RunAsync(cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public override async IAsyncEnumerable<StoreKey> WatchSequenceAsync(
+        StoreKey prefix, StoreKey? partitionKey = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        LocalShard shard = _namespace.ShardOf(prefix, partitionKey);
+        StoreKey last = default;
+        while (true)
+        {
+            Task changed = shard.Changed;
+            if (shard.IsClosed) yield break;
+            StoreKey? now = null;
+            using (StateReader reader = shard.Open())
+            {
+                if (reader.TryGet(RowKeys.Sequence(prefix.Span), out ReadOnlyMemory<byte> row)) now = SequenceParts.ToKey(prefix.Span, SequenceParts.Read(row.Span));
+            }
+
+            if (now is { } key && key != last) yield return last = key;
+            await changed.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask<StoreSession> OpenSessionAsync(SessionOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options ??= new SessionOptions();
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Timeout.TotalMilliseconds, SessionTable.MinTimeoutMilliseconds, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Timeout.TotalMilliseconds, SessionTable.MaxTimeoutMilliseconds, nameof(options));
+        if (options.Identity is { } identity && Encoding.UTF8.GetByteCount(identity) > SessionTable.MaxIdentityBytes)
+            throw new LimitExceededException("session identity", Encoding.UTF8.GetByteCount(identity), SessionTable.MaxIdentityBytes, "the format");
+        return OpenSessionAsync(new StoreSession(_namespace.NewId(), options, _namespace.TimeProvider));
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask<StoreClient> RegisterClientAsync(CancellationToken cancellationToken = default)
+    {
+        var writes = new ClientWrites(_namespace.NewId());
+        foreach (LocalShard shard in _namespace.Shards)
+        {
+            StoreStatus status = await writes.RegisterAsync(shard, cancellationToken).ConfigureAwait(false);
+            if (status != StoreStatus.Ok) throw new WriteRefusedException(status, $"The client could not be registered on shard {shard.Id}: {status}.");
+        }
+
+        return new StoreClient(writes.Id, new ShardedKeyValueStore(_namespace, writes), async () =>
+        {
+            foreach (LocalShard shard in _namespace.Shards) await writes.ForgetAsync(shard).ConfigureAwait(false);
+        });
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask<WriteOutcome> GetOutcomeAsync(WriteId write, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        LocalShard shard = _namespace.Shards.FirstOrDefault(shard => shard.Id == write.Shard)
+            ?? throw new ArgumentException($"Namespace '{Name}' has no shard {write.Shard}.", nameof(write));
+        using StateReader reader = shard.Open();
+        StoreStatus status = ClientTable.FindOutcome(reader, write.Client, write.Sequence, out ReadOnlyMemory<byte> answer);
+        if (status != StoreStatus.Ok) return new ValueTask<WriteOutcome>(new WriteOutcome(status, null));
+        WriteResult result = LocalShard.ReadResult(answer.Span, default);
+        return new ValueTask<WriteOutcome>(new WriteOutcome(result.Status, result));
+    }
+
+    private static bool IsNearer(byte[] found, byte[]? best, KeyComparison comparison)
+    {
+        if (best is null) return true;
+        int order = found.AsSpan().SequenceCompareTo(best);
+        return comparison is KeyComparison.Floor or KeyComparison.Lower ? order > 0 : order < 0;
+    }
+
+    private async ValueTask<StoreSession> OpenSessionAsync(StoreSession session)
+    {
+        // On one shard at once, so that a session that is open is watched by somebody; on others when it is first used there.
+        StoreStatus status = await session.EnsureOpenAsync(_namespace.Shards[0]).ConfigureAwait(false);
+        if (status == StoreStatus.Ok) return session;
+        await session.DisposeAsync().ConfigureAwait(false);
+        throw new WriteRefusedException(status, $"The session could not be opened: {status}.");
+    }
+
+    private async ValueTask<WriteResult> PutSlowlyAsync(
+        StoreKey key, ReadOnlyMemory<byte> value, IReadOnlyList<long>? steps, PutOptions options, CancellationToken cancellationToken)
+    {
+        LocalShard shard = _namespace.ShardOf(key, options.PartitionKey);
+        if (options.Session is { } session)
+        {
+            StoreStatus opened = await session.EnsureOpenAsync(shard).ConfigureAwait(false);
+            if (opened != StoreStatus.Ok) return new WriteResult(opened, key, 0, default, 0);
+        }
+
+        PutArguments arguments = options.ToArguments(options.PartitionKey, steps);
+        return await OneAsync(shard, key, (output, ticket) => CommandWriter.WritePut(output, ticket, key.Span, value.Span, arguments), cancellationToken).ConfigureAwait(false);
+    }
+
+    private ValueTask<WriteResult> OneAsync(LocalShard shard, StoreKey key, WriteCommand write, CancellationToken cancellationToken)
+    {
+        if (_client is not null) return OfClientAsync();
+        Proposal proposal = shard.Rent(KvCommand.Write);
+        write(proposal.Payload, null);
+        return shard.WriteAsync(proposal, key, cancellationToken);
+
+        async ValueTask<WriteResult> OfClientAsync() =>
+            LocalShard.ReadResult(await _client.WriteAsync(shard, write, cancellationToken).ConfigureAwait(false), key);
+    }
+
+    private async ValueTask<byte[]> AnswerAsync(LocalShard shard, WriteCommand write, CancellationToken cancellationToken)
+    {
+        if (_client is not null) return await _client.WriteAsync(shard, write, cancellationToken).ConfigureAwait(false);
+        Proposal proposal = shard.Rent(KvCommand.Write);
+        try
+        {
+            write(proposal.Payload, null);
+            _namespace.CheckBatch(proposal.Payload.WrittenCount);
+        }
+        catch
+        {
+            proposal.Finish(null);
+            proposal.LetGo();
+            throw;
+        }
+
+        try
+        {
+            await shard.SubmitAsync(proposal, cancellationToken).ConfigureAwait(false);
+            return proposal.Answer.WrittenSpan.ToArray();
+        }
+        finally
+        {
+            proposal.LetGo();
+        }
+    }
+
+    private IRecordSource OpenScan(EncodedKeyRange range, ScanOptions options) => MergedScan.Of(
+        [.. _namespace.ShardsOf(options.PartitionKey).Select(shard => new RecordScan(shard.Open(), range, options.Reverse))], options.Reverse);
+
+    private static async IAsyncEnumerable<TItem> WalkAsync<TItem>(
+        Func<IRecordSource> open, Func<IRecordSource, TItem> read, int? limit, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        if (limit is { } most) ArgumentOutOfRangeException.ThrowIfNegative(most, nameof(limit));
+        await Task.CompletedTask.ConfigureAwait(false);   // Nothing is waited for here: the records are in this process.
+        using IRecordSource source = open();
+        for (int count = 0; (limit is null || count < limit) && source.MoveNext(); count++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            yield return read(source);
+        }
+    }
+
+    private StoreRecord ToRecord(byte[] encodedKey, ReadOnlyMemory<byte> row) => new(Order.Decode(encodedKey), row);
+
+    private EncodedKeyRange Encode(KeyRange range)
+    {
+        ArgumentNullException.ThrowIfNull(range);
+        return Order.Encode(range);
+    }
+}

@@ -1,0 +1,147 @@
+using Tidemark.Storage.Catalog;
+
+namespace Tidemark.Replication.KeyValue;
+
+/// <summary>A local store's directory: its catalog, and the namespaces the catalog names, opened.</summary>
+internal sealed class StoreDirectory : IAsyncDisposable
+{
+    private readonly TidemarkStoreOptions _options;
+    private readonly StoreRuntime _runtime;
+    private readonly SemaphoreSlim _changing = new(1);
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, LocalNamespace> _open = new(StringComparer.Ordinal);
+    private Task? _disposal;
+
+    private StoreDirectory(string directory, TidemarkStoreOptions options, StoreRuntime runtime, StoreCatalog catalog)
+    {
+        Directory = directory;
+        _options = options;
+        _runtime = runtime;
+        Catalog = catalog;
+    }
+
+    internal string Directory { get; }
+
+    internal StoreCatalog Catalog { get; private set; }
+
+    internal IReadOnlyList<string> Names
+    {
+        get
+        {
+            lock (_gate) return [.. Catalog.Namespaces.Select(space => space.Name)];
+        }
+    }
+
+    internal static async Task<StoreDirectory> OpenAsync(string directory, TidemarkStoreOptions options)
+    {
+        var runtime = StoreRuntime.Open(directory, options);
+        try
+        {
+            StoreCatalog catalog = CatalogFile.TryOpen(options.FileSystem, directory) ?? Create(directory, options, runtime);
+            if (catalog.Engine != options.Engine.Name)
+                throw new FormatMismatchException(directory, $"a store on the engine '{options.Engine}'", $"one on '{catalog.Engine}': export it and import it into another");
+            var store = new StoreDirectory(directory, options, runtime, catalog);
+            foreach (CatalogNamespace space in catalog.Namespaces) await store.OpenNamespaceAsync(space).ConfigureAwait(false);
+            if (store.Find(TidemarkStore.DefaultNamespaceName) is null)
+                await store.CreateNamespaceAsync(TidemarkStore.DefaultNamespaceName, options.DefaultNamespace ?? new NamespaceOptions()).ConfigureAwait(false);
+            return store;
+        }
+        catch
+        {
+            await runtime.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    internal LocalNamespace? Find(string name)
+    {
+        lock (_gate) return _open.GetValueOrDefault(name);
+    }
+
+    internal async ValueTask<LocalNamespace> CreateNamespaceAsync(string name, NamespaceOptions settings)
+    {
+        await _changing.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            if (Find(name) is not null) throw new ArgumentException($"There is a namespace '{name}' already.", nameof(name));
+            IReadOnlyList<ShardHashRange> even = HashRangeRouter.CreateEven(settings.ShardCount).Ranges;
+            long firstShard = Catalog.NextShardId;
+            var space = new CatalogNamespace
+            {
+                Id = Catalog.Namespaces.Count == 0 ? 0 : Catalog.Namespaces.Max(other => other.Id) + 1,
+                Name = name,
+                Options = settings,
+                Shards = [.. even.Select(range => range with { ShardId = firstShard + range.ShardId })],
+            };
+            // The shards come first: once the catalog names one, its log is there, and one that is not there was lost.
+            LocalNamespace local = await OpenShardsAsync(space).ConfigureAwait(false);
+            StoreCatalog catalog = Catalog with { NextShardId = firstShard + even.Count, Namespaces = [.. Catalog.Namespaces, space] };
+            CatalogFile.Write(_options.FileSystem, Directory, catalog);
+            lock (_gate)
+            {
+                Catalog = catalog;
+                _open.Add(name, local);
+            }
+
+            return local;
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        lock (_gate) return new ValueTask(_disposal ??= _runtime.DisposeAsync().AsTask());
+    }
+
+    private static StoreCatalog Create(string directory, TidemarkStoreOptions options, StoreRuntime runtime)
+    {
+        if (runtime.HasShard(0)) throw new CorruptDataException(directory, 0, "a catalog beside the shards", "none");
+        var catalog = new StoreCatalog
+        {
+            StoreId = runtime.NewId(),
+            Created = options.TimeProvider.GetUtcNow(),
+            Engine = options.Engine.Name,
+            NextShardId = 0,
+            Namespaces = [],
+        };
+        CatalogFile.Write(options.FileSystem, directory, catalog);
+        return catalog;
+    }
+
+    private async ValueTask OpenNamespaceAsync(CatalogNamespace space)
+    {
+        foreach (ShardHashRange range in space.Shards)
+        {
+            if (!_runtime.HasShard(range.ShardId)) throw new CorruptDataException(Directory, 0, $"the log of shard {range.ShardId}, which the catalog names", "none");
+        }
+
+        if (space.Name == TidemarkStore.DefaultNamespaceName && _options.DefaultNamespace is { } wanted && wanted != space.Options) space = Change(space, wanted);
+        LocalNamespace local = await OpenShardsAsync(space).ConfigureAwait(false);
+        lock (_gate) _open.Add(space.Name, local);
+    }
+
+    private CatalogNamespace Change(CatalogNamespace space, NamespaceOptions wanted)
+    {
+        if (wanted.KeyOrder != space.Options.KeyOrder || wanted.ShardCount != space.Options.ShardCount)
+        {
+            throw new FormatMismatchException(Directory, $"a default namespace of {wanted.ShardCount} shards in {wanted.KeyOrder} order",
+                $"one of {space.Options.ShardCount} in {space.Options.KeyOrder} order: these never change");
+        }
+
+        CatalogNamespace changed = space with { Options = wanted };
+        Catalog = Catalog with { Namespaces = [.. Catalog.Namespaces.Select(other => other.Id == space.Id ? changed : other)] };
+        CatalogFile.Write(_options.FileSystem, Directory, Catalog);
+        return changed;
+    }
+
+    private async ValueTask<LocalNamespace> OpenShardsAsync(CatalogNamespace space)
+    {
+        var shards = new List<LocalShard>(space.Shards.Count);
+        foreach (ShardHashRange range in space.Shards)
+            shards.Add(await _runtime.OpenShardAsync(Catalog.StoreId, range.ShardId, space.Options).ConfigureAwait(false));
+        return new LocalNamespace(space.Name, space.Options, new HashRangeRouter(space.Shards), shards, _runtime.TimeProvider, _runtime.NewId);
+    }
+}

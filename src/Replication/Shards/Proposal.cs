@@ -1,0 +1,147 @@
+using System.Buffers;
+using System.Diagnostics;
+using System.Threading.Tasks.Sources;
+
+namespace Tidemark.Replication.Shards;
+
+/// <summary>A command on its way through a shard's log to its answer, and the source of the task its proposer awaits. Pooled.</summary>
+/// <remarks>Two hold it: the proposer until it has read the answer, and the shard until the command is answered. Whoever lets go last returns it.</remarks>
+internal sealed class Proposal : IValueTaskSource
+{
+    private const int LargestKept = 64 * 1024;
+
+    private readonly ProposalPool? _home;
+    private ManualResetValueTaskSourceCore<bool> _core = new() { RunContinuationsAsynchronously = true };
+    private CancellationTokenRegistration _cancellation;
+    private int _holders;
+    private int _isDone;
+
+    /// <param name="home">Where it goes back to; null for a command of the shard's own, which nobody awaits.</param>
+    internal Proposal(ProposalPool? home) => _home = home;
+
+    /// <summary>What the payload is.</summary>
+    internal ushort Kind { get; set; }
+
+    /// <summary>The command. Filled by the proposer, read until the command is applied.</summary>
+    internal ArrayBufferWriter<byte> Payload { get; } = new();
+
+    /// <summary>The state machine's answer.</summary>
+    internal ArrayBufferWriter<byte> Answer { get; } = new();
+
+    /// <summary>Where the command stands in the log, once it does.</summary>
+    internal StatePosition Position { get; set; }
+
+    /// <summary>Whether the shard itself proposed it.</summary>
+    internal bool IsOwn => _home is null;
+
+    /// <summary>What it weighs among commands that wait, in bytes.</summary>
+    internal int Weight => Payload.WrittenCount + 64;
+
+    /// <summary>The next proposal that rests.</summary>
+    internal Proposal? Below { get; set; }
+
+    /// <summary>Readies it for a command.</summary>
+    internal void Begin(ushort kind)
+    {
+        Kind = kind;
+        _holders = 2;
+        _isDone = 0;
+        Answer.ResetWrittenCount();
+        Payload.ResetWrittenCount();
+    }
+
+    /// <summary>The task for the proposer. Taken before the proposal is submitted.</summary>
+    internal ValueTask Completion(CancellationToken cancellationToken)
+    {
+        var task = new ValueTask(this, _core.Version);
+        if (cancellationToken.CanBeCanceled)
+            _cancellation = cancellationToken.UnsafeRegister(static (self, token) => ((Proposal)self!).TryCancel(token), this);
+        return task;
+    }
+
+    /// <summary>The shard's last word: the answer is there, or there is none and why.</summary>
+    internal void Finish(Exception? failure)
+    {
+        if (Interlocked.Exchange(ref _isDone, 1) == 0 && !IsOwn)
+        {
+            if (failure is null) _core.SetResult(true);
+            else _core.SetException(failure);
+        }
+
+        LetGo();
+    }
+
+    /// <summary>Lets go of it: the proposer's once the answer is read, or where it was never submitted both.</summary>
+    internal void LetGo()
+    {
+        if (_home is null) return;
+        int left = Interlocked.Decrement(ref _holders);
+        Debug.Assert(left >= 0, "a proposal is let go twice at most");
+        if (left > 0) return;
+        _core.Reset();
+        if (Payload.Capacity <= LargestKept && Answer.Capacity <= LargestKept) _home.Return(this);
+    }
+
+    void IValueTaskSource.GetResult(short token)
+    {
+        try
+        {
+            _core.GetResult(token);
+        }
+        finally
+        {
+            _cancellation.Dispose();
+            _cancellation = default;
+        }
+    }
+
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _core.GetStatus(token);
+
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _core.OnCompleted(continuation, state, token, flags);
+
+    private void TryCancel(CancellationToken token)
+    {
+        if (Interlocked.Exchange(ref _isDone, 1) == 0) _core.SetException(new OperationCanceledException(token));
+    }
+}
+
+/// <summary>The proposals that rest between two commands.</summary>
+internal sealed class ProposalPool
+{
+    private const int MostResting = 1024;
+
+    private readonly Lock _gate = new();
+    private Proposal? _top;
+    private int _count;
+
+    internal Proposal Rent(ushort kind)
+    {
+        Proposal? proposal;
+        lock (_gate)
+        {
+            proposal = _top;
+            if (proposal is not null)
+            {
+                _top = proposal.Below;
+                proposal.Below = null;
+                _count--;
+            }
+        }
+
+        proposal ??= new Proposal(this);
+        proposal.Begin(kind);
+        return proposal;
+    }
+
+    internal void Return(Proposal proposal)
+    {
+        lock (_gate)
+        {
+            if (_count >= MostResting) return;
+            proposal.Below = _top;
+            _top = proposal;
+            _count++;
+        }
+    }
+}

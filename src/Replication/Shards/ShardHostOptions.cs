@@ -1,0 +1,44 @@
+using Microsoft.Extensions.Logging;
+
+using Tidemark.Core.Replication;
+using Tidemark.Storage.Files;
+using Tidemark.Storage.Log;
+using Tidemark.Storage.State;
+
+namespace Tidemark.Replication.Shards;
+
+/// <summary>What a shard host is made of.</summary>
+internal sealed record ShardHostOptions
+{
+    /// <summary>The shard.</summary>
+    public required long ShardId { get; init; }
+
+    /// <summary>What messages call it.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Its log, at its end.</summary>
+    public required LogEngine Log { get; init; }
+
+    /// <summary>The pool that holds the log's files.</summary>
+    public required FilePool Pool { get; init; }
+
+    /// <summary>Its state, as it was remembered.</summary>
+    public required IStateMachine Machine { get; init; }
+
+    /// <summary>Shows readers the state after a batch of entries.</summary>
+    public required Action Publish { get; init; }
+
+    /// <summary>Makes the leader's part once the state is up to date.</summary>
+    public required Func<ILeaderRole> CreateLeader { get; init; }
+
+    /// <summary>Remembers the state.</summary>
+    public required IStateKeeper Keeper { get; init; }
+
+    /// <summary>Stamps entries.</summary>
+    public required HybridClock Clock { get; init; }
+
+    /// <summary>How many bytes of commands may wait.</summary>
+    public long MaxPendingBytes { get; init; } = 64L * 1024 * 1024;
+
+    public required ILogger Logger { get; init; }
+}

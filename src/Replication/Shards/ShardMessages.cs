@@ -1,0 +1,16 @@
+using Microsoft.Extensions.Logging;
+
+namespace Tidemark.Replication.Shards;
+
+/// <summary>What shards report. Event ids are stable: 300 to 399.</summary>
+internal static partial class ShardMessages
+{
+    [LoggerMessage(300, LogLevel.Error, "Shard {ShardId} failed and takes no more writes.")]
+    internal static partial void Failed(ILogger logger, long shardId, Exception cause);
+
+    [LoggerMessage(301, LogLevel.Warning, "The state of shard {ShardId} could not be remembered outside its log. The log is kept meanwhile, and it is tried again.")]
+    internal static partial void JobFailed(ILogger logger, long shardId, Exception cause);
+
+    [LoggerMessage(302, LogLevel.Debug, "Opened shard {ShardId}: state at offset {Applied}, log [{Start}, {End}).")]
+    internal static partial void Opened(ILogger logger, long shardId, long applied, long start, long end);
+}

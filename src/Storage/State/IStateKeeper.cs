@@ -1,0 +1,43 @@
+namespace Tidemark.Storage.State;
+
+/// <summary>Remembers a shard's state outside its log, so that the log need not be kept for ever.</summary>
+/// <remarks>The shard's thread calls it; what blocks on a disk is a job that another thread may run meanwhile, one at a time.</remarks>
+internal interface IStateKeeper : IDisposable
+{
+    /// <summary>The first offset of the log that opening the shard may still need.</summary>
+    long NeededFrom { get; }
+
+    /// <summary>Whether so much waits to be remembered that the shard should take no more before it has been.</summary>
+    bool IsBehind { get; }
+
+    /// <summary>Decides whether it is time to remember.</summary>
+    /// <param name="logBytes">How many bytes of log have been applied since the state was remembered last.</param>
+    /// <param name="isClosing">Whether the shard ends: what would make its next opening quicker is done now.</param>
+    /// <returns>What to do on the disk, or null.</returns>
+    StateJob? Begin(long logBytes, bool isClosing);
+
+    /// <summary>Takes note of how a job went.</summary>
+    void End(StateJob job);
+}
+
+/// <summary>Work on a disk that remembers a state up to an offset.</summary>
+internal sealed class StateJob(long offset, Action work)
+{
+    /// <summary>The last entry whose effects are remembered once the job is done.</summary>
+    internal long Offset => offset;
+
+    /// <summary>Why it was not done, or null.</summary>
+    internal Exception? Failure { get; private set; }
+
+    internal void Run()
+    {
+        try
+        {
+            work();
+        }
+        catch (Exception e)
+        {
+            Failure = e;
+        }
+    }
+}

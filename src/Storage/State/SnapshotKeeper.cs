@@ -1,0 +1,29 @@
+using Tidemark.Storage.Snapshots;
+
+namespace Tidemark.Storage.State;
+
+/// <summary>Remembers a state that lives in memory in snapshot files: written when as much log has gathered as the last file was long, and no less than a minimum.</summary>
+/// <remarks>So what is written for snapshots is at most about what is written to the log, and opening replays at most about a snapshot's worth.</remarks>
+internal sealed class SnapshotKeeper(IStateMachine machine, SnapshotFolder folder, long minLogBytes) : IStateKeeper
+{
+    private long _lastBytes;
+    private bool _isOwed;   // One failed: it is tried again however little has gathered since.
+
+    public long NeededFrom => folder.LogNeededFrom;
+
+    public bool IsBehind => false;   // The log holds it all; only the disk's room is at stake.
+
+    public StateJob? Begin(long logBytes, bool isClosing)
+    {
+        if (isClosing || (!_isOwed && logBytes < Math.Max(minLogBytes, _lastBytes))) return null;
+        IStateSnapshot state = machine.TakeSnapshot();
+        return new StateJob(state.Position.Offset, () =>
+        {
+            using (state) _lastBytes = folder.Write(state).Bytes;
+        });
+    }
+
+    public void End(StateJob job) => _isOwed = job.Failure is not null;
+
+    public void Dispose() => (machine as IDisposable)?.Dispose();
+}

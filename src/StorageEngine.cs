@@ -1,0 +1,38 @@
+namespace Tidemark;
+
+/// <summary>What the rows of a store are kept in. Chosen when a store is created; it stands in its catalog.</summary>
+/// <remarks>Which one when: docs/engines.md.</remarks>
+public sealed class StorageEngine
+{
+    private readonly Func<string, IOrderedEngine> _open;
+
+    private StorageEngine(string name, bool isInMemory, Func<string, IOrderedEngine> open)
+    {
+        Name = name;
+        IsInMemory = isInMemory;
+        _open = open;
+    }
+
+    /// <summary>In memory, remembered by the log and by snapshot files. The default: no native code, the quickest reads; the data must fit in memory.</summary>
+    public static StorageEngine Memory { get; } = new("memory", isInMemory: true, static _ => new MemoryEngine());
+
+    /// <summary>The engine's name.</summary>
+    public string Name { get; }
+
+    internal bool IsInMemory { get; }
+
+    /// <summary>An engine of your own, or one with settings of your own.</summary>
+    /// <param name="name">Its name in the store's catalog: 1 to 128 bytes.</param>
+    /// <param name="open">Opens the engine of one shard in a directory that exists and is its own.</param>
+    public static StorageEngine Custom(string name, Func<string, IOrderedEngine> open)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(open);
+        return new StorageEngine(name, isInMemory: false, open);
+    }
+
+    /// <summary>The name.</summary>
+    public override string ToString() => Name;
+
+    internal IOrderedEngine Open(string directory) => _open(directory);
+}

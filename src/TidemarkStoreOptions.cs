@@ -1,0 +1,57 @@
+using Microsoft.Extensions.Logging;
+
+namespace Tidemark;
+
+/// <summary>How a <see cref="TidemarkStore"/> is opened. Checked and frozen then.</summary>
+public sealed record TidemarkStoreOptions
+{
+    /// <summary>What the rows are kept in. Must be the one the store was created with. Default: <see cref="StorageEngine.Memory"/>.</summary>
+    public StorageEngine Engine { get; init; } = StorageEngine.Memory;
+
+    /// <summary>Settings of the default namespace. Null: those it has, or the defaults where the store is new. Key order and shard count never change.</summary>
+    public NamespaceOptions? DefaultNamespace { get; init; }
+
+    /// <summary>The disk. Default: <see cref="DiskFileSystem"/>. Engines on disk need that one.</summary>
+    public IFileSystem FileSystem { get; init; } = DiskFileSystem.Instance;
+
+    /// <summary>The clock behind timestamps, sessions and times to live. Default: the system's.</summary>
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+
+    /// <summary>Where to report. Default: nowhere.</summary>
+    public ILoggerFactory? LoggerFactory { get; init; }
+
+    /// <summary>How many threads drive shards, 1 to 64. No more are started than there are shards. Default: one for each processor, at most 8.</summary>
+    public int Executors { get; init; } = Math.Min(8, Environment.ProcessorCount);
+
+    /// <summary>How many bytes of commands may wait on one shard before more are refused with <see cref="OverloadedException"/>. Default 64 MiB.</summary>
+    public long MaxPendingBytes { get; init; } = 64L * 1024 * 1024;
+
+    /// <summary>Engines on disk: how many bytes of rows gather in memory before they are handed over in one batch. Default 32 MiB; up to four times as much may gather while one is under way.</summary>
+    public long EngineBatchBytes { get; init; } = 32L * 1024 * 1024;
+
+    /// <summary>The engine in memory: the least log between two snapshot files. Default 64 MiB. A snapshot is written when as much log has gathered as the last one was long, and at least this.</summary>
+    public long SnapshotLogBytes { get; init; } = 64L * 1024 * 1024;
+
+    /// <summary>A log's segment size. See <see cref="LogOptions.SegmentBytes"/>. Default 64 MiB.</summary>
+    public long LogSegmentBytes { get; init; } = 64L * 1024 * 1024;
+
+    /// <summary>Where ids and salts come from. Null: an unpredictable seed. Give a seeded one to repeat a run exactly.</summary>
+    public Random? Random { get; init; }
+
+    internal void Validate()
+    {
+        ArgumentNullException.ThrowIfNull(Engine);
+        ArgumentNullException.ThrowIfNull(FileSystem);
+        ArgumentNullException.ThrowIfNull(TimeProvider);
+        ArgumentOutOfRangeException.ThrowIfLessThan(Executors, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(Executors, 64);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxPendingBytes, 1024);
+        ArgumentOutOfRangeException.ThrowIfLessThan(EngineBatchBytes, 1024);
+        ArgumentOutOfRangeException.ThrowIfLessThan(SnapshotLogBytes, 1024);
+        ArgumentOutOfRangeException.ThrowIfLessThan(LogSegmentBytes, 4 * 1024);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(LogSegmentBytes, 1024L * 1024 * 1024);
+        DefaultNamespace?.Validate();
+        if (!Engine.IsInMemory && FileSystem is not DiskFileSystem)
+            throw new ArgumentException($"The engine '{Engine}' keeps its files on the disk itself: it cannot be used with another file system.", nameof(FileSystem));
+    }
+}
