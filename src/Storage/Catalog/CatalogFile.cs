@@ -1,0 +1,118 @@
+using System.Buffers;
+using System.Buffers.Binary;
+
+using Tidemark.Core.Hashing;
+using Tidemark.Storage.Log;
+
+namespace Tidemark.Storage.Catalog;
+
+/// <summary>The file that says what a store is. Replaced as a whole. Bytes, and what a crash leaves: docs/format/catalog.md.</summary>
+internal static class CatalogFile
+{
+    internal const string Name = "catalog";
+    internal const int HeaderSize = 48;
+    internal const int MaxContentBytes = 16 * 1024 * 1024;
+
+    private const string TemporaryName = Name + ".tmp";
+    private const int StoreAt = 16;
+    private const int LengthAt = 32;
+    private const int ContentChecksumAt = 36;
+
+    private static ReadOnlySpan<byte> Magic => "TIDECAT\n"u8;
+
+    /// <summary>Reads the catalog to look at it, and changes nothing.</summary>
+    /// <returns>Null where there is no such file, and only there. Whether that means a new store or a lost catalog, the caller must find out.</returns>
+    /// <exception cref="CorruptDataException">The file is damaged.</exception>
+    /// <exception cref="FormatMismatchException">The file is no catalog, or one of another version.</exception>
+    internal static StoreCatalog? TryRead(IFileSystem files, string directory)
+    {
+        string path = Path.Combine(directory, Name);
+        return files.FileExists(path) ? Decode(path, ReadBytes(files, path)) : null;
+    }
+
+    /// <summary>Reads the catalog of a store that is going to be written to, and makes sure that it is on the disk.</summary>
+    /// <remarks>
+    /// It is written once more before it is believed: a process may have ended between a failed flush of the directory and its report, and
+    /// what it left in the system's cache reads well, and would be gone after a power cut with all that was acknowledged since.
+    /// </remarks>
+    /// <inheritdoc cref="TryRead"/>
+    internal static StoreCatalog? TryOpen(IFileSystem files, string directory)
+    {
+        StoreCatalog? catalog = TryRead(files, directory);
+        if (catalog is not null) Write(files, directory, catalog);
+        return catalog;
+    }
+
+    /// <summary>Replaces the catalog as a whole, durably.</summary>
+    /// <exception cref="ArgumentException">The catalog breaks a rule. Nothing was written.</exception>
+    /// <exception cref="LimitExceededException">It takes more than 16 MiB. Nothing was written.</exception>
+    /// <exception cref="StoreFullException">There is no room. The catalog is as it was.</exception>
+    /// <exception cref="IOException">The disk refused. Which of the two catalogs is there shows when the store is opened again.</exception>
+    internal static void Write(IFileSystem files, string directory, StoreCatalog catalog)
+    {
+        byte[] bytes = Encode(catalog);
+        string temporary = Path.Combine(directory, TemporaryName);
+        files.Delete(temporary);
+        using (IFile file = files.Open(temporary, FileOpenMode.New))
+        {
+            file.Write(0, bytes);
+            file.Flush();
+        }
+
+        files.Move(temporary, Path.Combine(directory, Name));
+        files.FlushDirectory(directory);
+    }
+
+    internal static byte[] Encode(StoreCatalog catalog)
+    {
+        catalog.Validate();
+        var content = new ArrayBufferWriter<byte>();
+        CatalogCodec.Write(content, catalog);
+        if (content.WrittenCount > MaxContentBytes)
+            throw new LimitExceededException("catalog in bytes", content.WrittenCount, MaxContentBytes, "the format of catalog files");
+
+        byte[] bytes = new byte[HeaderSize + content.WrittenCount];
+        Span<byte> header = bytes.AsSpan(0, HeaderSize);
+        FileStamp.Write(header, Magic);
+        catalog.StoreId.TryWriteBytes(header[StoreAt..], bigEndian: true, out _);
+        BinaryPrimitives.WriteInt32LittleEndian(header[LengthAt..], content.WrittenCount);
+        BinaryPrimitives.WriteUInt32LittleEndian(header[ContentChecksumAt..], Crc32C.Compute(content.WrittenSpan));
+        FileStamp.Seal(header);
+        content.WrittenSpan.CopyTo(bytes.AsSpan(HeaderSize));
+        return bytes;
+    }
+
+    private static byte[] ReadBytes(IFileSystem files, string path)
+    {
+        using IFile file = files.Open(path, FileOpenMode.Existing);
+        byte[] bytes = new byte[(int)Math.Min(file.Length, HeaderSize + MaxContentBytes + 1)];   // One more than allowed: too long shows.
+        return bytes[..file.Read(0, bytes)];
+    }
+
+    private static StoreCatalog Decode(string path, ReadOnlySpan<byte> bytes)
+    {
+        FileStamp.Check(path, bytes, HeaderSize, Magic, "a catalog header");
+        ReadOnlySpan<byte> content = bytes[HeaderSize..];
+        long end = HeaderSize + BinaryPrimitives.ReadUInt32LittleEndian(bytes[LengthAt..]);
+        if (end != bytes.Length) throw new CorruptDataException(path, Math.Min(bytes.Length, end), $"{end} bytes", $"{bytes.Length} bytes");
+
+        uint expected = Crc32C.Compute(content);
+        uint found = BinaryPrimitives.ReadUInt32LittleEndian(bytes[ContentChecksumAt..]);
+        if (expected != found)
+            throw new CorruptDataException(path, ContentChecksumAt, $"checksum {FileStamp.Hex(expected)} of the content", FileStamp.Hex(found));
+        try
+        {
+            StoreCatalog catalog = CatalogCodec.Read(new Guid(bytes.Slice(StoreAt, 16), bigEndian: true), content);
+            catalog.Validate();
+            return catalog;
+        }
+        catch (MalformedDataException fault)
+        {
+            throw new CorruptDataException(path, HeaderSize + fault.Position, "a catalog of version 1", fault.Message);
+        }
+        catch (ArgumentException fault)
+        {
+            throw new CorruptDataException(path, HeaderSize, "a catalog that keeps its rules", fault.Message);
+        }
+    }
+}
