@@ -20,7 +20,8 @@ public sealed class OrderedTreeProperties
     // Bytes at both ends of the scale, and the separator's.
     private static readonly byte[] _letters = [0x00, 0x01, 0x2F, 0x61, 0x7F, 0x80, 0xFE, 0xFF];
 
-    private static readonly byte[][] _prefixes = [[], [0], [0, 1, .. "/user/000"u8], "/a-long-prefix-of-many-keys/"u8.ToArray(), [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]];
+    private static readonly byte[][] _prefixes =
+        [[], [0], [0, 1, .. "/user/000"u8], "/a-long-prefix-of-many-keys/"u8.ToArray(), [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]];
 
     private static readonly Gen<byte[]> _keys =
         from prefix in Gen.Elements(_prefixes)
@@ -31,7 +32,9 @@ public sealed class OrderedTreeProperties
         select (byte[])[.. prefix, .. tail];
 
     private static readonly Gen<Step> _steps =
-        from act in Gen.Frequency((6, Gen.Constant(Act.Set)), (4, Gen.Constant(Act.SetRun)), (3, Gen.Constant(Act.Remove)), (2, Gen.Constant(Act.RemoveRange)), (2, Gen.Constant(Act.View)), (1, Gen.Constant(Act.Restore)))
+        from act in Gen.Frequency(
+            (6, Gen.Constant(Act.Set)), (4, Gen.Constant(Act.SetRun)), (3, Gen.Constant(Act.Remove)),
+            (2, Gen.Constant(Act.RemoveRange)), (2, Gen.Constant(Act.View)), (1, Gen.Constant(Act.Restore)))
         from key in _keys
         from number in Gen.Choose(0, 400)
         select new Step(act, key, number);

@@ -1,3 +1,4 @@
+using System.Text;
 using Tidemark.Core.Engines;
 
 namespace Tidemark.Tests.Unit;
@@ -12,6 +13,9 @@ internal sealed class TreeModel
     public static IComparer<byte[]> Order { get; } = Comparer<byte[]>.Create((left, right) => left.AsSpan().SequenceCompareTo(right));
 
     public static TreeModel FromSorted(SortedDictionary<byte[], byte[]> rows) => new() { Tree = OrderedTree.FromSorted(rows), Rows = new(rows, Order) };
+
+    /// <summary>A 24-byte key that shares most of its bytes with all others, as keys in hierarchical order do.</summary>
+    public static byte[] User(int number) => [0, 2, .. Encoding.ASCII.GetBytes($"/user/{number:0000000000000000}")];
 
     public static SortedDictionary<byte[], byte[]> NewRows() => new(Order);
 
