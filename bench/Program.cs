@@ -16,6 +16,7 @@ var benches = new Dictionary<string, Func<BenchOptions, IEnumerable<BenchRow>>>(
     ["log-open"] = LogOpenBench.Run,
     ["many-logs"] = ManyLogsBench.Run,
     ["tree"] = TreeBench.Run,
+    ["kv-put"] = KvPutBench.Run,
 };
 
 string name = args.Length > 0 ? args[0] : "";

@@ -135,6 +135,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
                 CreateLeader = () => shard.Leader = new KvLeader(machine, _options.TimeProvider.GetUtcNow()),
                 Keeper = keeper,
                 Clock = Clock,
+                TimeProvider = _options.TimeProvider,
                 MaxPendingBytes = _options.MaxPendingBytes,
                 Logger = _logger,
             });

@@ -132,7 +132,12 @@ internal sealed class ShardHost
     }
 
     /// <summary>Disk: does the round.</summary>
-    internal void Execute(FlushRound round) => _log.Execute(round);
+    internal void Execute(FlushRound round)
+    {
+        long started = _options.TimeProvider.GetTimestamp();
+        _log.Execute(round);
+        LogMetrics.Flushed(round, _options.TimeProvider.GetElapsedTime(started));
+    }
 
     /// <summary>Applies and answers what the round made durable.</summary>
     internal void EndFlush(FlushRound round, DateTimeOffset now)

@@ -37,6 +37,9 @@ internal sealed record ShardHostOptions
     /// <summary>Stamps entries.</summary>
     public required HybridClock Clock { get; init; }
 
+    /// <summary>Measures how long flushes take.</summary>
+    public required TimeProvider TimeProvider { get; init; }
+
     /// <summary>How many bytes of commands may wait.</summary>
     public long MaxPendingBytes { get; init; } = 64L * 1024 * 1024;
 

@@ -1,0 +1,40 @@
+using System.Buffers.Text;
+using System.Globalization;
+
+namespace Tidemark.Bench;
+
+/// <summary>An engine to measure.</summary>
+internal sealed record BenchEngine(string Name, StorageEngine Engine)
+{
+    public static IReadOnlyList<BenchEngine> All { get; } = [new("memory", StorageEngine.Memory)];
+
+    public TidemarkStoreOptions StoreOptions() => new() { Engine = Engine };
+}
+
+/// <summary>The keys that key-value benches use: 24 bytes, one level.</summary>
+internal static class BenchKeys
+{
+    public static StoreKey Of(int number)
+    {
+        byte[] key = new byte[24];
+        "/bench/record/"u8.CopyTo(key);
+        Utf8Formatter.TryFormat(number, key.AsSpan(14), out _, new System.Buffers.StandardFormat('D', 10));
+        return key;
+    }
+}
+
+/// <summary>A directory of one bench, removed at its end.</summary>
+internal sealed class BenchPlace : IDisposable
+{
+    private readonly string _directory;
+
+    internal BenchPlace(BenchOptions options, string name)
+    {
+        _directory = Path.Combine(options.Directory, name + "-" + Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+        Directory.CreateDirectory(_directory);
+    }
+
+    internal string At(string name) => Path.Combine(_directory, name);
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+}
