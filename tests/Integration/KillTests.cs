@@ -6,29 +6,37 @@ namespace Tidemark.Integration;
 public sealed class KillTests
 {
     [Fact]
-    public async Task Nothing_acknowledged_is_lost_when_the_process_is_killed_at_any_moment()
+    public Task Nothing_acknowledged_is_lost_when_the_process_is_killed_at_any_moment() => KillAndCheckAsync("log", 24, 3000);
+
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public Task Nothing_put_is_lost_when_the_process_is_killed_at_any_moment(string engine) => KillAndCheckAsync("kv", 12, 1500, "--engine", engine);
+
+    public static TheoryData<string> Engines { get; } = new("memory");
+
+    private static async Task KillAndCheckAsync(string kind, int roundsOnce, int mostLines, params string[] arguments)
     {
         using var folder = new LabFolder();
         var history = new LabHistory();
         var random = new Random(1);
-        int rounds = 24 * Soak.Factor;
+        int rounds = roundsOnce * Soak.Factor;
         for (int round = 1; round <= rounds; round++)
         {
-            using Lab writer = Lab.Start("log-write", folder.Log, $"{round}", "100000");
-            await writer.WaitForLinesAsync(random.Next(1, 3000));
+            using Lab writer = Lab.Start([kind + "-write", folder.Log, $"{round}", "100000", .. arguments]);
+            await writer.WaitForLinesAsync(random.Next(1, mostLines));
             await writer.KillAsync();
             history.Add(writer);
 
             if (round % 3 == 0)
             {
                 // Kill the one that recovers, too: at start-up, where most of its work is.
-                using Lab recovering = Lab.Start("log-verify", folder.Log);
+                using Lab recovering = Lab.Start(kind + "-verify", folder.Log);
                 await Task.Delay(random.Next(20, 150));
                 await recovering.KillAsync();
             }
 
             if (round % 4 != 0 && round != rounds) continue;
-            using Lab verifier = await Lab.RunAsync("log-verify", folder.Log);
+            using Lab verifier = await Lab.RunAsync(kind + "-verify", folder.Log);
             Assert.True(verifier.ExitCode == 0, verifier.Errors);
             history.Check(verifier.Lines, $"round {round}");
         }
