@@ -4,9 +4,12 @@ using System.Globalization;
 namespace Tidemark.Bench;
 
 /// <summary>An engine to measure.</summary>
-internal sealed record BenchEngine(string Name, StorageEngine Engine)
+/// <param name="Name">Its name in tables.</param>
+/// <param name="Engine">How stores open it.</param>
+/// <param name="Bare">Makes the floor under its reads: where to keep files, the keys, the value of all.</param>
+internal sealed record BenchEngine(string Name, StorageEngine Engine, Func<string, StoreKey[], byte[], BareReads> Bare)
 {
-    public static IReadOnlyList<BenchEngine> All { get; } = [new("memory", StorageEngine.Memory)];
+    public static IReadOnlyList<BenchEngine> All { get; } = [new("memory", StorageEngine.Memory, (_, keys, value) => new BareMemory(keys, value))];
 
     public TidemarkStoreOptions StoreOptions() => new() { Engine = Engine };
 }

@@ -17,6 +17,10 @@ var benches = new Dictionary<string, Func<BenchOptions, IEnumerable<BenchRow>>>(
     ["many-logs"] = ManyLogsBench.Run,
     ["tree"] = TreeBench.Run,
     ["kv-put"] = KvPutBench.Run,
+    ["kv-get"] = KvReadBench.RunGet,
+    ["kv-scan"] = KvReadBench.RunScan,
+    ["kv-mixed"] = KvMixedBench.Run,
+    ["kv-bulk"] = KvBulkBench.Run,
 };
 
 string name = args.Length > 0 ? args[0] : "";

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 using Tidemark.Core.State;
 
 namespace Tidemark.Core.KeyValue;
@@ -7,13 +9,15 @@ internal static class KvReads
 {
     private const int MostStackBytes = 512;
 
-    /// <summary>Finds the record of an encoded key in memory, without allocating. False where only the engine knows.</summary>
-    internal static bool TryGetInMemory(StateView view, ReadOnlySpan<byte> encodedKey, out byte[]? row)
+    /// <summary>Finds the record of a key in memory, without allocating where the key is of usual length. False where only the engine knows.</summary>
+    [SkipLocalsInit]
+    internal static bool TryGetInMemory(StateView view, KeyOrder order, ReadOnlySpan<byte> key, out byte[]? row)
     {
-        Span<byte> key = encodedKey.Length < MostStackBytes ? stackalloc byte[MostStackBytes] : new byte[encodedKey.Length + 1];
-        key[0] = (byte)RowTable.Record;
-        encodedKey.CopyTo(key[1..]);
-        return view.TryGetInMemory(key[..(encodedKey.Length + 1)], out row);
+        bool isShort = key.Length <= (MostStackBytes - 3) / 2;   // Whatever its bytes are, its encoding fits.
+        Span<byte> rowKey = isShort ? stackalloc byte[MostStackBytes] : new byte[order.GetEncodedLength(key) + 1];
+        rowKey[0] = (byte)RowTable.Record;
+        int length = order.Encode(key, rowKey[1..]);
+        return view.TryGetInMemory(rowKey[..(length + 1)], out row);
     }
 
     /// <summary>Finds the record nearest to an encoded key.</summary>

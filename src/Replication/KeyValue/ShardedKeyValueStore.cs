@@ -37,17 +37,14 @@ public class ShardedKeyValueStore : KeyValueStore
         shard.ThrowIfClosed();
         record = default;
         if (key.Length > Settings.MaxKeyBytes) return false;
-        int length = Order.GetEncodedLength(key.Span);
-        Span<byte> encoded = length <= 512 ? stackalloc byte[512] : new byte[length];
-        encoded = encoded[..Order.Encode(key.Span, encoded)];
-        if (KvReads.TryGetInMemory(shard.View, encoded, out byte[]? own))
+        if (KvReads.TryGetInMemory(shard.View, Order, key.Span, out byte[]? own))
         {
             record = own is null ? default : new StoreRecord(key, own);
             return own is not null;
         }
 
         using StateReader reader = shard.Open();
-        if (KvReads.Find(reader, KeyComparison.Equal, encoded) is not { } found) return false;
+        if (KvReads.Find(reader, KeyComparison.Equal, Order.Encode(key.Span)) is not { } found) return false;
         record = new StoreRecord(key, found.Row);
         return true;
     }

@@ -1,0 +1,47 @@
+namespace Tidemark.Bench;
+
+/// <summary>The floor under reads: the same records where nothing stands between the caller and them.</summary>
+internal abstract class BareReads : IDisposable
+{
+    internal const int Batch = 1024;
+
+    internal abstract void Gets(Random random);
+
+    internal abstract long Scan();
+
+    public abstract void Dispose();
+}
+
+/// <summary>Records in a hash table, and in a sorted array for scans.</summary>
+internal sealed class BareMemory : BareReads
+{
+    private readonly Dictionary<StoreKey, byte[]> _rows;
+    private readonly StoreKey[] _keys;
+    private readonly KeyValuePair<StoreKey, byte[]>[] _sorted;
+
+    internal BareMemory(StoreKey[] keys, byte[] value)
+    {
+        _keys = keys;
+        _rows = keys.ToDictionary(key => key, _ => value.ToArray());
+        _sorted = [.. _rows.OrderBy(row => row.Key.ToString(), StringComparer.Ordinal)];
+    }
+
+    internal override void Gets(Random random)
+    {
+        for (int i = 0; i < Batch; i++)
+        {
+            if (!_rows.TryGetValue(_keys[random.Next(_keys.Length)], out byte[]? value) || value.Length != 100) throw new InvalidOperationException("lost");
+        }
+    }
+
+    internal override long Scan()
+    {
+        long count = 0;
+        foreach (KeyValuePair<StoreKey, byte[]> row in _sorted) count += row.Value.Length / 100;
+        return count;
+    }
+
+    public override void Dispose()
+    {
+    }
+}
