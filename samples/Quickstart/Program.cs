@@ -1,4 +1,5 @@
-// The main job in one file: real records go durably into a sharded set of logs and come back by offset, by time and backwards.
+// The main job in one file: real records go durably into a sharded set of logs and come back by offset, by time and backwards;
+// then the same table becomes a key-value store.
 //   dotnet run --project samples/Quickstart -c Release [-- --input FILE] [--shards N] [--data DIR]
 using System.Diagnostics;
 using System.Globalization;
@@ -65,6 +66,8 @@ try
         await log.TruncateAfterAsync(log.Start + acknowledged - 1);
     }
 
+    // 5. The same table as a key-value store: hierarchical keys, indexes, sessions, watches.
+    if (given is null) await StoreTour.RunAsync(data + "-store", Shipped("zone1970.tab"), Say);
     return 0;
 }
 catch (TidemarkException e)
@@ -77,6 +80,7 @@ finally
     if (Option("--data") is null) Directory.Delete(data, recursive: true);
     string torn = data + "-torn";
     if (Directory.Exists(torn)) Directory.Delete(torn, recursive: true);
+    if (Directory.Exists(data + "-store")) Directory.Delete(data + "-store", recursive: true);
 }
 
 async Task<SegmentedLog[]> OpenAllAsync(LogGroup group, HybridClock clock)
