@@ -84,6 +84,9 @@ public sealed class TidemarkStore : ShardedKeyValueStore, IAsyncDisposable
         return new ShardedKeyValueStore(_store.Find(name) ?? throw new ArgumentException($"There is no namespace '{name}'. Create it first.", nameof(name)));
     }
 
+    /// <summary>How the store's shards are.</summary>
+    public StoreHealth GetHealth() => _store.GetHealth();
+
     /// <summary>Answers what was written, closes all files and lets the directory go. Later calls throw <see cref="ObjectDisposedException"/>.</summary>
     public ValueTask DisposeAsync() => _store.DisposeAsync();
 

@@ -39,7 +39,8 @@ public sealed class DistributedLock
     public async ValueTask<LockHandle> AcquireAsync(StoreSession session, ReadOnlyMemory<byte> value = default, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(session);
-        LockHandle own = await EnterAsync(session, value, cancellationToken).ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+        LockHandle own = await EnterAsync(session, value).ConfigureAwait(false);
         try
         {
             while (await BeforeAsync(own, cancellationToken).ConfigureAwait(false) is { } ahead) await GoneAsync(ahead, cancellationToken).ConfigureAwait(false);
@@ -58,7 +59,8 @@ public sealed class DistributedLock
     public async ValueTask<LockHandle?> TryAcquireAsync(StoreSession session, ReadOnlyMemory<byte> value = default, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(session);
-        LockHandle own = await EnterAsync(session, value, cancellationToken).ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+        LockHandle own = await EnterAsync(session, value).ConfigureAwait(false);
         if (await BeforeAsync(own, cancellationToken).ConfigureAwait(false) is null) return own;
         await own.DisposeAsync().ConfigureAwait(false);
         return null;
@@ -74,10 +76,11 @@ public sealed class DistributedLock
     /// <summary>Tells whenever the queue may have changed.</summary>
     internal IAsyncEnumerable<StoreEvent> WatchQueueAsync(CancellationToken cancellationToken) => _store.WatchAsync(_queue, null, cancellationToken);
 
-    private async ValueTask<LockHandle> EnterAsync(StoreSession session, ReadOnlyMemory<byte> value, CancellationToken cancellationToken)
+    private async ValueTask<LockHandle> EnterAsync(StoreSession session, ReadOnlyMemory<byte> value)
     {
+        // Not to be cancelled: a place whose key is not known could not be left again, and would hold up those behind it.
         var options = new PutOptions { Session = session, PartitionKey = _partition };
-        WriteResult place = await _store.PutNextAsync(_prefix, value, [1], options, cancellationToken).ConfigureAwait(false);
+        WriteResult place = await _store.PutNextAsync(_prefix, value, [1], options, CancellationToken.None).ConfigureAwait(false);
         place.ThrowIfRefused();
         return new LockHandle(_store, session, place.Key, _partition, place.Version);
     }

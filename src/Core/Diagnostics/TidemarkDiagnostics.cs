@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.Metrics;
 
 namespace Tidemark;
@@ -23,5 +24,22 @@ public static class TidemarkDiagnostics
     /// <summary>Counter, unit {log}: logs that a failed write or flush closed.</summary>
     public const string LogFailures = "tidemark.log.failures";
 
+    /// <summary>Counter, unit {entry}: entries applied to the state machines of shards.</summary>
+    public const string ShardAppliedEntries = "tidemark.shard.applied_entries";
+
+    /// <summary>Histogram, unit s: applying and answering what one flush made durable, on one shard.</summary>
+    public const string ShardApplyDuration = "tidemark.shard.apply.duration";
+
+    /// <summary>Histogram, unit s: remembering a state outside its log, in a snapshot file or an engine.</summary>
+    public const string ShardStateJobDuration = "tidemark.shard.state_job.duration";
+
+    /// <summary>Counter, unit {shard}: shards that failed and take no more writes.</summary>
+    public const string ShardFailures = "tidemark.shard.failures";
+
+    /// <summary>Activity: one write, from its proposal to its answer. Tags: <c>tidemark.shard</c>, <c>tidemark.status</c>.</summary>
+    public const string WriteActivity = "tidemark.write";
+
     internal static readonly Meter Meter = new(MeterName);
+
+    internal static readonly ActivitySource ActivitySource = new(ActivitySourceName);
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 using Tidemark.Core.KeyValue;
@@ -82,10 +83,13 @@ internal sealed class LocalShard
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal async ValueTask<WriteResult> WriteAsync(Proposal proposal, StoreKey key, CancellationToken cancellationToken)
     {
+        using Activity? activity = TidemarkDiagnostics.ActivitySource.StartActivity(TidemarkDiagnostics.WriteActivity);
         try
         {
             await SubmitAsync(proposal, cancellationToken).ConfigureAwait(false);
-            return ReadResult(proposal.Answer.WrittenSpan, key);
+            WriteResult result = ReadResult(proposal.Answer.WrittenSpan, key);
+            activity?.SetTag("tidemark.shard", Id).SetTag("tidemark.status", result.Status.ToString());
+            return result;
         }
         finally
         {

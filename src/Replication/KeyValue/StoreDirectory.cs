@@ -53,6 +53,15 @@ internal sealed class StoreDirectory : IAsyncDisposable
         }
     }
 
+    internal StoreHealth GetHealth()
+    {
+        LocalNamespace[] open;
+        lock (_gate) open = [.. _open.Values];
+        return new StoreHealth([.. open.SelectMany(local => local.Shards.Select(shard => new ShardHealth(
+            local.Name, shard.Id, shard.Host.Failure?.Message, shard.View.AppliedOffset, shard.Host.LogStart, shard.Host.PendingBytes,
+            shard.IsClosed ? 0 : shard.Machine.Table.Engine.ApproximateBytes)))]);
+    }
+
     internal LocalNamespace? Find(string name)
     {
         lock (_gate) return _open.GetValueOrDefault(name);

@@ -150,9 +150,12 @@ internal sealed class ShardHost
             return;
         }
 
+        long started = _options.TimeProvider.GetTimestamp();
+        long before = _core.Applied;
         _effects.Clear();
         _core.Flushed(_log.Flushed.Offset, _effects);
         foreach (Effect effect in _effects) CarryOut(effect, now);
+        ShardMetrics.Applied(_core.Applied - before, _options.TimeProvider.GetElapsedTime(started));
         if (_noRoom is not null && _waiting.Count > 0 && !_log.HasBytes) RefuseWaiting(_noRoom);
         if (_job is null && now.UtcTicks >= _jobRetryAt) BeginJob(isClosing: false);
     }
@@ -324,7 +327,9 @@ internal sealed class ShardHost
         _logBytes = 0;
         Action run = () =>
         {
+            long started = _options.TimeProvider.GetTimestamp();
             job.Run();
+            ShardMetrics.Remembered(_options.TimeProvider.GetElapsedTime(started));
             Post(now => EndJob(job, now));
         };
         if (RunJob is { } elsewhere) elsewhere(run);
@@ -355,6 +360,7 @@ internal sealed class ShardHost
     {
         if (Failure is not null) return;
         Failure = cause;
+        ShardMetrics.Failed();
         ShardMessages.Failed(_options.Logger, ShardId, cause);
         var unknown = new OutcomeUnknownException($"Shard {ShardId} failed while the write was under way: {cause.Message} Whether it happened shows when the store is opened again.", cause);
         while (_underWay.TryDequeue(out Proposal? proposal)) End(proposal, unknown, default);
