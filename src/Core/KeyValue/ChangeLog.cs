@@ -12,6 +12,7 @@ internal sealed class ChangeLog(KvState state)
     private const int Deleted = (int)StoreEventKind.Deleted, RangeDeleted = (int)StoreEventKind.RangeDeleted;
 
     private readonly ArrayBufferWriter<byte> _changes = new();
+    private readonly ArrayBufferWriter<byte> _row = new();
     private int _count;
 
     /// <summary>The changes of the entry being applied, to come back to with <see cref="Rollback"/>.</summary>
@@ -47,15 +48,15 @@ internal sealed class ChangeLog(KvState state)
     internal void EndEntry()
     {
         if (_count == 0) return;
-        var row = new ArrayBufferWriter<byte>(16 + _changes.WrittenCount);
-        var writer = new MessagePackWriter(row);
+        _row.ResetWrittenCount();
+        var writer = new MessagePackWriter(_row);
         writer.WriteArrayHeader(_count + 1);
         writer.Write(state.Position.Timestamp.Value);
         writer.WriteRaw(_changes.WrittenSpan);
         writer.Flush();
         _count = 0;
         _changes.ResetWrittenCount();
-        byte[] value = row.WrittenSpan.ToArray();
+        byte[] value = _row.WrittenSpan.ToArray();
         state.Table.Add(RowKeys.Change(state.Position.Offset), value);
         KvCounters counters = state.Counters;
         state.Counters = counters with { ChangeRows = counters.ChangeRows + 1, ChangeBytes = counters.ChangeBytes + value.Length };

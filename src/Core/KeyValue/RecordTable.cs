@@ -25,7 +25,7 @@ internal sealed class RecordTable(KvState state, ChangeLog changes)
     internal long VersionOf(ReadOnlySpan<byte> key)
     {
         if (CheckKey(key) == StoreStatus.KeyTooLong) return 0;
-        return Table.TryGet(RowKeys.Record(Settings.KeyOrder.Encode(key)), out ReadOnlySpan<byte> row) ? new RecordRow(row).Version : 0;
+        return Table.TryGet(RowKeys.Record(Settings.KeyOrder, key), out ReadOnlySpan<byte> row) ? new RecordRow(row).Version : 0;
     }
 
     internal KvResult Put(scoped in PutOperation put)
@@ -40,8 +40,9 @@ internal sealed class RecordTable(KvState state, ChangeLog changes)
     {
         StoreStatus limits = CheckKey(key);
         if (limits != StoreStatus.Ok) return new KvResult(limits, 0, null, 0);
-        byte[] encoded = Settings.KeyOrder.Encode(key);
-        byte[]? row = Table.Find(RowKeys.Record(encoded));
+        byte[] rowKey = RowKeys.Record(Settings.KeyOrder, key);
+        ReadOnlySpan<byte> encoded = rowKey.AsSpan(1);
+        byte[]? row = Table.Find(rowKey);
         long found = row is null ? 0 : new RecordRow(row).Version;
         if (expectedVersion is { } expected && expected != found) return new KvResult(StoreStatus.VersionMismatch, found, null, 0);
         if (row is null) return new KvResult(StoreStatus.NotFound, 0, null, 0);
@@ -99,9 +100,9 @@ internal sealed class RecordTable(KvState state, ChangeLog changes)
         if (!put.Session.IsEmpty && (session = Table.Find(RowKeys.Session(put.Session))) is null)
             return new KvResult(StoreStatus.SessionNotFound, 0, null, 0);
 
-        byte[] encoded = Settings.KeyOrder.Encode(key);
+        byte[] rowKey = RowKeys.Record(Settings.KeyOrder, key);
+        ReadOnlySpan<byte> encoded = rowKey.AsSpan(1);
         if (!IndexesFit(put.Indexes, encoded)) return new KvResult(StoreStatus.IndexEntryRefused, 0, null, 0);
-        byte[] rowKey = RowKeys.Record(encoded);
         byte[]? old = Table.Find(rowKey);
         long found = old is null ? 0 : new RecordRow(old).Version;
         if (put.ExpectedVersion is { } expected && expected != found) return new KvResult(StoreStatus.VersionMismatch, found, null, 0);

@@ -34,6 +34,15 @@ internal static class RowKeys
 
     internal static byte[] Record(ReadOnlySpan<byte> encodedKey) => [(byte)RowTable.Record, .. encodedKey];
 
+    /// <summary>The row key of a user's key, encoded in one step; the encoded key follows its first byte.</summary>
+    internal static byte[] Record(KeyOrder order, ReadOnlySpan<byte> key)
+    {
+        byte[] rowKey = new byte[1 + order.GetEncodedLength(key)];
+        rowKey[0] = (byte)RowTable.Record;
+        order.Encode(key, rowKey.AsSpan(1));
+        return rowKey;
+    }
+
     internal static byte[] Session(ReadOnlySpan<byte> session) => [(byte)RowTable.Session, .. session];
 
     internal static byte[] Ephemeral(ReadOnlySpan<byte> session, ReadOnlySpan<byte> encodedKey) => [(byte)RowTable.Ephemeral, .. session, .. encodedKey];

@@ -50,7 +50,7 @@ public sealed class LogFootprintTests
         byte[] payload = new byte[100];
         for (int i = 0; i < 20_000; i++) await log.AppendAsync(payload);
         long before = GC.GetTotalAllocatedBytes(precise: true);
-        const int Count = 60_000;
+        const int Count = 200_000;
         for (int i = 0; i < Count; i++) await log.AppendAsync(payload);
         long appended = GC.GetTotalAllocatedBytes(precise: true) - before;
 
