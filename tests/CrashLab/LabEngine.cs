@@ -6,6 +6,8 @@ internal static class LabEngine
     internal static IReadOnlyDictionary<string, StorageEngine> All { get; } = new Dictionary<string, StorageEngine>
     {
         ["memory"] = StorageEngine.Memory,
+        ["lmdb"] = StorageEngine.Lmdb(),
+        ["lmdb-missing"] = StorageEngine.Lmdb(new LmdbOptions { LibraryPath = "/nowhere/liblmdb.so" }),   // To see what is said then.
     };
 
     internal static TidemarkStoreOptions Options(StorageEngine engine) => new()
@@ -20,7 +22,7 @@ internal static class LabEngine
     internal static async Task<TidemarkStore> OpenAnyAsync(string directory)
     {
         FormatMismatchException? other = null;
-        foreach (StorageEngine engine in All.Values)
+        foreach (StorageEngine engine in All.Values.DistinctBy(engine => engine.Name))
         {
             try
             {
