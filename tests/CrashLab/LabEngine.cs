@@ -1,3 +1,5 @@
+using Tidemark.Tests;
+
 namespace Tidemark.CrashLab;
 
 /// <summary>The engines a store of the lab may be on, and settings so small that snapshots, batches, new segments and trims happen all the time.</summary>
@@ -7,6 +9,11 @@ internal static class LabEngine
     {
         ["memory"] = StorageEngine.Memory,
         ["lmdb"] = StorageEngine.Lmdb(),
+        ["sqlite"] = StorageEngine.Custom("sqlite", directory =>
+        {
+            SystemSqlite.Require();
+            return SqliteStorage.Open(Path.Combine(directory, "state.db"));
+        }),
         ["lmdb-missing"] = StorageEngine.Lmdb(new LmdbOptions { LibraryPath = "/nowhere/liblmdb.so" }),   // To see what is said then.
     };
 

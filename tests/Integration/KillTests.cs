@@ -14,6 +14,9 @@ public sealed class KillTests
     [ExternalFact("liblmdb0")]
     public Task Nothing_put_is_lost_on_lmdb_when_the_process_is_killed_at_any_moment() => KillAndCheckAsync("kv", 12, 1500, "--engine", "lmdb");
 
+    [ExternalFact("libsqlite3-0")]
+    public Task Nothing_put_is_lost_on_sqlite_when_the_process_is_killed_at_any_moment() => KillAndCheckAsync("kv", 12, 1500, "--engine", "sqlite");
+
     private static async Task KillAndCheckAsync(string kind, int roundsOnce, int mostLines, params string[] arguments)
     {
         using var folder = new LabFolder();
