@@ -76,6 +76,7 @@ internal sealed unsafe class LmdbCursor(LmdbSnapshot snapshot, nint cursor) : IE
     {
         if (_isDisposed) return;
         _isDisposed = true;
+        _isPlaced = false;
         LmdbCalls.mdb_cursor_close(cursor);
     }
 
@@ -93,7 +94,6 @@ internal sealed unsafe class LmdbCursor(LmdbSnapshot snapshot, nint cursor) : IE
 
     private ReadOnlySpan<byte> Placed(in LmdbValue part)
     {
-        ObjectDisposedException.ThrowIf(_isDisposed, this);
         snapshot.ThrowIfDisposed();
         RequirePlaced();
         return part.Span;
