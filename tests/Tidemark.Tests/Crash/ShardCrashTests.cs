@@ -84,6 +84,21 @@ public sealed class ShardCrashTests
         }
     }
 
+    /// <summary>Two snapshots are kept, and the log from the older one on: so one that rots costs time and nothing else.</summary>
+    [Fact]
+    public void A_newest_snapshot_that_rots_is_passed_over_and_the_log_still_reaches_back_to_the_older_one()
+    {
+        var disk = new FaultyFileSystem(1);
+        SyncShard shard = SyncShard.Open(disk);
+        for (int i = 0; i < 300; i++) PutNext(shard, i);
+        Assert.True(shard.Host.LogStart > 0);
+        shard.Close();
+        string[] snapshots = [.. disk.ListFiles(SyncShard.StateDirectory).Where(name => name.EndsWith(".snapshot", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+        Assert.Equal(2, snapshots.Length);
+        disk.FlipBit(Path.Combine(SyncShard.StateDirectory, snapshots[1]), 300, 3);
+        Check(disk, 300, () => "the newest snapshot rotted");
+    }
+
     private static FaultyFileSystem Continue(FaultyFileSystem before, FaultyFileSystem after)
     {
         after.BeforeOperation = before.BeforeOperation;

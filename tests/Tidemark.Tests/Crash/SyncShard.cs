@@ -14,7 +14,7 @@ namespace Tidemark.Tests.Crash;
 internal sealed class SyncShard
 {
     private static readonly KvIdentity _identity = new(new Guid("00112233445566778899aabbccddeeff"), 3);
-    private static readonly string _logDirectory = Path.GetFullPath("/shard/log"), _stateDirectory = Path.GetFullPath("/shard/state");
+    private static readonly string _logDirectory = Path.GetFullPath("/shard/log");
 
     private readonly ProposalPool _proposals = new();
     private readonly ManualTimeProvider _time = new();
@@ -22,13 +22,13 @@ internal sealed class SyncShard
     private SyncShard(IFileSystem disk)
     {
         disk.CreateDirectory(_logDirectory);
-        disk.CreateDirectory(_stateDirectory);
+        disk.CreateDirectory(StateDirectory);
         var pool = new FilePool(disk, 4);
         var clock = new HybridClock(_time);
         var options = new LogOptions { StoreId = _identity.StoreId, ShardId = _identity.ShardId, SegmentBytes = 4096 };
         LogEngine log = LogEngine.Open(new LogFiles(pool, _logDirectory), options, clock, new FlushBatches(2), new Random(3), NullLogger.Instance);
         Machine = new KvMachine(new MemoryEngine(), _identity);
-        var folder = SnapshotFolder.Open(disk, _stateDirectory, new SnapshotIdentity(_identity.StoreId, _identity.ShardId, KvMachine.Number));
+        var folder = SnapshotFolder.Open(disk, StateDirectory, new SnapshotIdentity(_identity.StoreId, _identity.ShardId, KvMachine.Number));
         using (SnapshotReader? newest = folder.OpenNewest())
         {
             if (newest is not null) Machine.Restore(newest.Pieces(), newest.Info.Position);
@@ -49,6 +49,8 @@ internal sealed class SyncShard
             Logger = NullLogger.Instance,
         });
     }
+
+    internal static string StateDirectory { get; } = Path.GetFullPath("/shard/state");
 
     internal KvMachine Machine { get; }
 
