@@ -29,7 +29,7 @@ Add("restore", "Makes a store of a backup", [folder, directory, engine], (given,
 
 ParseResult parsed = root.Parse(args);
 if (parsed.Errors.Count == 0) return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
-return Refuse($"{parsed.Errors[0].Message} Try 'tidemark --help'.");
+return Refuse($"{parsed.Errors[^1].Message} Try 'tidemark --help'.");
 
 void Add(string name, string description, Symbol[] parts, Func<ParseResult, CancellationToken, Task<int>> run)
 {
