@@ -9,7 +9,12 @@ namespace Tidemark.Bench;
 /// <param name="Bare">Makes the floor under its reads: where to keep files, the keys, the value of all.</param>
 internal sealed record BenchEngine(string Name, StorageEngine Engine, Func<string, StoreKey[], byte[], BareReads> Bare)
 {
-    public static IReadOnlyList<BenchEngine> All { get; } = [new("memory", StorageEngine.Memory, (_, keys, value) => new BareMemory(keys, value))];
+    /// <summary>All engines, or those of <c>--engine</c>.</summary>
+    public static IReadOnlyList<BenchEngine> All { get; set; } =
+    [
+        new("memory", StorageEngine.Memory, (_, keys, value) => new BareMemory(keys, value)),
+        new("lmdb", StorageEngine.Lmdb(), (directory, keys, value) => new BareLmdb(directory, keys, value)),
+    ];
 
     public TidemarkStoreOptions StoreOptions() => new() { Engine = Engine };
 }

@@ -5,7 +5,7 @@ using BenchmarkDotNet.Running;
 
 using Tidemark.Bench;
 
-// dotnet run -c Release --project bench -- NAME [--json] [--seconds S] [--rounds N] [--dir DIR]
+// dotnet run -c Release --project bench -- NAME [--json] [--seconds S] [--rounds N] [--dir DIR] [--engine memory|lmdb]
 // dotnet run -c Release --project bench -- micro [BenchmarkDotNet options]
 var benches = new Dictionary<string, Func<BenchOptions, IEnumerable<BenchRow>>>(StringComparer.Ordinal)
 {
@@ -40,6 +40,7 @@ var options = new BenchOptions(
     double.Parse(Value("--seconds") ?? "10", CultureInfo.InvariantCulture),
     int.Parse(Value("--rounds") ?? "5", CultureInfo.InvariantCulture),
     Value("--dir") ?? Path.Combine(Path.GetTempPath(), "tidemark-bench"));
+if (Value("--engine") is { } engine) BenchEngine.All = [.. BenchEngine.All.Where(known => known.Name == engine)];
 bool json = args.Contains("--json");
 if (!json) Console.WriteLine($"{"name",-28} {"writers",7} {"ops/s",14} {"p50 us",10} {"p99 us",10} {"floor ops/s",14} {"ratio",6}");
 foreach (BenchRow row in bench(options))

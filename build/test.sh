@@ -10,6 +10,9 @@ install_missing() {
   local missing=()
   command -v strace >/dev/null || missing+=(strace)
   /usr/bin/python3 -c 'import msgpack' 2>/dev/null || missing+=(python3-msgpack)
+  ldconfig -p | grep -q 'liblmdb\.so\.0' || missing+=(liblmdb0)
+  ldconfig -p | grep -q 'libsqlite3\.so\.0' || missing+=(libsqlite3-0)
+  command -v mdb_dump >/dev/null || missing+=(lmdb-utils)
   [ ${#missing[@]} -eq 0 ] && return 0
   local as_root=()
   [ "$(id -u)" -eq 0 ] || as_root=(sudo)

@@ -16,6 +16,9 @@ public sealed class StorageEngine
     /// <summary>In memory, remembered by the log and by snapshot files. The default: no native code, the quickest reads; the data must fit in memory.</summary>
     public static StorageEngine Memory { get; } = new("memory", isInMemory: true, static _ => new MemoryEngine());
 
+    /// <summary>LMDB: on disk, for data larger than memory. Needs its native library.</summary>
+    public static StorageEngine Lmdb(LmdbOptions? options = null) => new("lmdb", isInMemory: false, directory => LmdbEngine.Open(directory, options));
+
     /// <summary>The engine's name.</summary>
     public string Name { get; }
 

@@ -1,3 +1,5 @@
+using Tidemark.Tests;
+
 namespace Tidemark.CrashLab;
 
 /// <summary>The engines a store of the lab may be on, and settings so small that snapshots, batches, new segments and trims happen all the time.</summary>
@@ -6,6 +8,13 @@ internal static class LabEngine
     internal static IReadOnlyDictionary<string, StorageEngine> All { get; } = new Dictionary<string, StorageEngine>
     {
         ["memory"] = StorageEngine.Memory,
+        ["lmdb"] = StorageEngine.Lmdb(),
+        ["sqlite"] = StorageEngine.Custom("sqlite", directory =>
+        {
+            SystemSqlite.Require();
+            return SqliteStorage.Open(Path.Combine(directory, "state.db"));
+        }),
+        ["lmdb-missing"] = StorageEngine.Lmdb(new LmdbOptions { LibraryPath = "/nowhere/liblmdb.so" }),   // To see what is said then.
     };
 
     internal static TidemarkStoreOptions Options(StorageEngine engine) => new()
@@ -20,7 +29,7 @@ internal static class LabEngine
     internal static async Task<TidemarkStore> OpenAnyAsync(string directory)
     {
         FormatMismatchException? other = null;
-        foreach (StorageEngine engine in All.Values)
+        foreach (StorageEngine engine in All.Values.DistinctBy(engine => engine.Name))
         {
             try
             {

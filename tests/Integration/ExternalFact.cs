@@ -27,6 +27,8 @@ internal static class ExternalProgram
     private static readonly Dictionary<string, (string File, string[] Probe)> _probes = new()
     {
         ["python3-msgpack"] = ("/usr/bin/python3", ["-c", "import msgpack"]),
+        ["libsqlite3-0"] = ("/usr/bin/python3", ["-c", "import ctypes; ctypes.CDLL('libsqlite3.so.0')"]),
+        ["liblmdb0"] = ("/usr/bin/python3", ["-c", "import ctypes; ctypes.CDLL('liblmdb.so.0')"]),
     };
 
     /// <summary>Whether the program is there.</summary>

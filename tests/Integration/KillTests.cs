@@ -8,11 +8,14 @@ public sealed class KillTests
     [Fact]
     public Task Nothing_acknowledged_is_lost_when_the_process_is_killed_at_any_moment() => KillAndCheckAsync("log", 24, 3000);
 
-    [Theory]
-    [MemberData(nameof(Engines))]
-    public Task Nothing_put_is_lost_when_the_process_is_killed_at_any_moment(string engine) => KillAndCheckAsync("kv", 12, 1500, "--engine", engine);
+    [Fact]
+    public Task Nothing_put_is_lost_when_the_process_is_killed_at_any_moment() => KillAndCheckAsync("kv", 12, 1500);
 
-    public static TheoryData<string> Engines { get; } = new("memory");
+    [ExternalFact("liblmdb0")]
+    public Task Nothing_put_is_lost_on_lmdb_when_the_process_is_killed_at_any_moment() => KillAndCheckAsync("kv", 12, 1500, "--engine", "lmdb");
+
+    [ExternalFact("libsqlite3-0")]
+    public Task Nothing_put_is_lost_on_sqlite_when_the_process_is_killed_at_any_moment() => KillAndCheckAsync("kv", 12, 1500, "--engine", "sqlite");
 
     private static async Task KillAndCheckAsync(string kind, int roundsOnce, int mostLines, params string[] arguments)
     {

@@ -6,6 +6,7 @@ internal static class Engines
     private static readonly StorageEngine[] _all =
     [
         StorageEngine.Memory,
+        StorageEngine.Lmdb(),
     ];
 
     internal static string Names => string.Join(", ", _all.Select(engine => engine.Name));

@@ -23,6 +23,7 @@ public interface IOrderedEngine : IDisposable
     /// <summary>Makes all changes of a batch, and the applied offset with them, or none. Returns once they are on stable storage.</summary>
     /// <param name="batch">The changes, in ascending key order, each key once. May be empty.</param>
     /// <param name="appliedOffset">The offset of the last log entry whose effects are in the engine with this batch. Never falls.</param>
+    /// <exception cref="LimitExceededException">A key is longer than <see cref="MaxKeyBytes"/>. Nothing was changed.</exception>
     /// <exception cref="StoreFullException">There is no room. Nothing was changed; the same batch may be tried again.</exception>
     /// <exception cref="StoreFailedException">The disk refused. The engine takes no more writes until it is opened again.</exception>
     void Write(IEngineBatch batch, long appliedOffset);

@@ -43,7 +43,8 @@ public sealed class MemoryEngine : IOrderedEngine
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">A key has no byte or more than <see cref="MaxKeyBytes"/>. Nothing was changed.</exception>
+    /// <exception cref="ArgumentException">A key has no byte. Nothing was changed.</exception>
+    /// <exception cref="LimitExceededException">A key has more than <see cref="MaxKeyBytes"/> bytes. Nothing was changed.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The applied offset falls. Nothing was changed.</exception>
     public void Write(IEngineBatch batch, long appliedOffset)
     {
@@ -77,7 +78,8 @@ public sealed class MemoryEngine : IOrderedEngine
     private void Change(IEngineBatch batch)
     {
         ReadOnlySpan<byte> key = batch.Key;
-        if (key.IsEmpty || key.Length > MaxKeyBytes) throw new ArgumentException($"A key of {key.Length} bytes; it has 1 to {MaxKeyBytes}.", nameof(batch));
+        if (key.IsEmpty) throw new ArgumentException("A key has at least one byte.", nameof(batch));
+        if (key.Length > MaxKeyBytes) throw new LimitExceededException("key", key.Length, MaxKeyBytes, "the engine in memory");
         if (batch.IsDelete) Tree.Remove(key);
         else Tree.Set(key.ToArray(), batch.Value.ToArray());
     }

@@ -125,3 +125,17 @@ public sealed class OffsetOutOfRangeException : TidemarkException
     /// <summary>The offset after the last record.</summary>
     public long End { get; }
 }
+
+/// <summary>A native library that an engine needs is not there. The message says how to get it.</summary>
+public sealed class NativeLibraryMissingException : TidemarkException
+{
+    /// <summary>Creates the error.</summary>
+    /// <param name="library">The library's name or path.</param>
+    /// <param name="message">What was looked for, and the remedy.</param>
+    /// <param name="innerException">The cause, if another error is.</param>
+    public NativeLibraryMissingException(string library, string message, Exception? innerException = null)
+        : base(TidemarkErrorCode.NativeLibraryMissing, isTransient: false, message, innerException) => Library = library;
+
+    /// <summary>The library's name or path.</summary>
+    public string Library { get; }
+}

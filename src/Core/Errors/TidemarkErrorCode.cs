@@ -39,6 +39,9 @@ public enum TidemarkErrorCode
     /// <summary>Too much is waiting already. See <see cref="OverloadedException"/>.</summary>
     Overloaded = 11,
 
+    /// <summary>A native library is missing. See <see cref="NativeLibraryMissingException"/>.</summary>
+    NativeLibraryMissing = 12,
+
     /// <summary>Whether a write happened cannot be known now. See <see cref="OutcomeUnknownException"/>.</summary>
     OutcomeUnknown = 13,
 

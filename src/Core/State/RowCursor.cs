@@ -25,10 +25,9 @@ internal sealed class RowCursor : IDisposable
 
     internal static RowCursor Over(OrderedTreeCursor top, OrderedTreeCursor? frozen, IEngineCursor? engine)
     {
-        var layers = new List<Layer>(3) { new TreeLayer(top) };
-        if (frozen is not null) layers.Add(new TreeLayer(frozen));
-        if (engine is not null) layers.Add(new EngineLayer(engine));
-        return new RowCursor([.. layers]);
+        Layer upper = new TreeLayer(top);
+        if (engine is null) return new RowCursor([upper]);
+        return frozen is null ? new RowCursor([upper, new EngineLayer(engine)]) : new RowCursor([upper, new TreeLayer(frozen), new EngineLayer(engine)]);
     }
 
     internal bool SeekAtOrAfter(scoped ReadOnlySpan<byte> key)
@@ -78,12 +77,14 @@ internal sealed class RowCursor : IDisposable
         }
     }
 
+    /// <summary>The layer that shows the next row: of those with the nearest key the uppermost. Notes which others stand at the same key, hidden by it.</summary>
     private Layer? Nearest()
     {
         if (_layers.Length == 1) return _layers[0].IsPlaced ? _layers[0] : null;
         Layer? nearest = null;
         foreach (Layer layer in _layers)
         {
+            layer.IsHidden = false;
             if (!layer.IsPlaced) continue;
             if (nearest is null)
             {
@@ -92,21 +93,27 @@ internal sealed class RowCursor : IDisposable
             }
 
             int order = layer.Key.SequenceCompareTo(nearest.Key);
-            if (_isForward ? order < 0 : order > 0) nearest = layer;
+            if (order == 0)
+            {
+                layer.IsHidden = true;
+            }
+            else if (_isForward ? order < 0 : order > 0)
+            {
+                foreach (Layer passed in _layers) passed.IsHidden = false;
+                nearest = layer;
+            }
         }
 
         return nearest;
     }
 
-    /// <summary>Moves every layer that stands at the current key on, the one that shows it last.</summary>
+    /// <summary>Moves every layer that stands at the current key on.</summary>
     private void Leave()
     {
         foreach (Layer layer in _layers)
         {
-            if (layer != _at && layer.IsPlaced && layer.Key.SequenceEqual(_at!.Key)) Step(layer);
+            if (layer == _at || layer.IsHidden) Step(layer);
         }
-
-        Step(_at!);
     }
 
     private void Step(Layer layer) => layer.IsPlaced = _isForward ? layer.MoveNext() : layer.MovePrevious();
@@ -126,6 +133,8 @@ internal sealed class RowCursor : IDisposable
     private abstract class Layer : IDisposable
     {
         public bool IsPlaced { get; set; }
+
+        public bool IsHidden { get; set; }
 
         public abstract ReadOnlySpan<byte> Key { get; }
 

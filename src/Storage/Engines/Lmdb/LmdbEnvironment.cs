@@ -1,0 +1,158 @@
+using System.Diagnostics;
+
+namespace Tidemark.Storage.Engines.Lmdb;
+
+/// <summary>An open LMDB environment, its read transactions, and the gate that lets its map grow.</summary>
+/// <remarks>
+/// Read transactions rest between two uses (reset, then renewed), which spares a slot search. The map may be replaced only while nobody reads: a write that needs more
+/// lets no new reader in, waits for those there are up to a limit, and else is refused and tried again later. Closed when the engine is disposed and the last
+/// reader has gone.
+/// </remarks>
+internal sealed unsafe class LmdbEnvironment
+{
+    private const uint FileMode = 0b110_000_000;   // Owner only.
+
+    private readonly object _gate = new();   // Waited on, so not a Lock.
+    private readonly Stack<nint> _resting = new();
+    private readonly LmdbOptions _options;
+    private readonly nint _environment;
+    private int _readers;
+    private bool _isGrowing;
+    private bool _isClosed;
+
+    private LmdbEnvironment(string directory, LmdbOptions options, nint environment)
+    {
+        Directory = directory;
+        _options = options;
+        _environment = environment;
+    }
+
+    internal string Directory { get; }
+
+    /// <summary>The bytes of the data file that are in use or have been.</summary>
+    internal long FileBytes
+    {
+        get
+        {
+            LmdbErrors.ThrowIf(LmdbCalls.mdb_env_info(_environment, out LmdbEnvironmentInfo info), Directory, "look at its size");
+            return ((long)info.LastPage + 1) * Environment.SystemPageSize;
+        }
+    }
+
+    internal static LmdbEnvironment Open(string directory, LmdbOptions options)
+    {
+        LmdbErrors.ThrowIf(LmdbCalls.mdb_env_create(out nint environment), directory, "begin");
+        try
+        {
+            LmdbErrors.ThrowIf(LmdbCalls.mdb_env_set_mapsize(environment, (nuint)options.MapBytes), directory, "reserve address space");
+            LmdbErrors.ThrowIf(LmdbCalls.mdb_env_set_maxreaders(environment, (uint)options.MaxReaders), directory, "set the number of readers");
+            LmdbErrors.ThrowIf(LmdbCalls.mdb_env_set_maxdbs(environment, 2), directory, "set the number of tables");
+            LmdbErrors.ThrowIf(LmdbCalls.mdb_env_open(environment, directory, LmdbCalls.NoThreadLocal | LmdbCalls.NoReadAhead, FileMode), directory, "open its files");
+            LmdbErrors.ThrowIf(LmdbCalls.mdb_reader_check(environment, out _), directory, "clear the slots of readers that died");
+        }
+        catch
+        {
+            LmdbCalls.mdb_env_close(environment);
+            throw;
+        }
+
+        return new LmdbEnvironment(directory, options, environment);
+    }
+
+    /// <summary>A transaction to write with, on this thread, which must end it.</summary>
+    internal nint BeginWrite()
+    {
+        LmdbErrors.ThrowIf(LmdbCalls.mdb_txn_begin(_environment, 0, 0, out nint transaction), Directory, "begin a write");
+        return transaction;
+    }
+
+    /// <summary>A transaction to read with, to be given back with <see cref="EndRead"/>.</summary>
+    internal nint BeginRead()
+    {
+        nint transaction;
+        lock (_gate)
+        {
+            while (_isGrowing && !_isClosed) Monitor.Wait(_gate);
+            ObjectDisposedException.ThrowIf(_isClosed, typeof(LmdbEngine));
+            _readers++;
+            if (!_resting.TryPop(out transaction)) transaction = 0;
+        }
+
+        int error = transaction != 0 ? LmdbCalls.mdb_txn_renew(transaction) : LmdbCalls.mdb_txn_begin(_environment, 0, LmdbCalls.ReadOnly, out transaction);
+        if (error == 0) return transaction;
+        lock (_gate) Left();
+        throw LmdbErrors.ToException(error, Directory, "begin a read");
+    }
+
+    internal void EndRead(nint transaction)
+    {
+        LmdbCalls.mdb_txn_reset(transaction);
+        lock (_gate)
+        {
+            _resting.Push(transaction);
+            Left();
+        }
+    }
+
+    /// <summary>Doubles the map once nobody reads.</summary>
+    /// <exception cref="StoreFullException">Somebody did for too long.</exception>
+    internal void Grow()
+    {
+        lock (_gate)
+        {
+            _isGrowing = true;
+            try
+            {
+                long begin = Environment.TickCount64;
+                while (_readers > 0)
+                {
+                    TimeSpan left = _options.GrowthWait - TimeSpan.FromMilliseconds(Environment.TickCount64 - begin);
+                    if (left <= TimeSpan.Zero || !Monitor.Wait(_gate, left))
+                        throw new StoreFullException($"The map of '{Directory}' is full and cannot grow while snapshots are open. Dispose them, or begin with a larger MapBytes.");
+                }
+
+                while (_resting.TryPop(out nint resting)) LmdbCalls.mdb_txn_abort(resting);
+                LmdbErrors.ThrowIf(LmdbCalls.mdb_env_info(_environment, out LmdbEnvironmentInfo info), Directory, "look at its size");
+                LmdbErrors.ThrowIf(LmdbCalls.mdb_env_set_mapsize(_environment, info.MapSize * 2), Directory, "reserve more address space");
+            }
+            finally
+            {
+                _isGrowing = false;
+                Monitor.PulseAll(_gate);
+            }
+        }
+    }
+
+    /// <summary>No reader comes in from now on; when the last has gone, the files are closed.</summary>
+    internal void Close()
+    {
+        lock (_gate)
+        {
+            if (_isClosed) return;
+            _isClosed = true;
+            Monitor.PulseAll(_gate);
+            if (_readers == 0) CloseFiles();
+        }
+    }
+
+    internal void ThrowIfClosed()
+    {
+        lock (_gate) ObjectDisposedException.ThrowIf(_isClosed, typeof(LmdbEngine));
+    }
+
+    /// <summary>Under the gate: a reader has gone.</summary>
+    private void Left()
+    {
+        _readers--;
+        Debug.Assert(_readers >= 0, "every reader leaves once");
+        if (_readers > 0) return;
+        if (_isClosed) CloseFiles();
+        else if (_isGrowing) Monitor.PulseAll(_gate);
+    }
+
+    private void CloseFiles()
+    {
+        while (_resting.TryPop(out nint resting)) LmdbCalls.mdb_txn_abort(resting);
+        LmdbCalls.mdb_env_close(_environment);
+    }
+}
