@@ -10,6 +10,8 @@ internal sealed class StoreDirectory : IAsyncDisposable
     private readonly SemaphoreSlim _changing = new(1);
     private readonly Lock _gate = new();
     private readonly Dictionary<string, LocalNamespace> _open = new(StringComparer.Ordinal);
+    private readonly CancellationTokenSource _closing = new();
+    private readonly HashSet<Task> _readings = [];
     private Task? _disposal;
 
     private StoreDirectory(string directory, TidemarkStoreOptions options, StoreRuntime runtime, StoreCatalog catalog)
@@ -38,8 +40,7 @@ internal sealed class StoreDirectory : IAsyncDisposable
         try
         {
             StoreCatalog catalog = CatalogFile.TryOpen(options.FileSystem, directory) ?? Create(directory, options, runtime);
-            if (catalog.Engine != options.Engine.Name)
-                throw new FormatMismatchException(directory, $"a store on the engine '{options.Engine}'", $"one on '{catalog.Engine}': export it and import it into another");
+            RequireEngine(directory, catalog, options);
             var store = new StoreDirectory(directory, options, runtime, catalog);
             foreach (CatalogNamespace space in catalog.Namespaces) await store.OpenNamespaceAsync(space).ConfigureAwait(false);
             if (store.Find(TidemarkStore.DefaultNamespaceName) is null)
@@ -50,6 +51,48 @@ internal sealed class StoreDirectory : IAsyncDisposable
         {
             await runtime.DisposeAsync().ConfigureAwait(false);
             throw;
+        }
+    }
+
+    /// <exception cref="FormatMismatchException">The store is on another engine, or a restore was interrupted.</exception>
+    internal static void RequireEngine(string directory, StoreCatalog catalog, TidemarkStoreOptions options)
+    {
+        if (catalog.Engine == StoreRestore.Unfinished)
+            throw new FormatMismatchException(directory, "a store", "a restore that was interrupted: delete the directory and restore again");
+        if (catalog.Engine != options.Engine.Name)
+            throw new FormatMismatchException(directory, $"a store on the engine '{options.Engine}'", $"one on '{catalog.Engine}': export it and import it into another");
+    }
+
+    /// <summary>The catalog, and the namespaces that are in it, opened.</summary>
+    internal (StoreCatalog Catalog, IReadOnlyList<LocalNamespace> Namespaces) View()
+    {
+        lock (_gate) return (Catalog, [.. Catalog.Namespaces.Where(space => _open.ContainsKey(space.Name)).Select(space => _open[space.Name])]);
+    }
+
+    /// <summary>Runs, on the pool, what reads the state for long. Closing the store cancels it and waits for its end, so that nothing closes under it.</summary>
+    /// <exception cref="ObjectDisposedException">The store was closed before, or meanwhile.</exception>
+    internal async Task<TResult> ReadAsync<TResult>(Func<CancellationToken, Task<TResult>> work, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _closing.Token);
+        Task<TResult> reading;
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposal is not null, typeof(TidemarkStore));
+            reading = Task.Run(() => work(either.Token), CancellationToken.None);
+            _readings.Add(reading);
+        }
+
+        try
+        {
+            return await reading.ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (_closing.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new ObjectDisposedException(nameof(TidemarkStore));
+        }
+        finally
+        {
+            lock (_gate) _readings.Remove(reading);
         }
     }
 
@@ -102,7 +145,16 @@ internal sealed class StoreDirectory : IAsyncDisposable
 
     public ValueTask DisposeAsync()
     {
-        lock (_gate) return new ValueTask(_disposal ??= _runtime.DisposeAsync().AsTask());
+        _closing.Cancel();
+        lock (_gate) return new ValueTask(_disposal ??= Task.Run(CloseAsync));
+    }
+
+    private async Task CloseAsync()
+    {
+        Task[] readings;
+        lock (_gate) readings = [.. _readings];
+        await Task.WhenAll(readings).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // How they ended, their callers hear.
+        await _runtime.DisposeAsync().ConfigureAwait(false);
     }
 
     private static StoreCatalog Create(string directory, TidemarkStoreOptions options, StoreRuntime runtime)
@@ -124,7 +176,9 @@ internal sealed class StoreDirectory : IAsyncDisposable
     {
         foreach (ShardHashRange range in space.Shards)
         {
-            if (!_runtime.HasShard(range.ShardId)) throw new CorruptDataException(Directory, 0, $"the log of shard {range.ShardId}, which the catalog names", "none");
+            if (_runtime.HasShard(range.ShardId)) continue;
+            if (BackupFolder.HasShard(_options.FileSystem, Directory, range.ShardId)) throw new FormatMismatchException(Directory, "a store", "a backup: restore it into another directory");
+            throw new CorruptDataException(Directory, 0, $"the log of shard {range.ShardId}, which the catalog names", "none");
         }
 
         if (space.Name == TidemarkStore.DefaultNamespaceName && _options.DefaultNamespace is { } wanted && wanted != space.Options) space = Change(space, wanted);

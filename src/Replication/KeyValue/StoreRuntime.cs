@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Security.Cryptography;
 
 using Microsoft.Extensions.Logging;
@@ -46,6 +45,8 @@ internal sealed class StoreRuntime : IAsyncDisposable
 
     internal HybridClock Clock { get; }
 
+    internal FilePool Pool => _pool;
+
     internal TimeProvider TimeProvider => _options.TimeProvider;
 
     /// <summary>Takes the store's directory for this process.</summary>
@@ -63,7 +64,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
     }
 
     /// <summary>Whether a shard has been opened in this directory before.</summary>
-    internal bool HasShard(long shardId) => _options.FileSystem.FileExists(Path.Combine(LogDirectory(shardId), LogFiles.ManifestName));
+    internal bool HasShard(long shardId) => _options.FileSystem.FileExists(Path.Combine(StoreLayout.Log(_directory, shardId), LogFiles.ManifestName));
 
     /// <summary>Opens a shard's log and state, brings the state up to the log's end, and drives it from then on.</summary>
     internal async ValueTask<LocalShard> OpenShardAsync(Guid storeId, long shardId, NamespaceOptions settings)
@@ -107,20 +108,40 @@ internal sealed class StoreRuntime : IAsyncDisposable
         }
     }
 
-    private LocalShard Recover(Guid storeId, long shardId, NamespaceOptions settings)
+    /// <summary>Makes a shard that is not there out of a state: it is remembered under its new identity, with an empty log behind it.</summary>
+    /// <remarks>The log comes last: where there is one, the state before it is there too.</remarks>
+    internal void CreateShard(Guid storeId, long shardId, NamespaceOptions settings, IEnumerable<ReadOnlyMemory<byte>> state, StatePosition position)
     {
-        string directory = ShardDirectory(shardId);
-        string stateDirectory = Path.Combine(directory, "state");
+        string stateDirectory = StoreLayout.State(_directory, shardId);
         _options.FileSystem.CreateDirectory(stateDirectory);
-        _options.FileSystem.CreateDirectory(LogDirectory(shardId));
+        _options.FileSystem.CreateDirectory(StoreLayout.Log(_directory, shardId));
+        using (IOrderedEngine engine = OpenEngine(stateDirectory, settings))
+        using (var machine = new KvMachine(engine, new KvIdentity(storeId, shardId)))
+        {
+            machine.Restore(state, position);
+            if (machine.Table.IsVolatile)
+            {
+                using IStateSnapshot restored = machine.TakeSnapshot();
+                SnapshotWriter.Write(_options.FileSystem, stateDirectory, new SnapshotIdentity(storeId, shardId, KvMachine.Number), restored);
+            }
+        }
+
+        OpenLog(storeId, shardId, settings, position.Offset + 1).Close();
+    }
+
+    /// <summary>Opens a shard's log and state and brings the state up to the log's end. Nobody drives it yet.</summary>
+    internal LocalShard Recover(Guid storeId, long shardId, NamespaceOptions settings)
+    {
+        string directory = StoreLayout.Shard(_directory, shardId);
+        string stateDirectory = StoreLayout.State(_directory, shardId);
+        _options.FileSystem.CreateDirectory(stateDirectory);
+        _options.FileSystem.CreateDirectory(StoreLayout.Log(_directory, shardId));
         LogEngine log = OpenLog(storeId, shardId, settings);
-        IOrderedEngine engine = _options.Engine.Open(stateDirectory);
+        IOrderedEngine? engine = null;
         KvMachine? machine = null;
         try
         {
-            int needed = settings.MaxKeyBytes + KvSettings.RowSlack;
-            if (engine.MaxKeyBytes < needed)
-                throw new LimitExceededException($"row key of this namespace on the engine '{engine.Name}'", needed, engine.MaxKeyBytes, nameof(NamespaceOptions.MaxKeyBytes));
+            engine = OpenEngine(stateDirectory, settings);
             machine = new KvMachine(engine, new KvIdentity(storeId, shardId));
             IStateKeeper keeper = Keeper(machine, stateDirectory, storeId, shardId);
             var shard = new LocalShard(machine, _proposals);
@@ -145,7 +166,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
         catch
         {
             machine?.Dispose();
-            engine.Dispose();
+            engine?.Dispose();
             log.Close();
             throw;
         }
@@ -163,7 +184,18 @@ internal sealed class StoreRuntime : IAsyncDisposable
         return new SnapshotKeeper(machine, folder, _options.SnapshotLogBytes);
     }
 
-    private LogEngine OpenLog(Guid storeId, long shardId, NamespaceOptions settings)
+    private IOrderedEngine OpenEngine(string directory, NamespaceOptions settings)
+    {
+        IOrderedEngine engine = _options.Engine.Open(directory);
+        int needed = settings.MaxKeyBytes + KvSettings.RowSlack;
+        if (engine.MaxKeyBytes >= needed) return engine;
+        var refusal = new LimitExceededException($"row key of this namespace on the engine '{engine.Name}'", needed, engine.MaxKeyBytes, nameof(NamespaceOptions.MaxKeyBytes));
+        engine.Dispose();
+        throw refusal;
+    }
+
+    /// <summary>Opens a shard's log, or creates it.</summary>
+    internal LogEngine OpenLog(Guid storeId, long shardId, NamespaceOptions settings, long firstOffset = 0)
     {
         // A command is as long as the namespace allows, and a little more that is about it.
         int record = Math.Max(8 * 1024 * 1024, settings.MaxBatchBytes + (64 * 1024));
@@ -174,12 +206,13 @@ internal sealed class StoreRuntime : IAsyncDisposable
             SegmentBytes = _options.LogSegmentBytes,
             MaxRecordBytes = record,
             MaxBatchBytes = record + (64 * 1024),
+            FirstOffset = firstOffset,
             Clock = Clock,
         };
         options.Validate();
         Random random;
         lock (_randomGate) random = new Random(_random.Next());
-        return LogEngine.Open(new LogFiles(_pool, LogDirectory(shardId)), options, Clock, _batches, random, _logger);
+        return LogEngine.Open(new LogFiles(_pool, StoreLayout.Log(_directory, shardId)), options, Clock, _batches, random, _logger);
     }
 
     private ShardExecutor ExecutorFor(int index)
@@ -190,8 +223,4 @@ internal sealed class StoreRuntime : IAsyncDisposable
         while (_executors.Count <= number) _executors.Add(new ShardExecutor(_executors.Count, _options.TimeProvider, _threads));
         return _executors[number];
     }
-
-    private string LogDirectory(long shardId) => Path.Combine(ShardDirectory(shardId), "log");
-
-    private string ShardDirectory(long shardId) => Path.Combine(_directory, "shards", shardId.ToString("D6", CultureInfo.InvariantCulture));
 }

@@ -10,10 +10,10 @@ namespace Tidemark.Storage.Catalog;
 internal static class CatalogFile
 {
     internal const string Name = "catalog";
+    internal const string TemporaryName = Name + ".tmp";
     internal const int HeaderSize = 48;
     internal const int MaxContentBytes = 16 * 1024 * 1024;
 
-    private const string TemporaryName = Name + ".tmp";
     private const int StoreAt = 16;
     private const int LengthAt = 32;
     private const int ContentChecksumAt = 36;

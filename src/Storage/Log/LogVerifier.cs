@@ -1,3 +1,4 @@
+using Tidemark.Storage.Files;
 using Tidemark.Storage.Log;
 
 namespace Tidemark;
@@ -13,7 +14,7 @@ public sealed record LogVerification(int Segments, long Records, long Bytes, IRe
     public bool IsWhole => Damage.Count == 0;
 }
 
-/// <summary>Walks all segments of an open log.</summary>
+/// <summary>Walks all segments of a log.</summary>
 internal static class LogVerifier
 {
     internal static LogVerification Run(LogDriver log, IProgress<long>? progress, CancellationToken cancellationToken)
@@ -29,22 +30,7 @@ internal static class LogVerifier
 
         try
         {
-            var damage = new List<CorruptDataException>();
-            long records = 0, bytes = 0;
-            uint? chain = null;
-            foreach (Segment segment in segments)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                bool isLast = segment.FirstOffset == end.Segment;
-                SegmentScan scan = SegmentScan.Run(log.Group.Pool, segment, isLast ? end.Position : long.MaxValue);
-                records += scan.Records;
-                bytes += scan.End;
-                if (Check(segment, scan, isLast, end, chain) is { } found) damage.Add(found);
-                chain = scan.IsSealed ? scan.Chain : null;
-                progress?.Report(bytes);
-            }
-
-            return new LogVerification(segments.Count, records, bytes, damage);
+            return Run(log.Group.Pool, segments, end, progress, cancellationToken);
         }
         finally
         {
@@ -55,6 +41,27 @@ internal static class LogVerifier
                 if (hasGarbage) log.Schedule();
             }
         }
+    }
+
+    /// <summary>Walks the segments of a log that nobody writes to or trims meanwhile.</summary>
+    internal static LogVerification Run(FilePool pool, IReadOnlyList<Segment> segments, LogPoint end, IProgress<long>? progress, CancellationToken cancellationToken)
+    {
+        var damage = new List<CorruptDataException>();
+        long records = 0, bytes = 0;
+        uint? chain = null;
+        foreach (Segment segment in segments)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            bool isLast = segment.FirstOffset == end.Segment;
+            SegmentScan scan = SegmentScan.Run(pool, segment, isLast ? end.Position : long.MaxValue);
+            records += scan.Records;
+            bytes += scan.End;
+            if (Check(segment, scan, isLast, end, chain) is { } found) damage.Add(found);
+            chain = scan.IsSealed ? scan.Chain : null;
+            progress?.Report(bytes);
+        }
+
+        return new LogVerification(segments.Count, records, bytes, damage);
     }
 
     private static CorruptDataException? Check(Segment segment, SegmentScan scan, bool isLast, LogPoint end, uint? chain)

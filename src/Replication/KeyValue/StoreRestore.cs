@@ -1,0 +1,44 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
+
+using Tidemark.Storage.Catalog;
+using Tidemark.Storage.Snapshots;
+
+namespace Tidemark.Replication.KeyValue;
+
+/// <summary>Makes a store of a backup. Pages: docs/backup.md.</summary>
+/// <remarks>
+/// The catalog is there from the first step to the last and says that the restore is unfinished, so that what an interruption leaves is never opened: without a
+/// catalog it would be taken for a new store as long as no shard is complete.
+/// </remarks>
+internal static class StoreRestore
+{
+    /// <summary>Stands in the catalog in the place of the engine's name until all is there.</summary>
+    internal const string Unfinished = "unfinished restore";
+
+    internal static async Task RunAsync(string backupFolder, string directory, TidemarkStoreOptions options, IProgress<BackupProgress>? progress, CancellationToken cancellation)
+    {
+        var backup = new BackupFolder(options.FileSystem, backupFolder);
+        VerifyReport check = backup.Verify(progress, cancellation);
+        if (!check.IsWhole) ExceptionDispatchInfo.Throw(check.Damage[0]);
+
+        StoreCatalog saved = backup.ReadCatalog();
+        long[] shardIds = [.. BackupFolder.ShardsOf(saved).Select(shard => shard.ShardId)];
+        StoreLayout.RequireEmpty(options.FileSystem, directory, shardIds);
+        var runtime = StoreRuntime.Open(directory, options);
+        await using ConfiguredAsyncDisposable opened = runtime.ConfigureAwait(false);
+        StoreLayout.RequireEmpty(options.FileSystem, directory, shardIds);   // Another may have been at work between the look and the lock.
+
+        StoreCatalog catalog = saved with { StoreId = runtime.NewId(), Created = options.TimeProvider.GetUtcNow(), Engine = options.Engine.Name };
+        CatalogFile.Write(options.FileSystem, directory, catalog with { Engine = Unfinished, Namespaces = [] });
+        var meter = new ProgressMeter(progress, shardIds.Length, cancellation);
+        foreach ((CatalogNamespace space, long shardId) in BackupFolder.ShardsOf(saved))
+        {
+            using SnapshotReader state = backup.OpenShard(saved, shardId);
+            runtime.CreateShard(catalog.StoreId, shardId, space.Options, meter.Watch(state.Pieces()), state.Info.Position);
+            meter.EndShard();
+        }
+
+        CatalogFile.Write(options.FileSystem, directory, catalog);
+    }
+}
