@@ -48,3 +48,8 @@ foreach (ContractCase<FileSystemSubject> rule in FileSystemContract.Cases)
     kept++;
 }
 Console.WriteLine($"contract kept: {kept == FileSystemContract.Cases.Count}");
+
+await using TidemarkStore store = TidemarkStore.InMemory();
+await store.PutAsync("greeting", Encoding.UTF8.GetBytes("hello"));
+StoreRecord? stored = await store.GetAsync("greeting");
+Console.WriteLine($"store: {stored?.GetString()} at version {stored?.Version}");

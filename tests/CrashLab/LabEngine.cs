@@ -1,4 +1,4 @@
-using Tidemark.Tests;
+using Tidemark.Tool;
 
 namespace Tidemark.CrashLab;
 
@@ -9,11 +9,7 @@ internal static class LabEngine
     {
         ["memory"] = StorageEngine.Memory,
         ["lmdb"] = StorageEngine.Lmdb(),
-        ["sqlite"] = StorageEngine.Custom("sqlite", directory =>
-        {
-            SystemSqlite.Require();
-            return SqliteStorage.Open(Path.Combine(directory, "state.db"));
-        }),
+        ["sqlite"] = SystemSqlite.Engine,
         ["lmdb-missing"] = StorageEngine.Lmdb(new LmdbOptions { LibraryPath = "/nowhere/liblmdb.so" }),   // To see what is said then.
     };
 

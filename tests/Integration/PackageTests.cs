@@ -15,11 +15,13 @@ public sealed class PackageTests(PackedPackages packed) : IClassFixture<PackedPa
         "clock rises: True",
         "after a power cut: 1 record",
         "contract kept: True",
+        "store: hello at version 1",
     ];
 
     [Theory]
     [InlineData("Tidemark")]
     [InlineData("Tidemark.Testing")]
+    [InlineData("Tidemark.Sqlite")]
     public void A_package_holds_the_assembly_its_docs_the_readme_and_the_license(string name)
     {
         using ZipArchive package = ZipFile.OpenRead(packed.At($"{name}.{packed.Version}.nupkg"));
@@ -36,13 +38,19 @@ public sealed class PackageTests(PackedPackages packed) : IClassFixture<PackedPa
         Assert.NotEqual("", Find("description").Value);
 
         string[] dependencies = [.. metadata.Descendants().Where(item => item.Name.LocalName == "dependency").Select(item => item.Attribute("id")!.Value)];
-        string[] allowed = name == "Tidemark" ? ["Microsoft.Extensions.Logging.Abstractions"] : ["Microsoft.Extensions.Logging.Abstractions", "Tidemark"];
+        string[] allowed = name switch
+        {
+            "Tidemark" => ["Microsoft.Extensions.Logging.Abstractions"],
+            "Tidemark.Sqlite" => ["Microsoft.Data.Sqlite.Core", "Microsoft.Extensions.Logging.Abstractions", "Tidemark"],
+            _ => ["Microsoft.Extensions.Logging.Abstractions", "Tidemark"],
+        };
         Assert.Equal(allowed, dependencies.Order(StringComparer.Ordinal));
     }
 
     [Theory]
     [InlineData("Tidemark")]
     [InlineData("Tidemark.Testing")]
+    [InlineData("Tidemark.Sqlite")]
     public void A_package_has_symbols_beside_it_that_belong_to_its_assembly(string name)
     {
         using ZipArchive symbols = ZipFile.OpenRead(packed.At($"{name}.{packed.Version}.snupkg"));
@@ -71,6 +79,15 @@ public sealed class PackageTests(PackedPackages packed) : IClassFixture<PackedPa
         string program = packed.InConsumer("trimmed", OperatingSystem.IsWindows() ? "Consumer.exe" : "Consumer");
         ProcessResult result = (await ChildProcess.RunAsync(program, packed.InConsumer())).ExpectSuccess();
         Assert.Equal(Promises, Words(result));
+    }
+
+    [Fact]
+    public async Task The_tool_is_installed_from_its_package_and_looks_at_a_store()
+    {
+        (await ChildProcess.DotnetAsync(packed.InConsumer(), "tool", "install", "Tidemark.Tool", "--tool-path", packed.InConsumer("tools"), "--version", packed.Version)).ExpectSuccess();
+        await using (TidemarkStore store = await TidemarkStore.OpenAsync(packed.InConsumer("store"))) await store.PutAsync("k", "v"u8.ToArray());
+        ProcessResult result = (await ChildProcess.RunAsync(packed.InConsumer("tools", OperatingSystem.IsWindows() ? "tidemark.exe" : "tidemark"), packed.InConsumer(), "dump", "store")).ExpectSuccess();
+        Assert.StartsWith("default\tk\t@1\t", result.Output, StringComparison.Ordinal);
     }
 
     private static string[] Words(ProcessResult result) =>

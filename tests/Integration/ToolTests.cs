@@ -87,7 +87,7 @@ public sealed class ToolTests : IDisposable
 
         Refused(await ToolAsync("export", At("d"), At("e")), "exists");
         File.AppendAllText(At("e"), "more\n");
-        Refused(await ToolAsync("import", At("n2"), At("e")), "line 26");
+        Refused(await ToolAsync("import", At("n2"), At("e")), "line 27");
         Refused(await ToolAsync("import", At("n3"), At("missing")), "missing");
         Assert.False(Directory.Exists(At("n3")));
     }
@@ -105,6 +105,20 @@ public sealed class ToolTests : IDisposable
         Refused(await ToolAsync("restore", At("d"), At("r2")), "a store");
         Refused(await ToolAsync("dump", At("b")), "is a backup");
         Refused(await ToolAsync("restore", At("b"), At("r2"), "--engine", "stone"), "no engine 'stone'");
+    }
+
+    [ExternalFact("libsqlite3-0")]
+    public async Task A_store_is_restored_from_engine_to_engine_and_exports_the_same_on_each()
+    {
+        await MakeAsync("memory");
+        string expected = (await ToolAsync("export", At("memory"), "-")).ExpectSuccess().Output;
+        foreach ((string from, string to) in ((string, string)[])[("memory", "lmdb"), ("lmdb", "sqlite"), ("sqlite", "again")])
+        {
+            (await ToolAsync("backup", At(from), At(from + "-backup"))).ExpectSuccess();
+            (await ToolAsync("restore", At(from + "-backup"), At(to), "--engine", to == "again" ? "memory" : to)).ExpectSuccess();
+            Assert.EndsWith("whole\n", (await ToolAsync("verify", At(to))).ExpectSuccess().Output, StringComparison.Ordinal);
+            Assert.Equal(expected, (await ToolAsync("export", At(to), "-")).ExpectSuccess().Output);
+        }
     }
 
     [Fact]

@@ -7,6 +7,7 @@ internal static class Engines
     [
         StorageEngine.Memory,
         StorageEngine.Lmdb(),
+        SystemSqlite.Engine,
     ];
 
     internal static string Names => string.Join(", ", _all.Select(engine => engine.Name));

@@ -24,8 +24,8 @@ internal sealed class RecordTable(KvState state, ChangeLog changes)
     /// <summary>The version of a record; 0 where there is none.</summary>
     internal long VersionOf(ReadOnlySpan<byte> key)
     {
-        if (CheckKey(key) == StoreStatus.KeyTooLong) return 0;
-        return Table.TryGet(RowKeys.Record(Settings.KeyOrder, key), out ReadOnlySpan<byte> row) ? new RecordRow(row).Version : 0;
+        byte[] rowKey = RowKeys.Record(Settings.KeyOrder, key);
+        return MayExist(rowKey) && Table.TryGet(rowKey, out ReadOnlySpan<byte> row) ? new RecordRow(row).Version : 0;
     }
 
     internal KvResult Put(scoped in PutOperation put)
@@ -85,7 +85,8 @@ internal sealed class RecordTable(KvState state, ChangeLog changes)
     /// <returns>Whether it was.</returns>
     internal bool Expire(ReadOnlySpan<byte> encodedKey, long? version)
     {
-        byte[]? row = encodedKey.Length > Settings.MaxEncodedKeyBytes ? null : Table.Find(RowKeys.Record(encodedKey));
+        byte[] rowKey = RowKeys.Record(encodedKey);
+        byte[]? row = MayExist(rowKey) ? Table.Find(rowKey) : null;
         if (row is null) return false;
         long found = new RecordRow(row).Version;
         if (version is { } only && only != found) return false;
@@ -175,6 +176,9 @@ internal sealed class RecordTable(KvState state, ChangeLog changes)
         if (key.Length > Settings.MaxKeyBytes || Settings.KeyOrder.GetEncodedLength(key) > Settings.MaxEncodedKeyBytes) return StoreStatus.KeyTooLong;
         return key.StartsWith(ReservedPrefix) ? StoreStatus.ReservedKey : StoreStatus.Ok;
     }
+
+    /// <summary>Whether the engine could hold a row. Not the settings' limit: that may have been lowered since the row was written.</summary>
+    private bool MayExist(byte[] rowKey) => rowKey.Length <= Table.Engine.MaxKeyBytes;
 
     private bool IndexesFit(IndexEntry[] entries, ReadOnlySpan<byte> encoded)
     {

@@ -14,7 +14,7 @@ internal sealed class ImportWindow
 {
     private const int MostCount = 2048;
     private const int MostBytes = 4 * 1024 * 1024;
-    private const int MostTries = 100_000;
+    private const int MostTries = 30_000;   // A millisecond each.
 
     private readonly Queue<(ImportPut Put, Task<WriteResult> Write)> _underWay = new();
     private long _bytes;
@@ -76,7 +76,7 @@ internal sealed class ImportWindow
                 }
                 catch (OverloadedException) when (tries < MostTries)
                 {
-                    await Task.Yield();   // It found others under way, and goes on when they end. One that is longer than all that may wait never does.
+                    await Task.Delay(1, cancellation).ConfigureAwait(false);   // Others are under way. One that is longer than all that may wait never gets in.
                 }
             }
         }

@@ -51,7 +51,7 @@ public sealed class MemoryEngineTests
     {
         using var engine = new MemoryEngine();
         Assert.Throws<ArgumentException>(() => engine.Write(new Batch(("", "1")), 0));
-        Assert.Throws<ArgumentException>(() => engine.Write(new Batch(("a", "1"), (new string('k', engine.MaxKeyBytes + 1), "2")), 0));
+        Assert.Throws<LimitExceededException>(() => engine.Write(new Batch(("a", "1"), (new string('k', engine.MaxKeyBytes + 1), "2")), 0));
         engine.Write(new Batch((new string('k', engine.MaxKeyBytes), "2")), 0);
         using IEngineSnapshot snapshot = engine.TakeSnapshot();
         Assert.False(snapshot.TryGet("a"u8, out _));
