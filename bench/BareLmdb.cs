@@ -14,15 +14,25 @@ internal sealed unsafe class BareLmdb : BareReads
         Directory.CreateDirectory(directory);
         using (LmdbEngine engine = LmdbEngine.Open(directory))
         {
-            byte[] row = new byte[33 + value.Length];   // As long as a record's row.
-            engine.Write(new BareBatch([.. keys.Select(RowKey).Order(Comparer<byte[]>.Create((left, right) => left.AsSpan().SequenceCompareTo(right)))], row), 0);
+            byte[] row = new byte[BareRows.Head + value.Length];
+            engine.Write(new BareBatch([.. keys.Select(BareRows.KeyOf).Order(Comparer<byte[]>.Create((left, right) => left.AsSpan().SequenceCompareTo(right)))], row), 0);
         }
 
-        _keys = Array.ConvertAll(keys, RowKey);
+        _keys = Array.ConvertAll(keys, BareRows.KeyOf);
         _environment = LmdbEnvironment.Open(directory, new LmdbOptions());
         nint transaction = _environment.BeginWrite();
         LmdbErrors.ThrowIf(LmdbCalls.mdb_dbi_open(transaction, "rows", 0, out _rows), directory, "open the rows");
         LmdbErrors.ThrowIf(LmdbCalls.mdb_txn_commit(transaction), directory, "open the rows");
+    }
+
+    /// <summary>Loads records in durable transactions of a thousand.</summary>
+    internal static void Load(string directory, int records, byte[] value)
+    {
+        Directory.CreateDirectory(directory);
+        byte[] row = new byte[BareRows.Head + value.Length];
+        using LmdbEngine engine = LmdbEngine.Open(directory);
+        for (int from = 0; from < records; from += 1000)
+            engine.Write(new BareBatch([.. Enumerable.Range(from, Math.Min(1000, records - from)).Select(number => BareRows.KeyOf(BenchKeys.Of(number)))], row), from);
     }
 
     internal override void Gets(Random random)
@@ -34,7 +44,7 @@ internal sealed unsafe class BareLmdb : BareReads
             LmdbValue found;
             int error;
             fixed (byte* at = key) error = LmdbCalls.mdb_get(transaction, _rows, new LmdbValue { Size = (nuint)key.Length, Data = at }, out found);
-            byte[] value = found.Span[33..].ToArray();   // What outlives the transaction is a copy, as the store's is.
+            byte[] value = found.Span[BareRows.Head..].ToArray();   // What outlives the transaction is a copy, as the store's is.
             _environment.EndRead(transaction);
             if (error != 0 || value.Length != 100) throw new InvalidOperationException("lost");
         }
@@ -49,7 +59,7 @@ internal sealed unsafe class BareLmdb : BareReads
         for (int error = LmdbCalls.mdb_cursor_get(cursor, ref key, ref value, LmdbCalls.CursorFirst); error == 0;
             error = LmdbCalls.mdb_cursor_get(cursor, ref key, ref value, LmdbCalls.CursorNext))
         {
-            count += value.Span[33..].ToArray().Length / 100;
+            count += value.Span[BareRows.Head..].ToArray().Length / 100;
         }
 
         LmdbCalls.mdb_cursor_close(cursor);
@@ -58,8 +68,6 @@ internal sealed unsafe class BareLmdb : BareReads
     }
 
     public override void Dispose() => _environment.Close();
-
-    private static byte[] RowKey(StoreKey key) => [1, .. KeyOrder.Hierarchical.Encode(key.Span)];
 
     private sealed class BareBatch(byte[][] keys, byte[] value) : IEngineBatch
     {

@@ -1,19 +1,23 @@
 using System.Buffers.Text;
 using System.Globalization;
 
+using Tidemark.Tool;
+
 namespace Tidemark.Bench;
 
 /// <summary>An engine to measure.</summary>
 /// <param name="Name">Its name in tables.</param>
 /// <param name="Engine">How stores open it.</param>
 /// <param name="Bare">Makes the floor under its reads: where to keep files, the keys, the value of all.</param>
-internal sealed record BenchEngine(string Name, StorageEngine Engine, Func<string, StoreKey[], byte[], BareReads> Bare)
+/// <param name="BareLoad">The floor under its loading: where to keep files, how many records, the value of all.</param>
+internal sealed record BenchEngine(string Name, StorageEngine Engine, Func<string, StoreKey[], byte[], BareReads> Bare, Action<string, int, byte[]> BareLoad)
 {
     /// <summary>All engines, or those of <c>--engine</c>.</summary>
     public static IReadOnlyList<BenchEngine> All { get; set; } =
     [
-        new("memory", StorageEngine.Memory, (_, keys, value) => new BareMemory(keys, value)),
-        new("lmdb", StorageEngine.Lmdb(), (directory, keys, value) => new BareLmdb(directory, keys, value)),
+        new("memory", StorageEngine.Memory, (_, keys, value) => new BareMemory(keys, value), BareMemory.Load),
+        new("lmdb", StorageEngine.Lmdb(), (directory, keys, value) => new BareLmdb(directory, keys, value), BareLmdb.Load),
+        new("sqlite", SystemSqlite.Engine, (directory, keys, value) => new BareSqlite(directory, keys, value), BareSqlite.Load),
     ];
 
     public TidemarkStoreOptions StoreOptions() => new() { Engine = Engine };
@@ -45,4 +49,15 @@ internal sealed class BenchPlace : IDisposable
     internal string At(string name) => Path.Combine(_directory, name);
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
+}
+
+/// <summary>A store for code that does not wait otherwise.</summary>
+internal sealed class TidemarkStoreHandle(TidemarkStore store) : IDisposable
+{
+    internal TidemarkStore Store => store;
+
+    internal static TidemarkStoreHandle Open(BenchEngine engine, string directory) =>
+        new(TidemarkStore.OpenAsync(directory, engine.StoreOptions()).AsTask().GetAwaiter().GetResult());
+
+    public void Dispose() => store.DisposeAsync().AsTask().GetAwaiter().GetResult();
 }

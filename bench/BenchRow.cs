@@ -11,4 +11,6 @@ internal sealed record BenchRow(
 /// <param name="Seconds">How long one row takes, all rounds together, about.</param>
 /// <param name="Rounds">How many rounds a figure is the median of; floor and measurement take turns.</param>
 /// <param name="Directory">Where files are made and removed again.</param>
-internal sealed record BenchOptions(double Seconds, int Rounds, string Directory);
+/// <param name="Records">How many records are loaded in bulk.</param>
+/// <param name="MemoryCapMebibytes">How much managed memory the program that loads them may have; null for any.</param>
+internal sealed record BenchOptions(double Seconds, int Rounds, string Directory, int Records, int? MemoryCapMebibytes);

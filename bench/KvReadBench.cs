@@ -90,14 +90,16 @@ internal sealed class LoadedStore : IDisposable
 {
     private readonly BareReads _bare;
 
-    private LoadedStore(TidemarkStore store, StoreKey[] keys, BareReads bare)
+    private readonly TidemarkStoreHandle _handle;
+
+    private LoadedStore(TidemarkStoreHandle handle, StoreKey[] keys, BareReads bare)
     {
-        Store = store;
+        _handle = handle;
         Keys = keys;
         _bare = bare;
     }
 
-    internal TidemarkStore Store { get; }
+    internal TidemarkStore Store => _handle.Store;
 
     internal StoreKey[] Keys { get; }
 
@@ -106,17 +108,17 @@ internal sealed class LoadedStore : IDisposable
 
     internal static LoadedStore Create(BenchEngine engine, BenchPlace place, int records)
     {
-        TidemarkStore store = TidemarkStore.OpenAsync(place.At("store"), engine.StoreOptions()).AsTask().GetAwaiter().GetResult();
+        TidemarkStoreHandle store = TidemarkStoreHandle.Open(engine, place.At("store"));
         StoreKey[] keys = [.. Enumerable.Range(0, records).Select(BenchKeys.Of)];
         byte[] value = new byte[100];
-        LoadAsync(store, keys, value).GetAwaiter().GetResult();
+        LoadAsync(store.Store, keys, value).GetAwaiter().GetResult();
         return new LoadedStore(store, keys, engine.Bare(place.At("bare"), keys, value));
     }
 
     internal long BareScan() => _bare.Scan();
 
     /// <summary>Puts all records in transactions of a thousand, many under way.</summary>
-    internal static async Task LoadAsync(TidemarkStore store, StoreKey[] keys, byte[] value)
+    private static async Task LoadAsync(TidemarkStore store, StoreKey[] keys, byte[] value)
     {
         await Parallel.ForEachAsync(keys.Chunk(1000), new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (chunk, token) =>
         {
@@ -128,7 +130,7 @@ internal sealed class LoadedStore : IDisposable
 
     public void Dispose()
     {
-        Store.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        _handle.Dispose();
         _bare.Dispose();
     }
 }

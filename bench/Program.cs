@@ -5,7 +5,7 @@ using BenchmarkDotNet.Running;
 
 using Tidemark.Bench;
 
-// dotnet run -c Release --project bench -- NAME [--json] [--seconds S] [--rounds N] [--dir DIR] [--engine memory|lmdb]
+// dotnet run -c Release --project bench -- NAME [--json] [--seconds S] [--rounds N] [--dir DIR] [--engine memory|lmdb|sqlite] [--records N] [--memory-cap MIB]
 // dotnet run -c Release --project bench -- micro [BenchmarkDotNet options]
 var benches = new Dictionary<string, Func<BenchOptions, IEnumerable<BenchRow>>>(StringComparer.Ordinal)
 {
@@ -30,16 +30,20 @@ if (name == "micro")
     return 0;
 }
 
+if (name == KvBulkBench.Loader) return KvBulkBench.Load(args[1], args[2], int.Parse(args[3], CultureInfo.InvariantCulture));
+
 if (!benches.TryGetValue(name, out Func<BenchOptions, IEnumerable<BenchRow>>? bench))
 {
-    Console.Error.WriteLine($"Usage: bench NAME [--json] [--seconds S] [--rounds N] [--dir DIR]\nNAME: {string.Join(", ", benches.Keys.Order())}, micro");
+    Console.Error.WriteLine($"Usage: bench NAME [--json] [--seconds S] [--rounds N] [--dir DIR] [--engine E] [--records N] [--memory-cap MIB]\nNAME: {string.Join(", ", benches.Keys.Order())}, micro");
     return 2;
 }
 
 var options = new BenchOptions(
     double.Parse(Value("--seconds") ?? "10", CultureInfo.InvariantCulture),
     int.Parse(Value("--rounds") ?? "5", CultureInfo.InvariantCulture),
-    Value("--dir") ?? Path.Combine(Path.GetTempPath(), "tidemark-bench"));
+    Value("--dir") ?? Path.Combine(Path.GetTempPath(), "tidemark-bench"),
+    int.Parse(Value("--records") ?? "10000000", CultureInfo.InvariantCulture),
+    Value("--memory-cap") is { } cap ? int.Parse(cap, CultureInfo.InvariantCulture) : null);
 if (Value("--engine") is { } engine) BenchEngine.All = [.. BenchEngine.All.Where(known => known.Name == engine)];
 bool json = args.Contains("--json");
 if (!json) Console.WriteLine($"{"name",-28} {"writers",7} {"ops/s",14} {"p50 us",10} {"p99 us",10} {"floor ops/s",14} {"ratio",6}");

@@ -10,6 +10,7 @@ internal static class StoreTour
     /// <summary>Puts the zones into a store and shows it; everything said was read back.</summary>
     internal static async Task RunAsync(string directory, string zoneTable, Action<string, string> say)
     {
+        (string backup, string copy) = (directory + "-backup", directory + "-restored");
         await using (TidemarkStore store = await TidemarkStore.OpenAsync(directory))
         {
             // 1. Zones as records: /tz/America/Argentina/Buenos_Aires, found again by country.
@@ -41,15 +42,25 @@ internal static class StoreTour
 
             await watch.MoveNextAsync();
             say("", $"{watch.Current.Kind} {watch.Current.Key}: its session ended");
+
+            // 5. A backup, while the store runs.
+            BackupReport saved = await store.BackupAsync(backup);
+            await store.DeleteAsync("/tz/Europe/Zurich");   // By mistake, after the backup.
+            say("Backup", $"{saved.Bytes / 1024.0:F1} KiB in {saved.Shards.Count} shard; Zurich deleted after it");
         }
 
-        // 5. Open again: everything acknowledged is there.
+        // 6. Open again: everything acknowledged is there. And what is not can be got back.
         await using (TidemarkStore store = await TidemarkStore.OpenAsync(directory))
         {
             int count = 0;
             await foreach (StoreKey _ in store.ListAsync(KeyRange.All)) count++;
-            say("Reopened", $"{count} records; Zurich says '{(await store.GetAsync("/tz/Europe/Zurich"))!.Value.GetString()}'");
+            say("Reopened", $"{count} records, closed cleanly");
         }
+
+        if (!(await TidemarkStore.VerifyBackupAsync(backup)).IsWhole) throw new InvalidOperationException("The backup is damaged.");
+        await TidemarkStore.RestoreAsync(backup, copy);
+        await using TidemarkStore restored = await TidemarkStore.OpenAsync(copy);
+        say("Restored", $"Zurich says '{(await restored.GetAsync("/tz/Europe/Zurich"))!.Value.GetString()}'");
     }
 
     private static string Last(StoreKey key) => key.ToString().Split('/')[^1];

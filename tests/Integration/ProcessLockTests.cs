@@ -53,4 +53,18 @@ public sealed class ProcessLockTests
         Assert.Equal(before, Directory.GetFiles(folder.Log));
         Assert.Equal(1, await log.AppendAsync("still"u8.ToArray()));
     }
+
+    [Fact]
+    public async Task A_directory_that_was_let_go_of_is_free_whatever_programs_are_being_started()
+    {
+        using var folder = new TemporaryDirectory();
+        using var done = new CancellationTokenSource();
+        Task starting = Task.Run(async () =>
+        {
+            while (!done.IsCancellationRequested) await ChildProcess.RunAsync(OperatingSystem.IsWindows() ? "hostname" : "true", folder.Path);
+        });
+        for (int i = 0; i < 3_000; i++) DiskFileSystem.Instance.Lock(folder.At("lock")).Dispose();
+        await done.CancelAsync();
+        await starting;
+    }
 }

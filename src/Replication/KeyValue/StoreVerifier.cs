@@ -123,7 +123,7 @@ internal sealed class StoreVerifier
         }
         finally
         {
-            shard.Host.Close(_options.TimeProvider.GetUtcNow());
+            shard.Host.Close(_options.TimeProvider.GetUtcNow(), remembers: false);
         }
     }
 

@@ -52,7 +52,12 @@ internal sealed class DiskLock : IDisposable
         }
     }
 
-    public void Dispose() => _handle.Dispose();
+    public void Dispose()
+    {
+        // A program that is just being started has the open file too, until it becomes itself: closing ours alone would leave the lock with it.
+        if (!OperatingSystem.IsWindows() && !_handle.IsClosed) PosixCalls.Unlock(_handle);
+        _handle.Dispose();
+    }
 
     private static SafeFileHandle TakeOnPosix(string path)
     {

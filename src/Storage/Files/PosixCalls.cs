@@ -21,6 +21,7 @@ internal static partial class PosixCalls
     private const int ReadWrite = 2;
     private const int ExclusiveNonBlocking = 2 | 4;   // LOCK_EX | LOCK_NB
     private const int SharedNonBlocking = 1 | 4;      // LOCK_SH | LOCK_NB
+    private const int UnlockNow = 8;
     private const int FullFlush = 51;                 // F_FULLFSYNC: fsync on macOS stops at the drive's cache.
 
     public static readonly int WouldBlock = OperatingSystem.IsLinux() ? 11 : 35;
@@ -44,6 +45,9 @@ internal static partial class PosixCalls
 
     /// <summary>Locks the open file together with others who do so, without waiting. Returns 0 or the errno.</summary>
     public static int LockShared(SafeFileHandle file) => Retry(file, static f => FLock(f, SharedNonBlocking));
+
+    /// <summary>Lets go of a lock, whoever else has the same open file.</summary>
+    public static void Unlock(SafeFileHandle file) => Retry(file, static f => FLock(f, UnlockNow));
 
     /// <summary>Renames in one step or not at all. Returns 0 or the errno.</summary>
     public static int Move(string source, string destination) => Rename(source, destination) == 0 ? 0 : Marshal.GetLastPInvokeError();

@@ -92,7 +92,8 @@ internal sealed class SyncShard
             Host.Turn(now);
             if (Host.BeginFlush(now) is not { } round) continue;
             Host.Execute(round);
-            Host.EndFlush(round, now);
+            Host.EndFlush(round);
+            Host.Respond(now);
         }
 
         done.GetAwaiter().GetResult();
