@@ -78,9 +78,10 @@ catch (TidemarkException e)
 finally
 {
     if (Option("--data") is null) Directory.Delete(data, recursive: true);
-    string torn = data + "-torn";
-    if (Directory.Exists(torn)) Directory.Delete(torn, recursive: true);
-    if (Directory.Exists(data + "-store")) Directory.Delete(data + "-store", recursive: true);
+    foreach (string beside in (string[])["-torn", "-store", "-store-backup", "-store-restored"])
+    {
+        if (Directory.Exists(data + beside)) Directory.Delete(data + beside, recursive: true);
+    }
 }
 
 async Task<SegmentedLog[]> OpenAllAsync(LogGroup group, HybridClock clock)

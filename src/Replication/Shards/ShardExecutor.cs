@@ -6,9 +6,9 @@ namespace Tidemark.Replication.Shards;
 
 /// <summary>A thread that drives shard hosts: takes their turns, has their logs flushed side by side, then lets them apply and answer.</summary>
 /// <remarks>
-/// A lone write costs two hand-offs between threads: to this one, and back to whoever waits. While a flush runs, what comes in gathers for the next: that is the
-/// whole batching, there is no timer. Where the next batch is there when a flush ends, it is flushed beside this thread while this one applies and answers the first.
-/// With several busy shards the first log is flushed on this thread and the others beside it, so a turn takes as long as the slowest flush.
+/// A write costs two hand-offs between threads: to this one, and back to whoever waits. While a flush runs, what comes in gathers for the next: that is the
+/// whole batching, there is no timer. With several busy shards the first log is flushed on this thread and the others beside it, so a turn takes as long as
+/// the slowest flush.
 /// </remarks>
 internal sealed class ShardExecutor : IAsyncDisposable
 {
@@ -88,19 +88,11 @@ internal sealed class ShardExecutor : IAsyncDisposable
             foreach (Member member in _turn) Guard(member.Host, host => host.Turn(now));
             Flush(now);
             now = _time.GetUtcNow();
-            foreach (FlushTask flush in _flushes) Guard(flush.Host, host => host.EndFlush(flush.Round));
+            foreach (FlushTask flush in _flushes) Guard(flush.Host, host => host.EndFlush(flush.Round, now));
             _flushes.Clear();
             foreach (Member member in _turn)
             {
-                // What is durable is answered now, or beside the flush of what has come in meanwhile.
-                bool isBusy = member.Host.HasWork(now);
-                if (!isBusy)
-                {
-                    Guard(member.Host, host => host.Respond(now));
-                    isBusy = member.Host.HasWork(now);
-                }
-
-                if (isBusy) Wake(member);
+                if (member.Host.HasWork(now)) Wake(member);
                 else member.NextDue = member.Host.NextDue;
             }
 
@@ -146,23 +138,22 @@ internal sealed class ShardExecutor : IAsyncDisposable
         }
     }
 
-    /// <summary>Has the logs of this turn flushed, and answers what the flushes before made durable.</summary>
     private void Flush(DateTimeOffset now)
     {
-        bool hasAnswers = false;
         foreach (Member member in _turn)
         {
             if (member.Host.BeginFlush(now) is { } round) _flushes.Add(new FlushTask(member.Host, round, _flushed));
-            hasAnswers |= member.Host.HasAnswers;
         }
 
-        int own = hasAnswers ? 0 : Math.Min(1, _flushes.Count);   // How many are flushed on this thread.
-        int beside = _flushes.Count - own;
-        if (beside > 0) _flushed.Reset(beside);
-        for (int i = own; i < _flushes.Count; i++) _threads.Enqueue(_flushes[i]);
-        foreach (Member member in _turn) Guard(member.Host, host => host.Respond(now));
-        if (own > 0) _flushes[0].Host.Execute(_flushes[0].Round);
-        if (beside > 0) _flushed.Wait();
+        if (_flushes.Count == 0) return;
+        if (_flushes.Count > 1)
+        {
+            _flushed.Reset(_flushes.Count - 1);
+            for (int i = 1; i < _flushes.Count; i++) _threads.Enqueue(_flushes[i]);
+        }
+
+        _flushes[0].Host.Execute(_flushes[0].Round);
+        if (_flushes.Count > 1) _flushed.Wait();
     }
 
     private void ArmTimer()

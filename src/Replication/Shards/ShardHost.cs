@@ -11,8 +11,8 @@ namespace Tidemark.Replication.Shards;
 /// <summary>One replica of one shard as a synchronous object: its inbox, its log, its state. Whoever drives it decides when.</summary>
 /// <remarks>
 /// Only <see cref="Submit"/> and <see cref="Post"/> may be called from any thread. All else belongs to one thread at a time: <see cref="Turn"/> takes what came
-/// in, the round from <see cref="BeginFlush"/> is the disk's part, <see cref="EndFlush"/> takes note of what is durable, and <see cref="Respond"/> applies and answers
-/// it, while the next round runs if there is one. It carries out what its core orders, in that order, and decides nothing about replication itself.
+/// in, the round from <see cref="BeginFlush"/> is the disk's part, <see cref="EndFlush"/> applies and answers. It carries out what its core orders, in
+/// that order, and decides nothing about replication itself.
 /// </remarks>
 internal sealed class ShardHost
 {
@@ -28,7 +28,6 @@ internal sealed class ShardHost
     private readonly Queue<Proposal> _waiting = new();    // Taken from the inbox, not yet in the log.
     private readonly Queue<Proposal> _underWay = new();   // In the log, not yet answered.
     private readonly List<Effect> _effects = [];
-    private readonly List<Effect> _durable = [];          // What is to be done about entries that are durable.
     private readonly List<(ushort Kind, byte[] Payload)> _due = [];
     private long _pendingBytes;
     private long _logBytes;            // Applied since the state was remembered last.
@@ -84,9 +83,6 @@ internal sealed class ShardHost
     internal bool HasWork(DateTimeOffset now) =>
         !_inbox.IsEmpty || !_messages.IsEmpty || (_waiting.Count > 0 && !IsHeldUp) || (_log.HasWork(now) && (_noRoom is null || _log.HasBytes));
 
-    /// <summary>Whether entries wait for <see cref="Respond"/>.</summary>
-    internal bool HasAnswers => _durable.Count > 0;
-
     private bool IsHeldUp => _options.Keeper.IsBehind || Failure is not null;
 
     /// <summary>Any thread: brings a command.</summary>
@@ -135,7 +131,7 @@ internal sealed class ShardHost
         return _log.Begin(now);
     }
 
-    /// <summary>Disk, in any thread: does the round.</summary>
+    /// <summary>Disk: does the round.</summary>
     internal void Execute(FlushRound round)
     {
         long started = _options.TimeProvider.GetTimestamp();
@@ -143,34 +139,25 @@ internal sealed class ShardHost
         LogMetrics.Flushed(round, _options.TimeProvider.GetElapsedTime(started));
     }
 
-    /// <summary>Takes note of what the round made durable.</summary>
-    internal void EndFlush(FlushRound round)
+    /// <summary>Applies and answers what the round made durable.</summary>
+    internal void EndFlush(FlushRound round, DateTimeOffset now)
     {
         _log.Complete(round);
         _noRoom = round.NoRoom;
-        if (_log.Failure is { } cause) Fail(cause);
-        if (Failure is not null) return;
-        _core.Flushed(_log.Flushed.Offset, _durable);
-        if (_noRoom is not null && _waiting.Count > 0 && !_log.HasBytes) RefuseWaiting(_noRoom);
-    }
-
-    /// <summary>Applies and answers what is durable. A round may run meanwhile.</summary>
-    internal void Respond(DateTimeOffset now)
-    {
-        if (_durable.Count > 0)
+        if (_log.Failure is { } cause)
         {
-            long started = _options.TimeProvider.GetTimestamp();
-            long before = Machine.Position.Offset;
-            foreach (Effect effect in _durable)
-            {
-                if (Failure is null) CarryOut(effect, now);
-            }
-
-            _durable.Clear();
-            ShardMetrics.Applied(Machine.Position.Offset - before, _options.TimeProvider.GetElapsedTime(started));
+            Fail(cause);
+            return;
         }
 
-        if (Failure is null && _job is null && !_isClosing && now.UtcTicks >= _jobRetryAt) BeginJob(isClosing: false);
+        long started = _options.TimeProvider.GetTimestamp();
+        long before = _core.Applied;
+        _effects.Clear();
+        _core.Flushed(_log.Flushed.Offset, _effects);
+        foreach (Effect effect in _effects) CarryOut(effect, now);
+        ShardMetrics.Applied(_core.Applied - before, _options.TimeProvider.GetElapsedTime(started));
+        if (_noRoom is not null && _waiting.Count > 0 && !_log.HasBytes) RefuseWaiting(_noRoom);
+        if (_job is null && now.UtcTicks >= _jobRetryAt) BeginJob(isClosing: false);
     }
 
     /// <summary>Finishes what was appended, and closes the log.</summary>
@@ -179,15 +166,13 @@ internal sealed class ShardHost
     internal void Close(DateTimeOffset now, bool remembers = true)
     {
         _isClosing = true;
-        Respond(now);
         Turn(now);
         while (Failure is null && (_log.HasWork(now) || _waiting.Count > 0))
         {
             if (BeginFlush(now) is { } round)
             {
                 Execute(round);
-                EndFlush(round);
-                Respond(now);
+                EndFlush(round, now);
                 if (round.NoRoom is not null && !_log.HasBytes) break;
             }
 
@@ -326,6 +311,7 @@ internal sealed class ShardHost
 
     private void Answer(Effect effect, DateTimeOffset now)
     {
+        if (Failure is not null) return;
         for (long offset = effect.From; offset < effect.To; offset++) End(_underWay.Dequeue(), null, now);
     }
 

@@ -92,8 +92,7 @@ internal sealed class SyncShard
             Host.Turn(now);
             if (Host.BeginFlush(now) is not { } round) continue;
             Host.Execute(round);
-            Host.EndFlush(round);
-            Host.Respond(now);
+            Host.EndFlush(round, now);
         }
 
         done.GetAwaiter().GetResult();
