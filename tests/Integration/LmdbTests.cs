@@ -109,6 +109,41 @@ public sealed class LmdbTests
         await Assert.ThrowsAsync<FormatMismatchException>(async () => await TidemarkStore.OpenAsync(directory));
     }
 
+    [ExternalFact("liblmdb0")]
+    public async Task An_engine_that_is_disposed_while_somebody_writes_lets_him_finish()
+    {
+        using var folder = new TemporaryDirectory();
+        for (int round = 0; round < 40; round++)
+        {
+            LmdbEngine engine = LmdbEngine.Open(folder.Path);
+            using var begun = new ManualResetEventSlim();
+            Task writer = Task.Run(() =>
+            {
+                for (int i = 0; ; i++)
+                {
+                    engine.Write(Rows(i * 50, 50), engine.AppliedOffset + 1);
+                    begun.Set();
+                }
+            });
+            begun.Wait();
+            engine.Dispose();
+            await Assert.ThrowsAsync<ObjectDisposedException>(() => writer);
+        }
+    }
+
+    [ExternalFact("liblmdb0")]
+    public void A_directory_that_is_open_here_or_still_read_is_not_opened_again()
+    {
+        using var folder = new TemporaryDirectory();
+        LmdbEngine engine = LmdbEngine.Open(folder.Path);
+        Assert.Throws<DirectoryLockedException>(() => LmdbEngine.Open(folder.Path));
+        IEngineSnapshot snapshot = engine.TakeSnapshot();
+        engine.Dispose();
+        Assert.Throws<DirectoryLockedException>(() => LmdbEngine.Open(folder.Path));
+        snapshot.Dispose();
+        using LmdbEngine again = LmdbEngine.Open(folder.Path);
+    }
+
     private static async Task<int> CountAsync(IAsyncEnumerable<StoreRecord> records)
     {
         int count = 0;

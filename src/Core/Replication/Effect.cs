@@ -3,13 +3,22 @@ namespace Tidemark.Core.Replication;
 /// <summary>What a replica asks its host to do.</summary>
 internal enum EffectKind : byte
 {
-    /// <summary>Append the entries to the log's memory.</summary>
+    /// <summary>Append entries to the log's memory: those of a proposal, or those that came with the message being handled.</summary>
     Persist,
+
+    /// <summary>As <see cref="Persist"/>: the entry that begins the leader's term.</summary>
+    BeginTerm,
 
     /// <summary>Make everything appended durable, and say so when it is.</summary>
     Flush,
 
-    /// <summary>Send the entries to a peer.</summary>
+    /// <summary>Write term and lostness durably, and say so when they are.</summary>
+    Save,
+
+    /// <summary>Remove entries at <see cref="Effect.From"/> and above, durably, at once.</summary>
+    Truncate,
+
+    /// <summary>Send a message to a node, with the bytes of its entries.</summary>
     Send,
 
     /// <summary>The entries are on a majority for good.</summary>
@@ -20,10 +29,34 @@ internal enum EffectKind : byte
 
     /// <summary>Answer whoever proposed the entries.</summary>
     Answer,
+
+    /// <summary>Answer the reads with tickets up to <see cref="Effect.To"/>, excluded.</summary>
+    AnswerReads,
+
+    /// <summary>Take proposals and reads from now on.</summary>
+    Serve,
+
+    /// <summary>Take none any more; of those under way nobody knows what comes of them.</summary>
+    Abandon,
+
+    /// <summary>Stop the replica with an alarm: what has happened cannot happen.</summary>
+    Stop,
 }
 
 /// <summary>One thing to do. Effects are carried out in the order given.</summary>
 /// <param name="Kind">What to do.</param>
 /// <param name="From">The first offset it is about.</param>
 /// <param name="To">The offset after the last.</param>
-internal readonly record struct Effect(EffectKind Kind, long From, long To);
+/// <param name="Node">To whom a message goes.</param>
+/// <param name="Message">The message.</param>
+internal readonly record struct Effect(EffectKind Kind, long From = 0, long To = 0, int Node = 0, ReplicaMessage? Message = null)
+{
+    public override string ToString() => Kind switch
+    {
+        EffectKind.Send => $"{Kind} to {Node}: {Message}",
+        EffectKind.Truncate => $"{Kind} to {From}",
+        EffectKind.Flush or EffectKind.Save or EffectKind.Serve or EffectKind.Abandon or EffectKind.Stop => $"{Kind}",
+        EffectKind.AnswerReads => $"{Kind} below {To}",
+        _ => $"{Kind} {From}..{To}",
+    };
+}

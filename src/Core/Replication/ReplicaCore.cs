@@ -2,71 +2,308 @@ using System.Diagnostics;
 
 namespace Tidemark.Core.Replication;
 
-/// <summary>Decides what a replica does next: the same steps in the same order give the same effects.</summary>
+/// <summary>What a replica does at the moment.</summary>
+internal enum ReplicaRole : byte
+{
+    /// <summary>It knows its term and no leader in it.</summary>
+    Fenced,
+
+    /// <summary>It takes entries from the leader of its term.</summary>
+    Follower,
+
+    /// <summary>It leads its term.</summary>
+    Leader,
+
+    /// <summary>It has seen what cannot be, and does nothing any more.</summary>
+    Stopped,
+}
+
+/// <summary>What a replica has when it is started.</summary>
+/// <param name="Node">Which node it is on.</param>
+/// <param name="Run">How many times it was started.</param>
+/// <param name="Term">The highest term it was fenced to, from the disk.</param>
+/// <param name="IsLost">Whether it may have acknowledged what it no longer has.</param>
+/// <param name="Log">Its log, all of it durable.</param>
+/// <param name="Applied">The offset after the last entry in its state.</param>
+internal sealed record ReplicaStart(int Node, long Run, long Term, bool IsLost, LogTerms Log, long Applied);
+
+/// <summary>How much a leader has under way to one follower.</summary>
+/// <param name="Window">Entries sent and not acknowledged.</param>
+/// <param name="Batch">Entries in one message.</param>
+internal sealed record ReplicaLimits(int Window, int Batch)
+{
+    internal static ReplicaLimits Default { get; } = new(Window: 8192, Batch: 1024);
+}
+
+/// <summary>Decides what a replica does next: the same steps in the same order give the same effects. Protocol: docs/protocol.md.</summary>
 /// <remarks>
-/// Not thread-safe. One host steps it and carries out the effects in order. This is a shard with one replica, which is its own majority: what is
-/// durable here is committed. An entry is applied only once it is committed, and answered only once it is applied.
+/// Not thread-safe. One host steps it, carries out the effects in order, and ends each of its turns with <see cref="EndTurn"/>. It knows entries by term and offset
+/// alone. An entry is applied only once it is committed, and answered only once it is applied.
 /// </remarks>
 internal sealed class ReplicaCore
 {
-    private long _end;       // The offset the next entry takes.
-    private long _durable;   // Entries below are on our stable storage.
+    private readonly ReplicaLimits _limits;
+    private readonly List<int> _askers = [];   // Elections that wait for our head.
+    private LeaderTerm? _leading;
+    private int _leader;             // Whom we follow.
+    private (long Term, bool IsLost) _saved;
+    private bool _mayLead;           // Raised to the term in this run: who restarts in a term may have lost what others have from it.
+    private bool _isAckDue;
+    private bool _isRestoredDue;
+    private long _round;             // The newest the leader told of.
+    private long _heardCommit;       // What the leader says is committed.
 
-    /// <param name="end">The offset after the last entry of the recovered log, all of which is durable.</param>
-    /// <param name="applied">The offset after the last entry in the recovered state.</param>
-    internal ReplicaCore(long end, long applied)
+    internal ReplicaCore(ReplicaStart start, ReplicaLimits? limits = null)
     {
-        Debug.Assert(applied <= end, "the state is never ahead of the log");
-        _end = _durable = end;
-        Applied = applied;
+        Debug.Assert(start.Applied <= start.Log.End && start.Applied >= start.Log.Start, "the state is never ahead of the log, nor behind its start");
+        _limits = limits ?? ReplicaLimits.Default;
+        (Node, Run, Term, IsLost, Log) = (start.Node, start.Run, start.Term, start.IsLost, start.Log);
+        _saved = (Term, IsLost);
+        Durable = Log.End;
+        Applied = start.Applied;
     }
 
-    /// <summary>Entries below are committed.</summary>
-    internal long Committed => _durable;
+    internal int Node { get; }
 
-    /// <summary>Entries below are applied, or ordered to be.</summary>
+    internal long Run { get; }
+
+    internal long Term { get; private set; }
+
+    internal bool IsLost { get; private set; }
+
+    internal ReplicaRole Role { get; private set; }
+
+    internal LogTerms Log { get; }
+
+    /// <summary>Entries below are on our stable storage.</summary>
+    internal long Durable { get; private set; }
+
+    /// <summary>Entries below are applied, or ordered to be; all of them are committed.</summary>
     internal long Applied { get; private set; }
 
-    /// <summary>Entries below are durable or on the way there.</summary>
-    internal long End => _end;
+    /// <summary>Whether it takes proposals and reads.</summary>
+    internal bool IsServing => _leading is { IsServing: true };
 
-    /// <summary>What was recovered but not applied is ordered to be.</summary>
-    internal void Recover(List<Effect> effects) => Commit(effects);
+    /// <summary>A replica that is an ensemble of its own, leads it, and always has.</summary>
+    /// <param name="end">The offset after the last entry of the recovered log.</param>
+    /// <param name="applied">The offset after the last entry in the recovered state.</param>
+    internal static ReplicaCore Alone(long end, long applied)
+    {
+        const long Only = 1;
+        var log = new LogTerms(applied > 0 ? new LogHead(Only, applied - 1) : LogHead.None);
+        if (end > applied) log.Append(Only, end - applied);
+        var core = new ReplicaCore(new ReplicaStart(0, 1, Only, IsLost: false, log, applied));
+        core.Role = ReplicaRole.Leader;
+        core._leading = LeaderTerm.Alone(core);
+        return core;
+    }
+
+    /// <summary>A message came.</summary>
+    internal void Step(int from, ReplicaMessage message, List<Effect> effects)
+    {
+        if (Role == ReplicaRole.Stopped) return;
+        if (message is NewTerm)
+        {
+            Fence(message.Term, from, effects);
+            return;
+        }
+
+        if (message.Term != Term) return;
+        switch (message)
+        {
+            case BecomeLeader order: Lead(order, from, effects); break;
+            case Truncate order: OnTruncate(order, from, effects); break;
+            case Append append: OnAppend(append, from, effects); break;
+            case Restore: OnRestore(from, effects); break;
+            default: _leading?.Step(from, message, effects); break;
+        }
+    }
 
     /// <summary>Somebody wants an entry in the log.</summary>
-    internal void Propose(List<Effect> effects)
+    /// <returns>Whether there is one now: only a leader that serves takes it.</returns>
+    internal bool Propose(List<Effect> effects)
     {
-        effects.Add(new Effect(EffectKind.Persist, _end, _end + 1));
-        _end++;
+        if (!IsServing) return false;
+        effects.Add(new Effect(EffectKind.Persist, Log.End, Log.End + 1));
+        Log.Append(Term, 1);
+        return true;
     }
 
-    /// <summary>The entry ordered last could not be appended: it never was.</summary>
+    /// <summary>The entry proposed last could not be appended: it never was.</summary>
     internal void Withdraw()
     {
-        _end--;
-        Debug.Assert(_end >= _durable, "what is durable is not withdrawn");
+        Log.Truncate(Log.End - 1);
+        Debug.Assert(Log.End >= Durable, "what is durable is not withdrawn");
     }
 
-    /// <summary>No more entries come for now: those there are become durable.</summary>
+    /// <summary>Somebody wants to read what is committed now.</summary>
+    /// <returns>A ticket, which <see cref="EffectKind.AnswerReads"/> names; -1 where this is no leader that serves.</returns>
+    internal long Read() => _leading is { IsServing: true } leading ? leading.Read() : -1;
+
+    /// <summary>No more comes for now: what was appended becomes durable, and goes to others.</summary>
     internal void EndTurn(List<Effect> effects)
     {
-        if (_end > _durable) effects.Add(new Effect(EffectKind.Flush, _durable, _end));
+        if (Role == ReplicaRole.Stopped) return;
+        if (Log.End > Durable) effects.Add(new Effect(EffectKind.Flush, Durable, Log.End));
+        _leading?.Send(effects);
+        if (_isAckDue) effects.Add(new Effect(EffectKind.Send, Node: _leader, Message: new Ack(Term, Run, Durable, _round)));
+        _isAckDue = false;
     }
+
+    /// <summary>A heartbeat's time has passed: what was not answered is said again.</summary>
+    internal void Tick(List<Effect> effects) => _leading?.Tick(effects);
 
     /// <summary>Entries below an offset are on stable storage.</summary>
     internal void Flushed(long end, List<Effect> effects)
     {
-        Debug.Assert(end >= _durable && end <= _end, "only what was appended becomes durable, and nothing ceases to be");
-        _durable = end;
-        Commit(effects);
+        Debug.Assert(end >= Durable && end <= Log.End, "only what was appended becomes durable, and nothing ceases to be");
+        if (Role == ReplicaRole.Stopped) return;
+        _isAckDue |= end > Durable && Role == ReplicaRole.Follower;
+        Durable = end;
+        AnswerElections(effects);
+        _leading?.Advance(effects);
+        ApplyHeard(effects);
     }
 
-    private void Commit(List<Effect> effects)
+    /// <summary>Term and lostness, as they were when this was ordered, are on stable storage.</summary>
+    internal void Saved(long term, bool isLost, List<Effect> effects)
     {
-        if (Applied == _durable) return;
-        effects.Add(new Effect(EffectKind.Commit, Applied, _durable));
-        effects.Add(new Effect(EffectKind.Apply, Applied, _durable));
-        effects.Add(new Effect(EffectKind.Answer, Applied, _durable));
-        Applied = _durable;
+        if (Role == ReplicaRole.Stopped) return;
+        _saved = (term, isLost);
+        AnswerElections(effects);
+        if (!_isRestoredDue || isLost) return;
+        _isRestoredDue = false;
+        if (Role == ReplicaRole.Follower) effects.Add(new Effect(EffectKind.Send, Node: _leader, Message: new Restored(Term, Run)));
+    }
+
+    /// <summary>Entries below an offset are gone from the log; the state has them.</summary>
+    internal void Trimmed(long start) => Log.Trim(start);
+
+    /// <summary>The leader's: entries below are committed. They are applied and answered.</summary>
+    internal void CommitTo(long end, List<Effect> effects)
+    {
+        effects.Add(new Effect(EffectKind.Commit, Applied, end));
+        effects.Add(new Effect(EffectKind.Apply, Applied, end));
+        if (_leading is not null) effects.Add(new Effect(EffectKind.Answer, Applied, end));
+        Applied = end;
+    }
+
+    /// <summary>Everything that decides about what comes next, in one line.</summary>
+    public override string ToString()
+    {
+        string own = $"{Node}r{Run} {Role} t{Term}{(IsLost ? " lost" : "")} {Log} durable {Durable} applied {Applied}";
+        string rest = $"{(_saved == (Term, IsLost) ? "" : $" saved {_saved.Term}{(_saved.IsLost ? " lost" : "")}")}{(_mayLead ? " may-lead" : "")}{(_askers.Count > 0 ? $" asked by {string.Join(',', _askers)}" : "")}";
+        return Role == ReplicaRole.Follower ? $"{own}{rest} of {_leader} heard {_heardCommit} round {_round}" : $"{own}{rest}{_leading}";
+    }
+
+    private void Fence(long term, int election, List<Effect> effects)
+    {
+        if (term < Term || (term == Term && Role != ReplicaRole.Fenced)) return;
+        if (term > Term)
+        {
+            if (Role == ReplicaRole.Leader) effects.Add(new Effect(EffectKind.Abandon));
+            Term = term;
+            Role = ReplicaRole.Fenced;
+            _leading = null;
+            _mayLead = true;
+            _isAckDue = _isRestoredDue = false;
+            _round = _heardCommit = 0;
+            _askers.Clear();
+            effects.Add(new Effect(EffectKind.Save));
+        }
+
+        if (!_askers.Contains(election)) _askers.Add(election);
+        AnswerElections(effects);
+    }
+
+    private void AnswerElections(List<Effect> effects)
+    {
+        if (_askers.Count == 0 || Role != ReplicaRole.Fenced || _saved.Term != Term || Durable != Log.End) return;
+        foreach (int election in _askers) effects.Add(new Effect(EffectKind.Send, Node: election, Message: new TermAnswer(Term, new MemberHead(Node, Run, Log.Head, IsLost))));
+        _askers.Clear();
+    }
+
+    private void Lead(BecomeLeader order, int election, List<Effect> effects)
+    {
+        if (_leading is { IsServing: true }) effects.Add(new Effect(EffectKind.Send, Node: election, Message: new LeaderReady(Term)));
+        if (Role != ReplicaRole.Fenced || !_mayLead || IsLost || _saved.Term != Term || Durable != Log.End || !order.Quorum.Members.Contains(Node)) return;
+        Role = ReplicaRole.Leader;
+        _askers.Clear();
+        effects.Add(new Effect(EffectKind.BeginTerm, Log.End, Log.End + 1));
+        _leading = new LeaderTerm(this, _limits, order, election, effects);
+        Log.Append(Term, 1);
+    }
+
+    private void OnTruncate(Truncate order, int from, List<Effect> effects)
+    {
+        if (Role != ReplicaRole.Fenced || _saved.Term != Term || order.Found != Log.Head || Durable != Log.End) return;
+        LogHead kept = Log.LastUpTo(order.To);
+        if (kept.Offset + 1 < Applied)
+        {
+            Stop(effects);   // What is applied is committed, and the leader has all that is: one of the two is wrong.
+            return;
+        }
+
+        if (kept != Log.Head)
+        {
+            effects.Add(new Effect(EffectKind.Truncate, kept.Offset + 1, Log.End));
+            Log.Truncate(kept.Offset + 1);
+            Durable = Log.End;
+        }
+
+        effects.Add(new Effect(EffectKind.Send, Node: from, Message: new Truncated(Term, Run, Log.Head)));
+    }
+
+    private void OnAppend(Append append, int from, List<Effect> effects)
+    {
+        if (Role == ReplicaRole.Leader || _saved.Term != Term) return;
+        if (Role == ReplicaRole.Fenced)
+        {
+            if (append.Before != Log.Head || Durable != Log.End) return;   // Another place may be where the logs differ.
+            Role = ReplicaRole.Follower;
+            _leader = from;
+            _askers.Clear();
+        }
+
+        _round = Math.Max(_round, append.Round);
+        _isAckDue = true;
+        if (append.Before.Offset >= Log.End) return;   // Something between was lost on the way.
+        if (append.To > Log.End)
+        {
+            effects.Add(new Effect(EffectKind.Persist, Log.End, append.To, from, append));
+            foreach (TermRun run in append.Entries)
+            {
+                if (run.To > Log.End) Log.Append(run.Term, run.To - Log.End);
+            }
+        }
+
+        _heardCommit = Math.Max(_heardCommit, append.Commit);
+        ApplyHeard(effects);
+    }
+
+    private void ApplyHeard(List<Effect> effects)
+    {
+        long end = Math.Min(_heardCommit, Durable);
+        if (Role == ReplicaRole.Follower && end > Applied) CommitTo(end, effects);
+    }
+
+    private void OnRestore(int from, List<Effect> effects)
+    {
+        if (Role != ReplicaRole.Follower) return;
+        if (!IsLost && !_saved.IsLost)
+        {
+            effects.Add(new Effect(EffectKind.Send, Node: from, Message: new Restored(Term, Run)));
+            return;
+        }
+
+        IsLost = false;
+        _isRestoredDue = true;
+        effects.Add(new Effect(EffectKind.Save));
+    }
+
+    private void Stop(List<Effect> effects)
+    {
+        Role = ReplicaRole.Stopped;
+        effects.Add(new Effect(EffectKind.Stop));
     }
 }

@@ -29,6 +29,8 @@ internal sealed class ShardHost
     private readonly Queue<Proposal> _underWay = new();   // In the log, not yet answered.
     private readonly List<Effect> _effects = [];
     private readonly List<(ushort Kind, byte[] Payload)> _due = [];
+    private readonly object _jobGate = new();   // Waited on, so not a Lock.
+    private bool _isJobRunning;
     private long _pendingBytes;
     private long _logBytes;            // Applied since the state was remembered last.
     private StateJob? _job;
@@ -42,7 +44,7 @@ internal sealed class ShardHost
         _options = options;
         _log = options.Log;
         Replay();
-        _core = new ReplicaCore(_log.NextOffset, Machine.Position.Offset + 1);
+        _core = ReplicaCore.Alone(_log.NextOffset, Machine.Position.Offset + 1);
         options.Publish();
         _leader = options.CreateLeader();
     }
@@ -111,7 +113,7 @@ internal sealed class ShardHost
     /// <summary>Takes what came in and appends it to the log's memory.</summary>
     internal void Turn(DateTimeOffset now)
     {
-        while (_messages.TryDequeue(out Action<DateTimeOffset>? message)) message(now);
+        TakeMessages(now);
         TakeDue(now);
         while (_inbox.TryDequeue(out Proposal? proposal)) _waiting.Enqueue(proposal);
         if (Failure is { } failure) RefuseWaiting(Refusal(failure));
@@ -180,6 +182,7 @@ internal sealed class ShardHost
         }
 
         _isClosed = true;
+        WaitForJob();
         RefuseWaiting(Closed());
         RefuseInbox();   // What came after the last turn; what comes later refuses itself.
         if (Failure is null && remembers) FinishJobs();
@@ -193,12 +196,22 @@ internal sealed class ShardHost
         }
     }
 
+    /// <summary>A job has the state and the engine in its hands.</summary>
+    private void WaitForJob()
+    {
+        lock (_jobGate)
+        {
+            while (_isJobRunning) Monitor.Wait(_jobGate);
+        }
+    }
+
     private void FinishJobs()
     {
         // Jobs run here now: nobody else runs any more.
         RunJob = job => job();
+        TakeMessages(default);   // Of the end of one that was under way.
         BeginJob(isClosing: true);
-        while (_messages.TryDequeue(out Action<DateTimeOffset>? message)) message(default);
+        TakeMessages(default);
     }
 
     /// <summary>Applies what the log has and the state has not.</summary>
@@ -218,6 +231,11 @@ internal sealed class ShardHost
         }
 
         _options.Clock.Adopt(Machine.Position.Timestamp);
+    }
+
+    private void TakeMessages(DateTimeOffset now)
+    {
+        while (_messages.TryDequeue(out Action<DateTimeOffset>? message)) message(now);
     }
 
     private void TakeDue(DateTimeOffset now)
@@ -326,6 +344,7 @@ internal sealed class ShardHost
     {
         if (_job is not null || _options.Keeper.Begin(_logBytes, isClosing) is not { } job) return;
         _job = job;
+        lock (_jobGate) _isJobRunning = true;
         _logBytes = 0;
         Action run = () =>
         {
@@ -333,6 +352,11 @@ internal sealed class ShardHost
             job.Run();
             ShardMetrics.Remembered(_options.TimeProvider.GetElapsedTime(started));
             Post(now => EndJob(job, now));
+            lock (_jobGate)
+            {
+                _isJobRunning = false;
+                Monitor.Pulse(_jobGate);
+            }
         };
         if (RunJob is { } elsewhere) elsewhere(run);
         else run();

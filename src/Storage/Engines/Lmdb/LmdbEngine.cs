@@ -48,6 +48,7 @@ public sealed unsafe class LmdbEngine : IOrderedEngine
     }
 
     /// <summary>Opens the engine of a directory, which must exist and be the engine's own; creates it where it is empty.</summary>
+    /// <exception cref="DirectoryLockedException">It is open in this process, or was closed while a snapshot of it was held, which still is.</exception>
     /// <exception cref="NativeLibraryMissingException">LMDB's library is not there. The message says how to get it.</exception>
     /// <exception cref="FormatMismatchException">The library or the file is of another version, or the file is somebody else's. It was not changed.</exception>
     public static LmdbEngine Open(string directory, LmdbOptions? options = null)
@@ -73,13 +74,20 @@ public sealed unsafe class LmdbEngine : IOrderedEngine
     public void Write(IEngineBatch batch, long appliedOffset)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        _environment.ThrowIfClosed();
-        if (_failure is { } before) throw new StoreFailedException(before.Message, before);
-        ArgumentOutOfRangeException.ThrowIfLessThan(appliedOffset, AppliedOffset);
-        while (!TryWrite(batch, appliedOffset))
+        _environment.BeginWriting();
+        try
         {
-            _environment.Grow();
-            batch.Reset();
+            if (_failure is { } before) throw new StoreFailedException(before.Message, before);
+            ArgumentOutOfRangeException.ThrowIfLessThan(appliedOffset, AppliedOffset);
+            while (!TryWrite(batch, appliedOffset))
+            {
+                _environment.Grow();
+                batch.Reset();
+            }
+        }
+        finally
+        {
+            _environment.EndWriting();
         }
     }
 

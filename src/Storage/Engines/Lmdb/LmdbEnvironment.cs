@@ -6,17 +6,21 @@ namespace Tidemark.Storage.Engines.Lmdb;
 /// <remarks>
 /// Read transactions rest between two uses (reset, then renewed), which spares a slot search. The map may be replaced only while nobody reads: a write that needs more
 /// lets no new reader in, waits for those there are up to a limit, and else is refused and tried again later. Closed when the engine is disposed and the last
-/// reader has gone.
+/// reader and writer have gone. Until then the same directory is not opened again: LMDB cannot tell two openings of one process from each other.
 /// </remarks>
 internal sealed unsafe class LmdbEnvironment
 {
     private const uint FileMode = 0b110_000_000;   // Owner only.
+
+    private static readonly Lock _openGate = new();
+    private static readonly HashSet<string> _open = new(StringComparer.Ordinal);
 
     private readonly object _gate = new();   // Waited on, so not a Lock.
     private readonly Stack<nint> _resting = new();
     private readonly LmdbOptions _options;
     private readonly nint _environment;
     private int _readers;
+    private int _writers;
     private bool _isGrowing;
     private bool _isClosed;
 
@@ -39,24 +43,43 @@ internal sealed unsafe class LmdbEnvironment
         }
     }
 
+    /// <exception cref="DirectoryLockedException">It is open already in this process, or was closed and somebody still reads.</exception>
     internal static LmdbEnvironment Open(string directory, LmdbOptions options)
     {
-        LmdbErrors.ThrowIf(LmdbCalls.mdb_env_create(out nint environment), directory, "begin");
+        directory = Path.GetFullPath(directory);
+        lock (_openGate)
+        {
+            if (!_open.Add(directory)) throw new DirectoryLockedException(directory, Environment.ProcessId, Environment.MachineName);
+        }
+
         try
         {
-            LmdbErrors.ThrowIf(LmdbCalls.mdb_env_set_mapsize(environment, (nuint)options.MapBytes), directory, "reserve address space");
-            LmdbErrors.ThrowIf(LmdbCalls.mdb_env_set_maxreaders(environment, (uint)options.MaxReaders), directory, "set the number of readers");
-            LmdbErrors.ThrowIf(LmdbCalls.mdb_env_set_maxdbs(environment, 2), directory, "set the number of tables");
-            LmdbErrors.ThrowIf(LmdbCalls.mdb_env_open(environment, directory, LmdbCalls.NoThreadLocal | LmdbCalls.NoReadAhead, FileMode), directory, "open its files");
-            LmdbErrors.ThrowIf(LmdbCalls.mdb_reader_check(environment, out _), directory, "clear the slots of readers that died");
+            return Begin(directory, options);
         }
         catch
         {
-            LmdbCalls.mdb_env_close(environment);
+            Forget(directory);
             throw;
         }
+    }
 
-        return new LmdbEnvironment(directory, options, environment);
+    /// <summary>Somebody begins to write: the files stay open until he says <see cref="EndWriting"/>.</summary>
+    internal void BeginWriting()
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_isClosed, typeof(LmdbEngine));
+            _writers++;
+        }
+    }
+
+    internal void EndWriting()
+    {
+        lock (_gate)
+        {
+            _writers--;
+            CloseIfLast();
+        }
     }
 
     /// <summary>A transaction to write with, on this thread, which must end it.</summary>
@@ -123,7 +146,7 @@ internal sealed unsafe class LmdbEnvironment
         }
     }
 
-    /// <summary>No reader comes in from now on; when the last has gone, the files are closed.</summary>
+    /// <summary>Nobody comes in from now on; when the last has gone, the files are closed.</summary>
     internal void Close()
     {
         lock (_gate)
@@ -131,7 +154,7 @@ internal sealed unsafe class LmdbEnvironment
             if (_isClosed) return;
             _isClosed = true;
             Monitor.PulseAll(_gate);
-            if (_readers == 0) CloseFiles();
+            CloseIfLast();
         }
     }
 
@@ -140,19 +163,45 @@ internal sealed unsafe class LmdbEnvironment
         lock (_gate) ObjectDisposedException.ThrowIf(_isClosed, typeof(LmdbEngine));
     }
 
+    private static LmdbEnvironment Begin(string directory, LmdbOptions options)
+    {
+        LmdbErrors.ThrowIf(LmdbCalls.mdb_env_create(out nint environment), directory, "begin");
+        try
+        {
+            LmdbErrors.ThrowIf(LmdbCalls.mdb_env_set_mapsize(environment, (nuint)options.MapBytes), directory, "reserve address space");
+            LmdbErrors.ThrowIf(LmdbCalls.mdb_env_set_maxreaders(environment, (uint)options.MaxReaders), directory, "set the number of readers");
+            LmdbErrors.ThrowIf(LmdbCalls.mdb_env_set_maxdbs(environment, 2), directory, "set the number of tables");
+            LmdbErrors.ThrowIf(LmdbCalls.mdb_env_open(environment, directory, LmdbCalls.NoThreadLocal | LmdbCalls.NoReadAhead, FileMode), directory, "open its files");
+            LmdbErrors.ThrowIf(LmdbCalls.mdb_reader_check(environment, out _), directory, "clear the slots of readers that died");
+        }
+        catch
+        {
+            LmdbCalls.mdb_env_close(environment);
+            throw;
+        }
+
+        return new LmdbEnvironment(directory, options, environment);
+    }
+
     /// <summary>Under the gate: a reader has gone.</summary>
     private void Left()
     {
         _readers--;
         Debug.Assert(_readers >= 0, "every reader leaves once");
-        if (_readers > 0) return;
-        if (_isClosed) CloseFiles();
-        else if (_isGrowing) Monitor.PulseAll(_gate);
+        CloseIfLast();
+        if (_readers == 0 && _isGrowing) Monitor.PulseAll(_gate);
     }
 
-    private void CloseFiles()
+    private void CloseIfLast()
     {
+        if (!_isClosed || _readers > 0 || _writers > 0) return;
         while (_resting.TryPop(out nint resting)) LmdbCalls.mdb_txn_abort(resting);
         LmdbCalls.mdb_env_close(_environment);
+        Forget(Directory);
+    }
+
+    private static void Forget(string directory)
+    {
+        lock (_openGate) _open.Remove(directory);
     }
 }

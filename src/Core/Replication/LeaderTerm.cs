@@ -1,0 +1,240 @@
+using System.Diagnostics;
+
+namespace Tidemark.Core.Replication;
+
+/// <summary>What a replica knows while it leads one term: how far each follower is, what is committed, which reads wait.</summary>
+internal sealed class LeaderTerm
+{
+    private readonly ReplicaCore _core;
+    private readonly ReplicaLimits _limits;
+    private readonly Quorum _quorum;
+    private readonly int _election;
+    private readonly long _begin;   // The entry that began the term.
+    private readonly List<Peer> _peers = [];
+    private readonly Queue<(long Round, long Tickets)> _reads = new();
+    private readonly Func<int, long> _durable, _rounds;
+    private long _round;
+    private long _tickets;      // Given out.
+    private long _asked;        // Of them, those a round was begun for.
+
+    internal LeaderTerm(ReplicaCore core, ReplicaLimits limits, BecomeLeader order, int election, List<Effect> effects)
+        : this(core, limits, order.Quorum, election, core.Log.End)
+    {
+        foreach (MemberHead head in order.Heads)
+        {
+            if (Find(head.Node) is { } peer) Attach(peer, head, effects);
+        }
+    }
+
+    private LeaderTerm(ReplicaCore core, ReplicaLimits limits, Quorum quorum, int election, long begin)
+    {
+        (_core, _limits, _quorum, _election, _begin) = (core, limits, quorum, election, begin);
+        foreach (int node in quorum.Members)
+        {
+            if (node != core.Node) _peers.Add(new Peer(node));
+        }
+
+        _durable = node => node == _core.Node ? _core.Durable : Find(node) is { IsCounted: true } peer ? peer.Durable : 0;
+        _rounds = node => node == _core.Node ? _round : Find(node) is { IsCounted: true } peer ? peer.Round : 0;
+    }
+
+    private enum PeerState : byte
+    {
+        /// <summary>It has not answered in this term, or not since it was started again.</summary>
+        Unknown,
+
+        /// <summary>Its head is not in our log.</summary>
+        Truncating,
+
+        /// <summary>Its log is the beginning of ours.</summary>
+        Attached,
+
+        /// <summary>It lacks what we have trimmed.</summary>
+        Behind,
+    }
+
+    internal bool IsServing { get; private set; }
+
+    /// <summary>Of an ensemble of one that never had another: nothing begins its term, and it serves at once.</summary>
+    internal static LeaderTerm Alone(ReplicaCore core) =>
+        new(core, ReplicaLimits.Default, new Quorum([core.Node]), core.Node, begin: 0) { IsServing = true };
+
+    internal void Step(int from, ReplicaMessage message, List<Effect> effects)
+    {
+        switch (message)
+        {
+            case AddFollower { Member: { } member } when Find(member.Node) is { } peer && member.Run > peer.Run:
+                Attach(peer, member, effects);
+                break;
+            case Truncated left when Find(from) is { State: PeerState.Truncating } peer && left.Run == peer.Run && left.Head < peer.Found:
+                Attach(peer, new MemberHead(from, left.Run, left.Head, !peer.IsCounted), effects);
+                break;
+            case Ack ack when Find(from) is { State: PeerState.Attached } peer && ack.Run == peer.Run:
+                Debug.Assert(ack.Durable <= _core.Log.End, "nobody has what was not sent");
+                peer.Durable = Math.Max(peer.Durable, ack.Durable);
+                peer.Next = Math.Max(peer.Next, peer.Durable);
+                peer.Round = Math.Max(peer.Round, ack.Round);
+                Advance(effects);
+                AskToRestore(peer, effects);
+                break;
+            case Restored restored when Find(from) is { State: PeerState.Attached } peer && restored.Run == peer.Run:
+                peer.IsCounted = true;
+                Advance(effects);
+                break;
+        }
+    }
+
+    /// <summary>A ticket for a read that came now.</summary>
+    internal long Read() => _tickets++;
+
+    /// <summary>Commits and answers what a majority allows.</summary>
+    internal void Advance(List<Effect> effects)
+    {
+        long agreed = Math.Min(_quorum.Agreed(_durable), _core.Durable);   // What is applied is in our own log too: a state is never ahead of it.
+        if (agreed > _begin && agreed > _core.Applied)
+        {
+            _core.CommitTo(agreed, effects);
+            if (!IsServing)
+            {
+                IsServing = true;
+                effects.Add(new Effect(EffectKind.Serve));
+                effects.Add(new Effect(EffectKind.Send, Node: _election, Message: new LeaderReady(_core.Term)));
+            }
+        }
+
+        long round = _quorum.Agreed(_rounds);
+        long tickets = -1;
+        while (_reads.TryPeek(out (long Round, long Tickets) read) && read.Round <= round) tickets = _reads.Dequeue().Tickets;
+        if (tickets >= 0) effects.Add(new Effect(EffectKind.AnswerReads, To: tickets));
+    }
+
+    /// <summary>Sends what followers lack, and begins a round where reads wait for one.</summary>
+    internal void Send(List<Effect> effects)
+    {
+        bool isRoundDue = _tickets > _asked;
+        if (isRoundDue)
+        {
+            _reads.Enqueue((++_round, _tickets));
+            _asked = _tickets;
+        }
+
+        foreach (Peer peer in _peers)
+        {
+            if (peer.State != PeerState.Attached) continue;
+            bool isSent = false;
+            while (peer.Next < _core.Log.End && peer.Next - peer.Durable < _limits.Window)
+            {
+                SendTo(peer, Math.Min(_core.Log.End, peer.Next + Math.Min(_limits.Batch, _limits.Window - (peer.Next - peer.Durable))), effects);
+                isSent = true;
+            }
+
+            if (isRoundDue && !isSent) SendTo(peer, peer.Next, effects);
+        }
+
+        if (isRoundDue) Advance(effects);   // Of one, it is a majority itself.
+    }
+
+    /// <summary>Says again what was not answered since the last time, and that it is still there.</summary>
+    internal void Tick(List<Effect> effects)
+    {
+        if (_peers.Count > 0) _round++;
+        foreach (Peer peer in _peers)
+        {
+            switch (peer.State)
+            {
+                case PeerState.Truncating:
+                    effects.Add(new Effect(EffectKind.Send, Node: peer.Node, Message: peer.Order));
+                    break;
+                case PeerState.Attached:
+                    if (peer.Durable == peer.DurableBefore) peer.Next = peer.Durable;   // Lost on the way, or slow: then what comes twice is skipped there.
+                    peer.DurableBefore = peer.Durable;
+                    SendTo(peer, peer.Next - peer.Durable < _limits.Window ? Math.Min(_core.Log.End, peer.Next + _limits.Batch) : peer.Next, effects);
+                    AskToRestore(peer, effects);
+                    break;
+            }
+        }
+    }
+
+    public override string ToString() =>
+        $" of {_quorum} from {_begin}{(IsServing ? " serving" : "")} round {_round} reads {_asked}/{_tickets}[{string.Join(',', _reads)}] {string.Join("; ", _peers)}";
+
+    private void Attach(Peer peer, MemberHead member, List<Effect> effects)
+    {
+        LogTerms log = _core.Log;
+        peer.Run = member.Run;
+        peer.IsCounted = !member.IsLost;
+        peer.Found = member.Head;
+        if (member.Head.Offset < log.Before.Offset)
+        {
+            peer.State = PeerState.Behind;
+        }
+        else if (log.Contains(member.Head))
+        {
+            peer.State = PeerState.Attached;
+            peer.Durable = peer.DurableBefore = peer.Next = member.Head.Offset + 1;
+        }
+        else
+        {
+            peer.State = PeerState.Truncating;
+            peer.Order = new Truncate(_core.Term, member.Head, log.LastUpTo(member.Head));
+            effects.Add(new Effect(EffectKind.Send, Node: peer.Node, Message: peer.Order));
+        }
+    }
+
+    private void SendTo(Peer peer, long to, List<Effect> effects)
+    {
+        LogTerms log = _core.Log;
+        var before = new LogHead(log.TermAt(peer.Next - 1), peer.Next - 1);
+        effects.Add(new Effect(EffectKind.Send, peer.Next, to, peer.Node, new Append(_core.Term, before, log.Slice(peer.Next, to), _core.Applied, _round)));
+        peer.Next = to;
+    }
+
+    private void AskToRestore(Peer peer, List<Effect> effects)
+    {
+        if (!peer.IsCounted && IsServing && peer.Durable >= _core.Applied) effects.Add(new Effect(EffectKind.Send, Node: peer.Node, Message: new Restore(_core.Term)));
+    }
+
+    private Peer? Find(int node)
+    {
+        foreach (Peer peer in _peers)
+        {
+            if (peer.Node == node) return peer;
+        }
+
+        return null;
+    }
+
+    /// <summary>Another member of the ensemble, as its leader knows it.</summary>
+    private sealed class Peer(int node)
+    {
+        internal int Node => node;
+
+        internal long Run { get; set; }
+
+        internal PeerState State { get; set; }
+
+        /// <summary>Whether it counts in a majority: not while it is lost.</summary>
+        internal bool IsCounted { get; set; }
+
+        /// <summary>Entries below are durable there.</summary>
+        internal long Durable { get; set; }
+
+        /// <summary>What it was at the last heartbeat.</summary>
+        internal long DurableBefore { get; set; }
+
+        /// <summary>The entry to be sent next.</summary>
+        internal long Next { get; set; }
+
+        /// <summary>The newest round it has answered.</summary>
+        internal long Round { get; set; }
+
+        /// <summary>The head it answered with.</summary>
+        internal LogHead Found { get; set; }
+
+        /// <summary>What it was told to cut.</summary>
+        internal Truncate? Order { get; set; }
+
+        public override string ToString() =>
+            State == PeerState.Unknown ? $"{node} unknown" : $"{node}r{Run} {State}{(IsCounted ? "" : " lost")} {(State == PeerState.Attached ? $"durable {Durable} next {Next} round {Round}" : $"{Found}")}";
+    }
+}

@@ -1,0 +1,65 @@
+namespace Tidemark.Core.Replication;
+
+/// <summary>What replicas of a shard and its election say to each other. Meaning, order and rules: docs/protocol.md.</summary>
+/// <param name="Term">The term it belongs to.</param>
+internal abstract record ReplicaMessage(long Term);
+
+/// <summary>A replica as it answered a new term.</summary>
+/// <param name="Node">Which it is.</param>
+/// <param name="Run">Which of its runs answered.</param>
+/// <param name="Head">Its durable head.</param>
+/// <param name="IsLost">Whether it may have acknowledged what it no longer has.</param>
+internal sealed record MemberHead(int Node, long Run, LogHead Head, bool IsLost)
+{
+    public override string ToString() => $"{Node}r{Run}={Head}{(IsLost ? " lost" : "")}";
+}
+
+/// <summary>Election to replica: be fenced, and say what you have.</summary>
+internal sealed record NewTerm(long Term) : ReplicaMessage(Term);
+
+/// <summary>Replica to election: what it has, durably.</summary>
+internal sealed record TermAnswer(long Term, MemberHead Member) : ReplicaMessage(Term);
+
+/// <summary>Election to replica: lead.</summary>
+internal sealed record BecomeLeader(long Term, Quorum Quorum, IReadOnlyList<MemberHead> Heads) : ReplicaMessage(Term)
+{
+    public override string ToString() => $"BecomeLeader {{ Term = {Term}, {Quorum}, {string.Join(' ', Heads)} }}";
+}
+
+/// <summary>Leader to election: an entry of the term is committed.</summary>
+internal sealed record LeaderReady(long Term) : ReplicaMessage(Term);
+
+/// <summary>Election to leader: one more has answered.</summary>
+internal sealed record AddFollower(long Term, MemberHead Member) : ReplicaMessage(Term);
+
+/// <summary>Leader to replica: your head is not in my log.</summary>
+/// <param name="Term">The term.</param>
+/// <param name="Found">The head that was answered; with another it is of no use any more.</param>
+/// <param name="To">Cut what is behind your last entry up to this one.</param>
+internal sealed record Truncate(long Term, LogHead Found, LogHead To) : ReplicaMessage(Term);
+
+/// <summary>Replica to leader: what is left.</summary>
+internal sealed record Truncated(long Term, long Run, LogHead Head) : ReplicaMessage(Term);
+
+/// <summary>Leader to follower: entries, or none.</summary>
+/// <param name="Term">The term.</param>
+/// <param name="Before">The entry they follow.</param>
+/// <param name="Entries">Their terms; the bytes travel beside.</param>
+/// <param name="Commit">Entries below are committed.</param>
+/// <param name="Round">The leader's newest round.</param>
+internal sealed record Append(long Term, LogHead Before, IReadOnlyList<TermRun> Entries, long Commit, long Round) : ReplicaMessage(Term)
+{
+    /// <summary>The offset after the last entry.</summary>
+    internal long To => Entries.Count > 0 ? Entries[^1].To : Before.Offset + 1;
+
+    public override string ToString() => $"Append {{ Term = {Term}, after {Before} [{string.Join(' ', Entries)}], commit {Commit}, round {Round} }}";
+}
+
+/// <summary>Follower to leader: entries below an offset are durable here.</summary>
+internal sealed record Ack(long Term, long Run, long Durable, long Round) : ReplicaMessage(Term);
+
+/// <summary>Leader to lost follower: it has all that is committed.</summary>
+internal sealed record Restore(long Term) : ReplicaMessage(Term);
+
+/// <summary>Follower to leader: it has written down that it is lost no more.</summary>
+internal sealed record Restored(long Term, long Run) : ReplicaMessage(Term);
