@@ -7,12 +7,12 @@ internal sealed class LeaderTerm
 {
     private readonly ReplicaCore _core;
     private readonly ReplicaLimits _limits;
-    private readonly Quorum _quorum;
     private readonly int _election;
     private readonly long _begin;   // The entry that began the term.
     private readonly List<Peer> _peers = [];
     private readonly Queue<(long Round, long Tickets)> _reads = new();
     private readonly Func<int, long> _durable, _rounds;
+    private Quorum _quorum;
     private long _round;
     private long _tickets;      // Given out.
     private long _asked;        // Of them, those a round was begun for.
@@ -63,14 +63,22 @@ internal sealed class LeaderTerm
     {
         switch (message)
         {
+            case Settle:
+                if (!IsServing) return;
+                if (_quorum.Next is { } ensemble) _quorum = new Quorum(ensemble);
+                _peers.RemoveAll(peer => !_quorum.Members.Contains(peer.Node));
+                SayReady(from, effects);
+                Advance(effects);
+                break;
             case AddFollower { Member: { } member } when Find(member.Node) is { } peer && member.Run > peer.Run:
                 Attach(peer, member, effects);
                 break;
             case Truncated left when Find(from) is { State: PeerState.Truncating } peer && left.Run == peer.Run && left.Head < peer.Found:
-                Attach(peer, new MemberHead(from, left.Run, left.Head, !peer.IsCounted), effects);
+                Attach(peer, new MemberHead(from, left.Run, left.Head, IsLost: !peer.IsCounted), effects);
                 break;
-            case Ack ack when Find(from) is { State: PeerState.Attached } peer && ack.Run == peer.Run:
+            case Ack ack when Find(from) is { } peer && ack.Run >= peer.Run:
                 Debug.Assert(ack.Durable <= _core.Log.End, "nobody has what was not sent");
+                if (ack.Run > peer.Run || peer.State != PeerState.Attached) Attached(peer, ack.Run, ack.Durable, ack.IsLost);   // It found itself that it continues our log.
                 peer.Durable = Math.Max(peer.Durable, ack.Durable);
                 peer.Next = Math.Max(peer.Next, peer.Durable);
                 peer.Round = Math.Max(peer.Round, ack.Round);
@@ -87,6 +95,12 @@ internal sealed class LeaderTerm
     /// <summary>A ticket for a read that came now.</summary>
     internal long Read() => _tickets++;
 
+    /// <summary>Tells an election, if an entry of the term is committed.</summary>
+    internal void SayReady(int election, List<Effect> effects)
+    {
+        if (IsServing) effects.Add(new Effect(EffectKind.Send, Node: election, Message: new LeaderReady(_core.Term, _quorum.Next is null)));
+    }
+
     /// <summary>Commits and answers what a majority allows.</summary>
     internal void Advance(List<Effect> effects)
     {
@@ -98,7 +112,7 @@ internal sealed class LeaderTerm
             {
                 IsServing = true;
                 effects.Add(new Effect(EffectKind.Serve));
-                effects.Add(new Effect(EffectKind.Send, Node: _election, Message: new LeaderReady(_core.Term)));
+                SayReady(_election, effects);
             }
         }
 
@@ -170,8 +184,7 @@ internal sealed class LeaderTerm
         }
         else if (log.Contains(member.Head))
         {
-            peer.State = PeerState.Attached;
-            peer.Durable = peer.DurableBefore = peer.Next = member.Head.Offset + 1;
+            Attached(peer, member.Run, member.Head.Offset + 1, member.IsLost);
         }
         else
         {
@@ -179,6 +192,12 @@ internal sealed class LeaderTerm
             peer.Order = new Truncate(_core.Term, member.Head, log.LastUpTo(member.Head));
             effects.Add(new Effect(EffectKind.Send, Node: peer.Node, Message: peer.Order));
         }
+    }
+
+    private static void Attached(Peer peer, long run, long durable, bool isLost)
+    {
+        (peer.State, peer.Run, peer.IsCounted) = (PeerState.Attached, run, !isLost);
+        peer.Durable = peer.DurableBefore = peer.Next = durable;
     }
 
     private void SendTo(Peer peer, long to, List<Effect> effects)
@@ -191,7 +210,7 @@ internal sealed class LeaderTerm
 
     private void AskToRestore(Peer peer, List<Effect> effects)
     {
-        if (!peer.IsCounted && IsServing && peer.Durable >= _core.Applied) effects.Add(new Effect(EffectKind.Send, Node: peer.Node, Message: new Restore(_core.Term)));
+        if (!peer.IsCounted && IsServing && peer.Durable >= _core.Applied) effects.Add(new Effect(EffectKind.Send, Node: peer.Node, Message: new Restore(_core.Term, peer.Run)));
     }
 
     private Peer? Find(int node)

@@ -114,7 +114,7 @@ internal sealed class ReplicaCore
             case BecomeLeader order: Lead(order, from, effects); break;
             case Truncate order: OnTruncate(order, from, effects); break;
             case Append append: OnAppend(append, from, effects); break;
-            case Restore: OnRestore(from, effects); break;
+            case Restore restore: OnRestore(restore, from, effects); break;
             default: _leading?.Step(from, message, effects); break;
         }
     }
@@ -146,7 +146,7 @@ internal sealed class ReplicaCore
         if (Role == ReplicaRole.Stopped) return;
         if (Log.End > Durable) effects.Add(new Effect(EffectKind.Flush, Durable, Log.End));
         _leading?.Send(effects);
-        if (_isAckDue) effects.Add(new Effect(EffectKind.Send, Node: _leader, Message: new Ack(Term, Run, Durable, _round)));
+        if (_isAckDue) effects.Add(new Effect(EffectKind.Send, Node: _leader, Message: new Ack(Term, Run, Durable, IsLost || _saved.IsLost, _round)));
         _isAckDue = false;
     }
 
@@ -219,13 +219,13 @@ internal sealed class ReplicaCore
     private void AnswerElections(List<Effect> effects)
     {
         if (_askers.Count == 0 || Role != ReplicaRole.Fenced || _saved.Term != Term || Durable != Log.End) return;
-        foreach (int election in _askers) effects.Add(new Effect(EffectKind.Send, Node: election, Message: new TermAnswer(Term, new MemberHead(Node, Run, Log.Head, IsLost))));
+        foreach (int election in _askers) effects.Add(new Effect(EffectKind.Send, Node: election, Message: new TermAnswer(Term, new MemberHead(Node, Run, Log.Head, IsLost || _saved.IsLost, _mayLead))));
         _askers.Clear();
     }
 
     private void Lead(BecomeLeader order, int election, List<Effect> effects)
     {
-        if (_leading is { IsServing: true }) effects.Add(new Effect(EffectKind.Send, Node: election, Message: new LeaderReady(Term)));
+        _leading?.SayReady(election, effects);
         if (Role != ReplicaRole.Fenced || !_mayLead || IsLost || _saved.Term != Term || Durable != Log.End || !order.Quorum.Members.Contains(Node)) return;
         Role = ReplicaRole.Leader;
         _askers.Clear();
@@ -287,9 +287,9 @@ internal sealed class ReplicaCore
         if (Role == ReplicaRole.Follower && end > Applied) CommitTo(end, effects);
     }
 
-    private void OnRestore(int from, List<Effect> effects)
+    private void OnRestore(Restore restore, int from, List<Effect> effects)
     {
-        if (Role != ReplicaRole.Follower) return;
+        if (Role != ReplicaRole.Follower || restore.Run != Run) return;
         if (!IsLost && !_saved.IsLost)
         {
             effects.Add(new Effect(EffectKind.Send, Node: from, Message: new Restored(Term, Run)));

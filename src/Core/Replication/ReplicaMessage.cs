@@ -9,9 +9,10 @@ internal abstract record ReplicaMessage(long Term);
 /// <param name="Run">Which of its runs answered.</param>
 /// <param name="Head">Its durable head.</param>
 /// <param name="IsLost">Whether it may have acknowledged what it no longer has.</param>
-internal sealed record MemberHead(int Node, long Run, LogHead Head, bool IsLost)
+/// <param name="MayLead">Whether it was raised to the term in this run.</param>
+internal sealed record MemberHead(int Node, long Run, LogHead Head, bool IsLost = false, bool MayLead = true)
 {
-    public override string ToString() => $"{Node}r{Run}={Head}{(IsLost ? " lost" : "")}";
+    public override string ToString() => $"{Node}r{Run}={Head}{(IsLost ? " lost" : "")}{(MayLead ? "" : " may-not-lead")}";
 }
 
 /// <summary>Election to replica: be fenced, and say what you have.</summary>
@@ -26,8 +27,11 @@ internal sealed record BecomeLeader(long Term, Quorum Quorum, IReadOnlyList<Memb
     public override string ToString() => $"BecomeLeader {{ Term = {Term}, {Quorum}, {string.Join(' ', Heads)} }}";
 }
 
-/// <summary>Leader to election: an entry of the term is committed.</summary>
-internal sealed record LeaderReady(long Term) : ReplicaMessage(Term);
+/// <summary>Leader to election: an entry of the term is committed, by whom the quorum says.</summary>
+internal sealed record LeaderReady(long Term, bool IsSettled) : ReplicaMessage(Term);
+
+/// <summary>Election to leader: the change of the ensemble is done, the new one alone counts.</summary>
+internal sealed record Settle(long Term) : ReplicaMessage(Term);
 
 /// <summary>Election to leader: one more has answered.</summary>
 internal sealed record AddFollower(long Term, MemberHead Member) : ReplicaMessage(Term);
@@ -56,10 +60,10 @@ internal sealed record Append(long Term, LogHead Before, IReadOnlyList<TermRun> 
 }
 
 /// <summary>Follower to leader: entries below an offset are durable here.</summary>
-internal sealed record Ack(long Term, long Run, long Durable, long Round) : ReplicaMessage(Term);
+internal sealed record Ack(long Term, long Run, long Durable, bool IsLost, long Round) : ReplicaMessage(Term);
 
 /// <summary>Leader to lost follower: it has all that is committed.</summary>
-internal sealed record Restore(long Term) : ReplicaMessage(Term);
+internal sealed record Restore(long Term, long Run) : ReplicaMessage(Term);
 
 /// <summary>Follower to leader: it has written down that it is lost no more.</summary>
 internal sealed record Restored(long Term, long Run) : ReplicaMessage(Term);
