@@ -28,8 +28,8 @@ internal sealed record ElectionEffect(int Node = -1, ReplicaMessage? Message = n
 }
 
 /// <summary>How long an election waits, in heartbeats.</summary>
-/// <param name="Grace">For the others, once a majority has answered.</param>
-/// <param name="Patience">For anything else before it raises the term. Differs from election to election, so that two do not go on defeating each other.</param>
+/// <param name="Grace">For the others, once a majority has answered. 0 for not at all.</param>
+/// <param name="Patience">For anything else before it raises the term; at least 1. Differs from election to election, so that two do not go on defeating each other.</param>
 internal sealed record ElectionLimits(int Grace, int Patience);
 
 /// <summary>Finds a shard its leader, and followers for the leader. Protocol: docs/protocol.md.</summary>
@@ -51,6 +51,14 @@ internal sealed class ElectionCore
     /// <param name="limits">How long it waits.</param>
     internal ElectionCore(string name, ElectionLimits limits) => (_name, _limits) = (name, limits);
 
+    private ElectionCore(ElectionCore other)
+        : this(other._name, other._limits)
+    {
+        (_state, _status, _version, _writing) = (other._state, other._status, other._version, other._writing);
+        (_nonces, _waited, _isSettled) = (other._nonces, other._waited, other._isSettled);
+        foreach ((int node, MemberHead answer) in other._answers) _answers.Add(node, answer);
+    }
+
     private enum State : byte
     {
         /// <summary>Waits for the status.</summary>
@@ -71,6 +79,9 @@ internal sealed class ElectionCore
         /// <summary>There is a leader.</summary>
         Steady,
     }
+
+    /// <summary>Another that will answer the same steps with the same effects: for whoever looks at all that may come.</summary>
+    internal ElectionCore Copy() => new(this);
 
     /// <summary>The status was read, or is known to have changed.</summary>
     internal void Read(ShardStatus status, long version, List<ElectionEffect> effects)
@@ -211,7 +222,7 @@ internal sealed class ElectionCore
                 _answers[member.Node] = member;
                 if (!HasMajority(status)) return;
                 if (!hadMajority) _waited = 0;   // The grace for the others begins.
-                if (status.Quorum.Members.All(_answers.ContainsKey)) Choose(status, effects);
+                if (_limits.Grace == 0 || status.Quorum.Members.All(_answers.ContainsKey)) Choose(status, effects);
                 break;
             case State.Installing or State.Steady when member.Node == status.Leader:
                 // Whom we told may not have heard yet. Whom another told, or who was started again, does not lead any more.

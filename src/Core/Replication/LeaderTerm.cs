@@ -38,6 +38,15 @@ internal sealed class LeaderTerm
         _rounds = node => node == _core.Node ? _round : Find(node) is { IsCounted: true } peer ? peer.Round : 0;
     }
 
+    private LeaderTerm(ReplicaCore core, LeaderTerm other)
+        : this(core, other._limits, other._quorum, other._election, other._begin)
+    {
+        (_round, _tickets, _asked, IsServing) = (other._round, other._tickets, other._asked, other.IsServing);
+        _peers.Clear();
+        foreach (Peer peer in other._peers) _peers.Add(peer.Copy());
+        foreach ((long, long) read in other._reads) _reads.Enqueue(read);
+    }
+
     private enum PeerState : byte
     {
         /// <summary>It has not answered in this term, or not since it was started again.</summary>
@@ -58,6 +67,8 @@ internal sealed class LeaderTerm
     /// <summary>Of an ensemble of one that never had another: nothing begins its term, and it serves at once.</summary>
     internal static LeaderTerm Alone(ReplicaCore core) =>
         new(core, ReplicaLimits.Default, new Quorum([core.Node]), core.Node, begin: 0) { IsServing = true };
+
+    internal LeaderTerm Copy(ReplicaCore core) => new(core, this);
 
     internal void Step(int from, ReplicaMessage message, List<Effect> effects)
     {
@@ -252,6 +263,8 @@ internal sealed class LeaderTerm
 
         /// <summary>What it was told to cut.</summary>
         internal Truncate? Order { get; set; }
+
+        internal Peer Copy() => (Peer)MemberwiseClone();
 
         public override string ToString() =>
             State == PeerState.Unknown ? $"{node} unknown" : $"{node}r{Run} {State}{(IsCounted ? "" : " lost")} {(State == PeerState.Attached ? $"durable {Durable} next {Next} round {Round}" : $"{Found}")}";

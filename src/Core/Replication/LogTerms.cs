@@ -11,6 +11,12 @@ internal sealed class LogTerms
     /// <param name="before">The entry before the log's first: of what was trimmed, or of the state the log begins behind.</param>
     internal LogTerms(LogHead before) => Before = before;
 
+    private LogTerms(LogTerms other)
+    {
+        Before = other.Before;
+        _runs.AddRange(other._runs);
+    }
+
     /// <summary>The entry before the first that is still there.</summary>
     internal LogHead Before { get; private set; }
 
@@ -23,6 +29,8 @@ internal sealed class LogTerms
     internal LogHead Head => _runs.Count > 0 ? new LogHead(_runs[^1].Term, _runs[^1].To - 1) : Before;
 
     internal IReadOnlyList<TermRun> Runs => _runs;
+
+    internal LogTerms Copy() => new(this);
 
     /// <summary>Entries were appended.</summary>
     internal void Append(long term, long count)

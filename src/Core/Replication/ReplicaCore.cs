@@ -63,6 +63,15 @@ internal sealed class ReplicaCore
         Applied = start.Applied;
     }
 
+    private ReplicaCore(ReplicaCore other)
+        : this(new ReplicaStart(other.Node, other.Run, other.Term, other.IsLost, other.Log.Copy(), other.Applied), other._limits)
+    {
+        (Role, Durable, _saved, _leader, _mayLead) = (other.Role, other.Durable, other._saved, other._leader, other._mayLead);
+        (_isAckDue, _isRestoredDue, _round, _heardCommit) = (other._isAckDue, other._isRestoredDue, other._round, other._heardCommit);
+        _askers.AddRange(other._askers);
+        _leading = other._leading?.Copy(this);
+    }
+
     internal int Node { get; }
 
     internal long Run { get; }
@@ -97,6 +106,9 @@ internal sealed class ReplicaCore
         core._leading = LeaderTerm.Alone(core);
         return core;
     }
+
+    /// <summary>Another that will answer the same steps with the same effects: for whoever looks at all that may come.</summary>
+    internal ReplicaCore Copy() => new(this);
 
     /// <summary>A message came.</summary>
     internal void Step(int from, ReplicaMessage message, List<Effect> effects)

@@ -10,6 +10,11 @@ internal readonly record struct SimEntry(long Term, long Value);
 /// <summary>A message on its way, with the entries that travel beside it.</summary>
 internal sealed record SimMessage(int From, int To, bool IsForElection, ReplicaMessage Message, IReadOnlyList<SimEntry> Entries)
 {
+    private string? _text;
+
+    /// <summary>All of it, made once.</summary>
+    internal string Text => _text ??= $"{this} {string.Join(',', Entries.Select(entry => entry.Value))}";
+
     public override string ToString() => $"{From}>{To}{(IsForElection ? "e" : "")} {Message}";
 }
 
