@@ -27,8 +27,6 @@ internal sealed class SimChecks
         _terms[node] = term;
     }
 
-    internal void Forgets(int node) => _terms.Remove(node);
-
     internal void Proposed(long value, int node, long offset, long term)
     {
         Assert.True(_proposed.Add(value));

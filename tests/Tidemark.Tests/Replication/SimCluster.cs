@@ -129,7 +129,7 @@ internal sealed class SimCluster
                 if (isWiped)
                 {
                     Wipes++;
-                    node.Wipe();
+                    node.Wipe(_status.Term);
                 }
 
                 Note($"start {number}{(isWiped ? " wiped" : "")}", () => node.Start(isWiped));

@@ -65,12 +65,11 @@ internal sealed class SimNode(int node, SimCluster cluster)
         _reads.Clear();
     }
 
-    /// <summary>Everything on the disk is gone, the term too. That is noticed, since the number of the run is not kept there alone.</summary>
-    internal void Wipe()
+    /// <summary>Everything on the disk is gone. That is noticed, since the number of the run is not kept there alone, and the term is read from the status.</summary>
+    internal void Wipe(long term)
     {
         _log.Clear();
-        _disk = (0, true);
-        cluster.Checks.Forgets(node);
+        _disk = (term, true);
     }
 
     internal void Deliver(SimMessage message) => Do(effects => Core!.Step(message.From, message.Message, effects), message);
