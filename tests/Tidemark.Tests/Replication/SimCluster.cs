@@ -7,6 +7,7 @@ internal sealed class SimCluster
 {
     private readonly Random _random;
     private readonly List<SimMessage> _network = [];
+    private readonly List<SimMessage> _late = [];   // Held back for long: a term later, or two.
     private readonly List<(int Election, ElectionEffect Order)> _storeCalls = [];
     private readonly List<ElectionEffect> _effects = [];
     private readonly List<string> _story = [];
@@ -71,12 +72,24 @@ internal sealed class SimCluster
 
     private void Deliver()
     {
+        if (_late.Count > 0 && _random.Next(60) == 0)
+        {
+            int late = _random.Next(_late.Count);
+            _network.Add(_late[late]);
+            _late.RemoveAt(late);
+        }
+
         if (_network.Count == 0) return;
         int at = _random.Next(_network.Count);
         SimMessage message = _network[at];
         double fate = _random.NextDouble();
         if (fate >= 0.1 * _fault || _network.Count > 200) _network.RemoveAt(at);   // Else it comes again.
-        if (fate > 1 - (0.1 * _fault)) return;                                     // Lost.
+        if (fate > 1 - (0.1 * _fault))
+        {
+            if (_random.Next(2) == 0 && _late.Count < 50) _late.Add(message);
+            return;   // Lost, or so it seems.
+        }
+
         Note(message.ToString(), () =>
         {
             if (message.IsForElection) Elect("", message.To, core => core.Step(message.From, message.Message, _effects));
