@@ -15,7 +15,7 @@ if [ "$FAILED" -eq 0 ]; then
     name=$(basename "$project" .csproj)
     echo "== $name, factor $TIDEMARK_SOAK"
     dotnet test "$project" -c Release --no-build --logger "trx;LogFileName=$name.trx" --results-directory "$results" \
-      --filter "FullyQualifiedName~.Crash.|FullyQualifiedName~.Properties.|FullyQualifiedName~Integration"
+      --filter "FullyQualifiedName~.Crash.|FullyQualifiedName~.Properties.|FullyQualifiedName~ReplicaCoreProperties|FullyQualifiedName~.Model.|FullyQualifiedName~Integration"
     tally_trx "$results/$name.trx"
   done
 fi

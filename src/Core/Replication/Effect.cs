@@ -18,7 +18,13 @@ internal enum EffectKind : byte
     /// <summary>Remove entries at <see cref="Effect.From"/> and above, durably, at once.</summary>
     Truncate,
 
-    /// <summary>Send a message to a node, with the bytes of its entries.</summary>
+    /// <summary>Fetch the state that <see cref="Install"/> offers, and say so when it is here, checked, and ready to replace state and log in one step.</summary>
+    Fetch,
+
+    /// <summary>Replace state and log by what was fetched, durably, at once: the log begins at <see cref="Effect.From"/>.</summary>
+    Replace,
+
+    /// <summary>Send a message to a node, with the bytes of its entries or its state.</summary>
     Send,
 
     /// <summary>The entries are on a majority for good.</summary>
@@ -54,8 +60,9 @@ internal readonly record struct Effect(EffectKind Kind, long From = 0, long To =
     public override string ToString() => Kind switch
     {
         EffectKind.Send => $"{Kind} to {Node}: {Message}",
-        EffectKind.Truncate => $"{Kind} to {From}",
+        EffectKind.Truncate or EffectKind.Replace => $"{Kind} to {From}",
         EffectKind.Flush or EffectKind.Save or EffectKind.Serve or EffectKind.Abandon or EffectKind.Stop => $"{Kind}",
+        EffectKind.Fetch => $"{Kind} from {Node}: {Message}",
         EffectKind.AnswerReads => $"{Kind} below {To}",
         _ => $"{Kind} {From}..{To}",
     };

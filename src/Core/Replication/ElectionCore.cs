@@ -224,6 +224,9 @@ internal sealed class ElectionCore
                 if (!hadMajority) _waited = 0;   // The grace for the others begins.
                 if (_limits.Grace == 0 || status.Quorum.Members.All(_answers.ContainsKey)) Choose(status, effects);
                 break;
+            case State.Writing when _writing?.Term == status.Term:
+                _answers[member.Node] = member;   // Too late to be chosen, in time to be told to the leader.
+                break;
             case State.Installing or State.Steady when member.Node == status.Leader:
                 // Whom we told may not have heard yet. Whom another told, or who was started again, does not lead any more.
                 if (before?.Run != member.Run) Raise(status, effects);

@@ -89,7 +89,7 @@ internal sealed class LeaderTerm
                 break;
             case Ack ack when Find(from) is { } peer && ack.Run >= peer.Run:
                 Debug.Assert(ack.Durable <= _core.Log.End, "nobody has what was not sent");
-                if (ack.Run > peer.Run || peer.State != PeerState.Attached) Attached(peer, ack.Run, ack.Durable, ack.IsLost);   // It found itself that it continues our log.
+                if (ack.Run > peer.Run || peer.State != PeerState.Attached) Attached(peer, ack.Run, ack.Durable, ack.IsLost, effects);   // It found itself that it continues our log.
                 peer.Durable = Math.Max(peer.Durable, ack.Durable);
                 peer.Next = Math.Max(peer.Next, peer.Durable);
                 peer.Round = Math.Max(peer.Round, ack.Round);
@@ -147,13 +147,13 @@ internal sealed class LeaderTerm
         {
             if (peer.State != PeerState.Attached) continue;
             bool isSent = false;
-            while (peer.Next < _core.Log.End && peer.Next - peer.Durable < _limits.Window)
+            while (HasWhatFollows(peer, effects) && peer.Next < _core.Log.End && peer.Next - peer.Durable < _limits.Window)
             {
                 SendTo(peer, Math.Min(_core.Log.End, peer.Next + Math.Min(_limits.Batch, _limits.Window - (peer.Next - peer.Durable))), effects);
                 isSent = true;
             }
 
-            if (isRoundDue && !isSent) SendTo(peer, peer.Next, effects);
+            if (isRoundDue && !isSent && peer.State == PeerState.Attached) SendTo(peer, peer.Next, effects);
         }
 
         if (isRoundDue) Advance(effects);   // Of one, it is a majority itself.
@@ -170,9 +170,13 @@ internal sealed class LeaderTerm
                 case PeerState.Truncating:
                     effects.Add(new Effect(EffectKind.Send, Node: peer.Node, Message: peer.Order));
                     break;
+                case PeerState.Behind:
+                    OfferState(peer, effects);
+                    break;
                 case PeerState.Attached:
                     if (peer.Durable == peer.DurableBefore) peer.Next = peer.Durable;   // Lost on the way, or slow: then what comes twice is skipped there.
                     peer.DurableBefore = peer.Durable;
+                    if (!HasWhatFollows(peer, effects)) break;
                     SendTo(peer, peer.Next - peer.Durable < _limits.Window ? Math.Min(_core.Log.End, peer.Next + _limits.Batch) : peer.Next, effects);
                     AskToRestore(peer, effects);
                     break;
@@ -189,26 +193,42 @@ internal sealed class LeaderTerm
         peer.Run = member.Run;
         peer.IsCounted = !member.IsLost;
         peer.Found = member.Head;
-        if (member.Head.Offset < log.Before.Offset)
+        if (log.Contains(member.Head))
         {
-            peer.State = PeerState.Behind;
+            Attached(peer, member.Run, member.Head.Offset + 1, member.IsLost, effects);
         }
-        else if (log.Contains(member.Head))
+        else if (log.LastUpTo(member.Head) is { } kept)
         {
-            Attached(peer, member.Run, member.Head.Offset + 1, member.IsLost);
+            peer.State = PeerState.Truncating;
+            peer.Order = new Truncate(_core.Term, member.Head, kept);
+            effects.Add(new Effect(EffectKind.Send, Node: peer.Node, Message: peer.Order));
         }
         else
         {
-            peer.State = PeerState.Truncating;
-            peer.Order = new Truncate(_core.Term, member.Head, log.LastUpTo(member.Head));
-            effects.Add(new Effect(EffectKind.Send, Node: peer.Node, Message: peer.Order));
+            OfferState(peer, effects);   // Where the two logs part, ours is trimmed.
         }
     }
 
-    private static void Attached(Peer peer, long run, long durable, bool isLost)
+    private void Attached(Peer peer, long run, long durable, bool isLost, List<Effect> effects)
     {
         (peer.State, peer.Run, peer.IsCounted) = (PeerState.Attached, run, !isLost);
         peer.Durable = peer.DurableBefore = peer.Next = durable;
+        HasWhatFollows(peer, effects);
+    }
+
+    /// <summary>Whether the log still has what comes next for a follower; else it is given the state.</summary>
+    private bool HasWhatFollows(Peer peer, List<Effect> effects)
+    {
+        if (peer.State == PeerState.Attached && peer.Next > _core.Log.Before.Offset) return true;
+        if (peer.State == PeerState.Attached) OfferState(peer, effects);
+        return false;
+    }
+
+    private void OfferState(Peer peer, List<Effect> effects)
+    {
+        peer.State = PeerState.Behind;
+        var last = new LogHead(_core.Log.TermAt(_core.Applied - 1), _core.Applied - 1);
+        effects.Add(new Effect(EffectKind.Send, Node: peer.Node, Message: new Install(_core.Term, peer.Run, last)));
     }
 
     private void SendTo(Peer peer, long to, List<Effect> effects)

@@ -57,11 +57,18 @@ internal sealed class LogTerms
         if (_runs.Count > 0 && _runs[0].From < start) _runs[0] = _runs[0] with { From = start };
     }
 
+    /// <summary>All entries are gone, and the next follows this one.</summary>
+    internal void Reset(LogHead before)
+    {
+        _runs.Clear();
+        Before = before;
+    }
+
     /// <summary>Whether an entry is in the log, or is the one before its first.</summary>
     internal bool Contains(LogHead entry) => entry.Offset >= Before.Offset && entry.Offset < End && TermAt(entry.Offset) == entry.Term;
 
-    /// <summary>The last entry here whose term and offset are both no higher than those of another; the one before the first where all are.</summary>
-    internal LogHead LastUpTo(LogHead other)
+    /// <summary>The last entry here whose term and offset are both no higher than those of another; null where only what was trimmed is.</summary>
+    internal LogHead? LastUpTo(LogHead other)
     {
         for (int i = _runs.Count - 1; i >= 0; i--)
         {
@@ -69,7 +76,7 @@ internal sealed class LogTerms
             if (run.Term <= other.Term && run.From <= other.Offset) return new LogHead(run.Term, Math.Min(run.To - 1, other.Offset));
         }
 
-        return Before;
+        return Before.Term <= other.Term && Before.Offset <= other.Offset ? Before : null;
     }
 
     /// <summary>The terms of a stretch of entries.</summary>

@@ -126,6 +126,7 @@ internal sealed class ReplicaCore
             case BecomeLeader order: Lead(order, from, effects); break;
             case Truncate order: OnTruncate(order, from, effects); break;
             case Append append: OnAppend(append, from, effects); break;
+            case Install install: OnInstall(install, from, effects); break;
             case Restore restore: OnRestore(restore, from, effects); break;
             default: _leading?.Step(from, message, effects); break;
         }
@@ -188,8 +189,26 @@ internal sealed class ReplicaCore
         if (Role == ReplicaRole.Follower) effects.Add(new Effect(EffectKind.Send, Node: _leader, Message: new Restored(Term, Run)));
     }
 
-    /// <summary>Entries below an offset are gone from the log; the state has them.</summary>
-    internal void Trimmed(long start) => Log.Trim(start);
+    /// <summary>Entries below an offset are gone from the log; the state has them, durably.</summary>
+    internal void Trimmed(long start)
+    {
+        Debug.Assert(start <= Applied, "only what is applied is trimmed");
+        Log.Trim(start);
+    }
+
+    /// <summary>The state that was to be fetched is here, and checked.</summary>
+    internal void Fetched(int from, Install install, List<Effect> effects)
+    {
+        // Meanwhile there may be another term, or the log has come further than the state.
+        if (!IsWanted(install)) return;
+        effects.Add(new Effect(EffectKind.Replace, install.Last.Offset + 1, install.Last.Offset + 1, from, install));
+        Log.Reset(install.Last);
+        Durable = Applied = Log.End;
+        Role = ReplicaRole.Follower;
+        _leader = from;
+        _askers.Clear();
+        _isAckDue = true;
+    }
 
     /// <summary>The leader's: entries below are committed. They are applied and answered.</summary>
     internal void CommitTo(long end, List<Effect> effects)
@@ -249,8 +268,7 @@ internal sealed class ReplicaCore
     private void OnTruncate(Truncate order, int from, List<Effect> effects)
     {
         if (Role != ReplicaRole.Fenced || _saved.Term != Term || order.Found != Log.Head || Durable != Log.End) return;
-        LogHead kept = Log.LastUpTo(order.To);
-        if (kept.Offset + 1 < Applied)
+        if (Log.LastUpTo(order.To) is not { } kept || kept.Offset + 1 < Applied)
         {
             Stop(effects);   // What is applied is committed, and the leader has all that is: one of the two is wrong.
             return;
@@ -292,6 +310,15 @@ internal sealed class ReplicaCore
         _heardCommit = Math.Max(_heardCommit, append.Commit);
         ApplyHeard(effects);
     }
+
+    private void OnInstall(Install install, int from, List<Effect> effects)
+    {
+        if (IsWanted(install)) effects.Add(new Effect(EffectKind.Fetch, Node: from, Message: install));
+    }
+
+    private bool IsWanted(Install install) =>
+        Role is ReplicaRole.Fenced or ReplicaRole.Follower && install.Term == Term && install.Run == Run
+        && _saved.Term == Term && Durable == Log.End && install.Last.Offset >= Applied && !Log.Contains(install.Last);
 
     private void ApplyHeard(List<Effect> effects)
     {

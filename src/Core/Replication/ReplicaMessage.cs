@@ -45,6 +45,12 @@ internal sealed record Truncate(long Term, LogHead Found, LogHead To) : ReplicaM
 /// <summary>Replica to leader: what is left.</summary>
 internal sealed record Truncated(long Term, long Run, LogHead Head) : ReplicaMessage(Term);
 
+/// <summary>Leader to replica: the log no longer has what you lack, take the state instead. Its bytes travel beside.</summary>
+/// <param name="Term">The term.</param>
+/// <param name="Run">The run of the replica it is for.</param>
+/// <param name="Last">The last entry that is in the state.</param>
+internal sealed record Install(long Term, long Run, LogHead Last) : ReplicaMessage(Term);
+
 /// <summary>Leader to follower: entries, or none.</summary>
 /// <param name="Term">The term.</param>
 /// <param name="Before">The entry they follow.</param>

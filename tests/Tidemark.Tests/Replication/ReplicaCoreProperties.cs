@@ -11,7 +11,7 @@ public sealed class ReplicaCoreProperties
     [InlineData(4, 3)]   // One is in the ensemble only now and then.
     public void Whatever_happens_nothing_committed_is_lost_and_all_agree_and_afterwards_it_goes_on(int nodes, int ensemble)
     {
-        int crashes = 0, wipes = 0, changes = 0, reads = 0, terms = 0;
+        int crashes = 0, wipes = 0, changes = 0, reads = 0, terms = 0, replaced = 0;
         long acknowledged = 0;
         for (int seed = 1; seed <= Soak.Times(150); seed++)
         {
@@ -36,10 +36,11 @@ public sealed class ReplicaCoreProperties
             changes += cluster.Changes;
             reads += cluster.Checks.ReadsAnswered;
             terms += cluster.Checks.Terms;
+            replaced += cluster.Checks.Replaced;
             acknowledged += cluster.Checks.Acknowledged;
         }
 
-        Assert.True(crashes > 1_000 && wipes > 100 && reads > 1_000 && terms > 500 && acknowledged > 5_000, $"{crashes} {wipes} {reads} {terms} {acknowledged}");
+        Assert.True(crashes > 1_000 && wipes > 100 && reads > 1_000 && terms > 500 && acknowledged > 5_000 && replaced > 100, $"{crashes} {wipes} {reads} {terms} {acknowledged} {replaced}");
         Assert.Equal(nodes > ensemble || ensemble > 3, changes > 20);   // An ensemble of three does not shrink here.
     }
 }

@@ -16,6 +16,9 @@ internal sealed class SimChecks
 
     internal int ReadsAnswered { get; set; }
 
+    /// <summary>How many states were taken over from a leader.</summary>
+    internal int Replaced { get; set; }
+
     internal int Terms => _leaders.Count;
 
     internal long TermOf(int node) => _terms.GetValueOrDefault(node);
@@ -72,7 +75,7 @@ internal sealed class SimChecks
         Assert.True(core.Term >= TermOf(node.Node), "a term went back");
         for (int offset = 0; offset < log.Count; offset++)
         {
-            Assert.Equal(core.Log.TermAt(offset), log[offset].Term);
+            if (offset >= core.Log.Start) Assert.Equal(core.Log.TermAt(offset), log[offset].Term);
             if (!_entries.TryAdd((log[offset].Term, offset), log[offset].Value))
                 Assert.True(_entries[(log[offset].Term, offset)] == log[offset].Value, $"node {node.Node} has another entry at {log[offset].Term}:{offset}");
         }

@@ -59,7 +59,8 @@ internal sealed class SimCluster
         else if (what < 800) Note($"tick {node}", Nodes[node].Tick);
         else if (what < 860) Elect($"tick election {election}", election, core => core.Tick(_effects));
         else if (what < 940) Note($"propose at {node}", () => Nodes[node].Propose(++_values));
-        else if (what < 975) Note($"read at {node}", Nodes[node].Read);
+        else if (what < 965) Note($"read at {node}", Nodes[node].Read);
+        else if (what < 975 && Nodes[node].CanTrim) Note($"trim {node}", () => Nodes[node].Trim(_random));
         else if (_random.NextDouble() < _fault) Fault(node, election);
     }
 
@@ -99,7 +100,8 @@ internal sealed class SimCluster
 
     private void Disk(SimNode node)
     {
-        if (node.CanSave && (_random.Next(2) == 0 || !node.CanFlush)) Note($"saved at {node.Node}", node.Save);
+        if (node.CanFetch && _random.Next(4) == 0) Note($"fetched at {node.Node}", node.Fetch);
+        else if (node.CanSave && (_random.Next(2) == 0 || !node.CanFlush)) Note($"saved at {node.Node}", node.Save);
         else if (node.CanFlush) Note($"flushed at {node.Node}", node.Flush);
     }
 

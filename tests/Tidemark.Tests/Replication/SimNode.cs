@@ -21,11 +21,14 @@ internal sealed record SimMessage(int From, int To, bool IsForElection, ReplicaM
 /// <summary>A replica core with what a host keeps for it: a disk that a crash cuts back to what was flushed, a log in memory, a state.</summary>
 internal sealed class SimNode(int node, SimCluster cluster)
 {
-    private readonly List<SimEntry> _log = [];       // From offset 0, in memory.
+    private readonly List<SimEntry> _log = [];       // From offset 0, to compare: the core's begins at _start.
     private readonly List<Effect> _effects = [];
     private readonly Dictionary<long, long> _reads = [];   // Ticket to the offset that must be visible.
     private (long Term, bool IsLost) _disk;
     private (long Term, bool IsLost)? _saving;
+    private long _start;                             // Entries below are trimmed.
+    private long _stateEnd;                          // Entries below are in the state on the disk.
+    private (SimMessage Offer, Install Install)? _fetching;
     private long _flushing;                          // The end of the flush under way; 0 for none.
     private long _run = 1;
     private bool _isBusy;
@@ -41,16 +44,20 @@ internal sealed class SimNode(int node, SimCluster cluster)
 
     internal bool CanFlush => IsUp && _flushing > 0;
 
+    internal bool CanFetch => IsUp && _fetching is not null;
+
+    internal bool CanTrim => IsUp && Core!.Applied > _start;
+
     internal bool CanSave => IsUp && _saving is not null;
 
     internal IReadOnlyList<SimEntry> Log => _log;
 
     internal void Start(bool isLost = false)
     {
-        var terms = new LogTerms(LogHead.None);
-        foreach (SimEntry entry in _log) terms.Append(entry.Term, 1);
+        var terms = new LogTerms(_start > 0 ? new LogHead(_log[(int)_start - 1].Term, _start - 1) : LogHead.None);
+        foreach (SimEntry entry in _log.Skip((int)_start)) terms.Append(entry.Term, 1);
         _disk = (_disk.Term, _disk.IsLost || isLost);
-        Core = new ReplicaCore(new ReplicaStart(node, _run++, _disk.Term, _disk.IsLost, terms, Applied: 0), new ReplicaLimits(Window: 4, Batch: 2));
+        Core = new ReplicaCore(new ReplicaStart(node, _run++, _disk.Term, _disk.IsLost, terms, _stateEnd), new ReplicaLimits(Window: 4, Batch: 2));
         Assert.True(Core.Term >= cluster.Checks.TermOf(node), "a term went back");
     }
 
@@ -61,7 +68,7 @@ internal sealed class SimNode(int node, SimCluster cluster)
         long kept = durable + random.NextInt64(_log.Count - durable + 1);
         _log.RemoveRange((int)kept, _log.Count - (int)kept);
         if (_saving is { } saving && random.Next(2) == 0) _disk = saving;
-        (Core, _saving, _flushing) = (null, null, 0);
+        (Core, _saving, _flushing, _fetching) = (null, null, 0, null);
         _reads.Clear();
     }
 
@@ -69,6 +76,7 @@ internal sealed class SimNode(int node, SimCluster cluster)
     internal void Wipe(long term)
     {
         _log.Clear();
+        _start = _stateEnd = 0;
         _disk = (term, true);
     }
 
@@ -81,6 +89,21 @@ internal sealed class SimNode(int node, SimCluster cluster)
         long end = Math.Min(_flushing, Core!.Log.End);
         _flushing = 0;
         Do(effects => Core.Flushed(Math.Max(end, Core.Durable), effects));
+    }
+
+    /// <summary>Writes the state, and trims the log somewhere below it.</summary>
+    internal void Trim(Random random)
+    {
+        _stateEnd = Core!.Applied;
+        _start = random.NextInt64(_start, _stateEnd + 1);
+        Core.Trimmed(_start);
+    }
+
+    internal void Fetch()
+    {
+        (SimMessage offer, Install install) = _fetching!.Value;
+        _fetching = null;
+        Do(effects => Core!.Fetched(offer.From, install, effects), offer);
     }
 
     internal void Save()
@@ -146,8 +169,18 @@ internal sealed class SimNode(int node, SimCluster cluster)
                 _log.RemoveRange((int)effect.From, _log.Count - (int)effect.From);
                 _flushing = 0;
                 break;
+            case EffectKind.Fetch:
+                _fetching = (message!, (Install)effect.Message!);
+                break;
+            case EffectKind.Replace:
+                _log.Clear();
+                _log.AddRange(message!.Entries);
+                (_start, _stateEnd, _flushing) = (effect.From, effect.From, 0);
+                for (int offset = 0; offset < _log.Count; offset++) cluster.Checks.Committed(node, offset, _log[offset]);
+                cluster.Checks.Replaced++;
+                break;
             case EffectKind.Send:
-                SimEntry[] entries = effect.Message is Append sent ? [.. _log.Skip((int)sent.Before.Offset + 1).Take((int)(sent.To - sent.Before.Offset - 1))] : [];
+                SimEntry[] entries = effect.Message is Install state ? [.. _log.Take((int)state.Last.Offset + 1)] : effect.Message is Append sent ? [.. _log.Skip((int)sent.Before.Offset + 1).Take((int)(sent.To - sent.Before.Offset - 1))] : [];
                 bool isForElection = effect.Message is TermAnswer or LeaderReady;
                 cluster.Send(new SimMessage(node, effect.Node, isForElection, effect.Message!, entries));
                 break;
