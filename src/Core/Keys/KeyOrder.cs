@@ -7,6 +7,8 @@ namespace Tidemark;
 /// </remarks>
 public abstract class KeyOrder
 {
+    private const int MaxStackBytes = 512;
+
     private protected KeyOrder(byte number, string name)
     {
         Number = number;
@@ -64,8 +66,8 @@ public abstract class KeyOrder
     /// <exception cref="MalformedDataException">The bytes are not what <see cref="Encode(ReadOnlySpan{byte}, Span{byte})"/> writes for any key.</exception>
     public byte[] Decode(ReadOnlySpan<byte> encoded)
     {
-        byte[] key = new byte[encoded.Length];
-        return key[..Decode(encoded, key)];
+        Span<byte> key = encoded.Length <= MaxStackBytes ? stackalloc byte[MaxStackBytes] : new byte[encoded.Length];
+        return key[..Decode(encoded, key)].ToArray();
     }
 
     /// <summary>Compares two keys as their encodings compare, without encoding them.</summary>

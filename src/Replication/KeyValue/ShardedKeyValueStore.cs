@@ -95,7 +95,7 @@ public class ShardedKeyValueStore : KeyValueStore
     {
         options ??= new ScanOptions();
         EncodedKeyRange encoded = ContinuationToken.Apply(Encode(range), options);
-        return WalkAsync(() => OpenScan(encoded, options), source => ToRecord(source.EncodedKey.ToArray(), source.Row), options.Limit, cancellationToken);
+        return WalkAsync(() => OpenScan(encoded, options), source => ToRecord(source.EncodedKey, source.Row), options.Limit, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -134,7 +134,7 @@ public class ShardedKeyValueStore : KeyValueStore
         options ??= new ScanOptions();
         if (index.IsEmpty) throw new ArgumentException("An index has a name.", nameof(index));
         if (options.ContinuationToken is not null) throw new ArgumentException("Index scans give no continuation tokens.", nameof(options));
-        return WalkAsync(Open, source => ToRecord(source.EncodedKey.ToArray(), source.Row), options.Limit, cancellationToken);
+        return WalkAsync(Open, source => ToRecord(source.EncodedKey, source.Row), options.Limit, cancellationToken);
 
         IRecordSource Open() => MergedScan.Of(
             [.. _namespace.ShardsOf(options.PartitionKey).Select(shard => new IndexScan(shard.Open(), index.Span, start.Span, end.Span, options.Reverse))], options.Reverse);
@@ -364,7 +364,7 @@ public class ShardedKeyValueStore : KeyValueStore
         }
     }
 
-    private StoreRecord ToRecord(byte[] encodedKey, ReadOnlyMemory<byte> row) => new(Order.Decode(encodedKey), row);
+    private StoreRecord ToRecord(ReadOnlySpan<byte> encodedKey, ReadOnlyMemory<byte> row) => new(Order.Decode(encodedKey), row);
 
     private EncodedKeyRange Encode(KeyRange range)
     {
