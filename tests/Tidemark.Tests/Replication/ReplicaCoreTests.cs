@@ -85,15 +85,29 @@ public sealed class ReplicaCoreTests
         Assert.Empty(Step(core, Election, new NewTerm(6)));
     }
 
-    [Fact]
-    public void A_head_is_answered_once_term_and_log_are_on_the_disk()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_head_is_answered_once_both_term_and_log_are_on_the_disk(bool isSavedFirst)
     {
         ReplicaCore core = Fenced(node: 1, term: 1);
         Step(core, 0, new Append(1, LogHead.None, [new TermRun(1, 0, 2)], Commit: 0, Round: 1));
         Assert.Equal([EffectKind.Save, EffectKind.Flush], Step(core, Election, new NewTerm(2)).Select(effect => effect.Kind));
-        Assert.DoesNotContain(Do(core, effects => core.Flushed(2, effects)), effect => effect.Kind == EffectKind.Send);
-        TermAnswer answer = Assert.IsType<TermAnswer>(Sent(Do(core, effects => core.Saved(2, false, effects)), to: Election));
+        Action<List<Effect>>[] disk = [effects => core.Saved(2, false, effects), effects => core.Flushed(2, effects)];
+        if (!isSavedFirst) Array.Reverse(disk);
+        Assert.DoesNotContain(Do(core, disk[0]), effect => effect.Kind == EffectKind.Send);
+        TermAnswer answer = Assert.IsType<TermAnswer>(Sent(Do(core, disk[1]), to: Election));
         Assert.Equal(new MemberHead(1, 1, new LogHead(1, 1)), answer.Member);
+    }
+
+    [Fact]
+    public void A_fenced_replica_is_attached_at_its_head_and_nowhere_below()
+    {
+        ReplicaCore core = Fenced(node: 1, term: 2, (1, 3));
+        Assert.Empty(Step(core, 0, new Append(2, new LogHead(1, 0), [new TermRun(2, 1, 5)], 0, 0)));   // Its 1:1 and 1:2 are another's.
+        Assert.Equal(ReplicaRole.Fenced, core.Role);
+        Step(core, 0, new Append(2, new LogHead(1, 2), [], 0, 0));
+        Assert.Equal(ReplicaRole.Follower, core.Role);
     }
 
     [Fact]
