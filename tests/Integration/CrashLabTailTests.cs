@@ -51,7 +51,7 @@ public sealed class CrashLabTailTests
                 CrashedCopy.Of(folder.Log, copy.Log);
                 await File.WriteAllBytesAsync(TailDamage.LastSegment(copy.Log), last);
                 (int exitCode, int survived, string message) = await server.AskAsync(copy.Log);
-                string story = $"round {round}, {what}: {exitCode} survived={survived} {message}";
+                string story = $"round {round}, {what}: {exitCode} survived={survived} of {killed.Survivors}, owed {killed.Owed} {message}";
                 Assert.True(exitCode == 0 ? survived >= killed.Owed && survived <= killed.Survivors : exitCode == 2, story);
                 Assert.True(exitCode == 0 || message.Contains(copy.Log, StringComparison.Ordinal), story);
                 Assert.DoesNotContain("Unexpected", message, StringComparison.Ordinal);

@@ -115,6 +115,7 @@ internal sealed class ShardHost
     {
         TakeMessages(now);
         TakeDue(now);
+        BeginJobIfDue(now);   // What gathered during the last one may hold writes up, and then no flush comes to begin the next.
         while (_inbox.TryDequeue(out Proposal? proposal)) _waiting.Enqueue(proposal);
         if (Failure is { } failure) RefuseWaiting(Refusal(failure));
         if (_options.Keeper.IsBehind) return;
@@ -159,7 +160,7 @@ internal sealed class ShardHost
         foreach (Effect effect in _effects) CarryOut(effect, now);
         ShardMetrics.Applied(_core.Applied - before, _options.TimeProvider.GetElapsedTime(started));
         if (_noRoom is not null && _waiting.Count > 0 && !_log.HasBytes) RefuseWaiting(_noRoom);
-        if (_job is null && now.UtcTicks >= _jobRetryAt) BeginJob(isClosing: false);
+        BeginJobIfDue(now);
     }
 
     /// <summary>Finishes what was appended, and closes the log.</summary>
@@ -176,6 +177,13 @@ internal sealed class ShardHost
                 Execute(round);
                 EndFlush(round, now);
                 if (round.NoRoom is not null && !_log.HasBytes) break;
+            }
+            else if (_options.Keeper.IsBehind)
+            {
+                WaitForJob();
+                TakeMessages(now);
+                if (now.UtcTicks < _jobRetryAt) break;   // The engine does not write: what waits is refused.
+                if (_options.Keeper.IsBehind) BeginJob(isClosing: true);
             }
 
             Turn(now);
@@ -340,9 +348,16 @@ internal sealed class ShardHost
         proposal.Finish(failure);
     }
 
+    private void BeginJobIfDue(DateTimeOffset now)
+    {
+        if (now.UtcTicks >= _jobRetryAt && !_isClosing && Failure is null) BeginJob(isClosing: false);
+    }
+
     private void BeginJob(bool isClosing)
     {
-        if (_job is not null || _options.Keeper.Begin(_logBytes, isClosing) is not { } job) return;
+        if (_job is not null) return;
+        _jobRetryAt = 0;
+        if (_options.Keeper.Begin(_logBytes, isClosing) is not { } job) return;
         _job = job;
         lock (_jobGate) _isJobRunning = true;
         _logBytes = 0;
@@ -366,7 +381,6 @@ internal sealed class ShardHost
     {
         _job = null;
         _options.Keeper.End(job);
-        _jobRetryAt = 0;
         if (job.Failure is { } failure)
         {
             ShardMessages.JobFailed(_options.Logger, ShardId, failure);

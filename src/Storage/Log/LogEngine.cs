@@ -271,6 +271,9 @@ internal sealed class LogEngine
                 FailUnlessFull(() =>
                 {
                     _disk.WriteManifest(Start, _flushed, ManifestState.Closed);
+                    List<Segment> garbage = [];
+                    Segments.TakeGarbage(garbage);
+                    foreach (Segment segment in garbage) _files.Remove(segment);
                     if (_tail.Spare is { } spare) Discard(spare.File);
                     if (_recycling is { } recycling) Discard(recycling.File);
                 });

@@ -34,7 +34,9 @@ public class StoreVerifyTests
         {
             Flip(path, 70);
             VerifyReport report = await TidemarkStore.VerifyAsync("d", Options);
-            Assert.Contains(report.Damage, damage => damage is CorruptDataException found && found.File == path);
+            Assert.True(
+                report.Damage.Any(damage => damage is CorruptDataException found && found.File == path),
+                $"{path} of [{string.Join(", ", _disk.ListFiles(Path.GetDirectoryName(path)!))}]: {string.Join("; ", report.Damage)}");
             Flip(path, 70);
         }
 
