@@ -47,4 +47,7 @@ public enum TidemarkErrorCode
 
     /// <summary>A write was refused. See <see cref="WriteRefusedException"/>.</summary>
     WriteRefused = 14,
+
+    /// <summary>No leader of a shard could be reached. See <see cref="ShardUnavailableException"/>.</summary>
+    ShardUnavailable = 15,
 }

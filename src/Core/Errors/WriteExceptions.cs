@@ -17,3 +17,20 @@ public sealed class WriteRefusedException : TidemarkException
     /// <summary>Why the write was refused.</summary>
     public StoreStatus Status { get; }
 }
+
+/// <summary>A shard has no leader that could be reached, or none with a majority behind it. The operation surely did not happen; try again.</summary>
+public sealed class ShardUnavailableException : TidemarkException
+{
+    /// <summary>Creates the error.</summary>
+    /// <param name="shardId">The shard.</param>
+    /// <param name="message">What was tried.</param>
+    /// <param name="leader">The node that is believed to lead, or -1.</param>
+    public ShardUnavailableException(long shardId, string message, int leader = -1)
+        : base(TidemarkErrorCode.ShardUnavailable, isTransient: true, message) => (ShardId, Leader) = (shardId, leader);
+
+    /// <summary>The shard.</summary>
+    public long ShardId { get; }
+
+    /// <summary>The node that is believed to lead it, or -1.</summary>
+    public int Leader { get; }
+}

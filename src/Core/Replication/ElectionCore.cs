@@ -46,6 +46,7 @@ internal sealed class ElectionCore
     private int _nonces;
     private int _waited;
     private bool _isSettled;
+    private int _heir = ShardStatus.Nobody;   // Whom the last leader would have lead next.
 
     /// <param name="name">Tells this election's writing from that of all others, ever.</param>
     /// <param name="limits">How long it waits.</param>
@@ -55,7 +56,7 @@ internal sealed class ElectionCore
         : this(other._name, other._limits)
     {
         (_state, _status, _version, _writing) = (other._state, other._status, other._version, other._writing);
-        (_nonces, _waited, _isSettled) = (other._nonces, other._waited, other._isSettled);
+        (_nonces, _waited, _isSettled, _heir) = (other._nonces, other._waited, other._isSettled, other._heir);
         foreach ((int node, MemberHead answer) in other._answers) _answers.Add(node, answer);
     }
 
@@ -147,6 +148,10 @@ internal sealed class ElectionCore
                 Enter(State.Steady);
                 if (status.Next is { } next) Write(status with { Ensemble = next, Next = null }, effects);
                 break;
+            case Resign resign when from == status.Leader && _state is State.Installing or State.Steady:
+                Raise(status, effects);
+                _heir = resign.Heir;
+                break;
         }
     }
 
@@ -210,7 +215,7 @@ internal sealed class ElectionCore
 
     /// <summary>Everything that decides about what comes next, in one line.</summary>
     public override string ToString() =>
-        $"{_name} {_state} {_status} v{_version} waited {_waited}{(_isSettled ? "" : " unsettled")}{(_writing is null ? "" : $" writing {_writing} {_writing.Nonce}")} {string.Join("; ", _answers.Values)}";
+        $"{_name} {_state} {_status} v{_version} waited {_waited}{(_isSettled ? "" : " unsettled")}{(_heir == ShardStatus.Nobody ? "" : $" heir {_heir}")}{(_writing is null ? "" : $" writing {_writing} {_writing.Nonce}")} {string.Join("; ", _answers.Values)}";
 
     private void OnAnswer(MemberHead member, ShardStatus status, List<ElectionEffect> effects)
     {
@@ -251,7 +256,8 @@ internal sealed class ElectionCore
 
     private void Choose(ShardStatus status, List<ElectionEffect> effects)
     {
-        MemberHead best = _answers.Values.Where(member => !member.IsLost).MaxBy(member => member.Head)!;
+        MemberHead best = _answers.Values.Where(member => !member.IsLost).MaxBy(member => (member.Head, member.MayLead, member.Node == _heir))!;
+        _heir = ShardStatus.Nobody;
         if (best.MayLead) Write(status with { Leader = best.Node }, effects);
         else Raise(status, effects);   // It was started again since it was raised; nobody else is sure to have what it has.
     }

@@ -14,6 +14,7 @@ internal sealed class LeaderTerm
     private readonly Func<int, long> _durable, _rounds;
     private Quorum _quorum;
     private long _round;
+    private long _answered;     // The newest round that a majority has answered.
     private long _tickets;      // Given out.
     private long _asked;        // Of them, those a round was begun for.
 
@@ -41,7 +42,7 @@ internal sealed class LeaderTerm
     private LeaderTerm(ReplicaCore core, LeaderTerm other)
         : this(core, other._limits, other._quorum, other._election, other._begin)
     {
-        (_round, _tickets, _asked, IsServing) = (other._round, other._tickets, other._asked, other.IsServing);
+        (_round, _answered, _tickets, _asked, IsServing) = (other._round, other._answered, other._tickets, other._asked, other.IsServing);
         _peers.Clear();
         foreach (Peer peer in other._peers) _peers.Add(peer.Copy());
         foreach ((long, long) read in other._reads) _reads.Enqueue(read);
@@ -63,6 +64,10 @@ internal sealed class LeaderTerm
     }
 
     internal bool IsServing { get; private set; }
+
+    internal (long Begun, long Answered) Rounds => (_round, _answered);
+
+    internal bool HasAll(int node) => Find(node) is { State: PeerState.Attached, IsCounted: true } peer && peer.Durable == _core.Log.End;
 
     /// <summary>Of an ensemble of one that never had another: nothing begins its term, and it serves at once.</summary>
     internal static LeaderTerm Alone(ReplicaCore core) =>
@@ -127,9 +132,9 @@ internal sealed class LeaderTerm
             }
         }
 
-        long round = _quorum.Agreed(_rounds);
+        _answered = _quorum.Agreed(_rounds);
         long tickets = -1;
-        while (_reads.TryPeek(out (long Round, long Tickets) read) && read.Round <= round) tickets = _reads.Dequeue().Tickets;
+        while (_reads.TryPeek(out (long Round, long Tickets) read) && read.Round <= _answered) tickets = _reads.Dequeue().Tickets;
         if (tickets >= 0) effects.Add(new Effect(EffectKind.AnswerReads, To: tickets));
     }
 

@@ -93,6 +93,15 @@ internal sealed class ReplicaCore
     /// <summary>Whether it takes proposals and reads.</summary>
     internal bool IsServing => _leading is { IsServing: true };
 
+    /// <summary>The node it follows, or itself where it leads; else <see cref="ShardStatus.Nobody"/>.</summary>
+    internal int Leader => Role switch { ReplicaRole.Leader => Node, ReplicaRole.Follower => _leader, _ => ShardStatus.Nobody };
+
+    /// <summary>The leader's newest round, and the newest that a majority has answered. 0 elsewhere.</summary>
+    internal (long Begun, long Answered) Rounds => _leading?.Rounds ?? default;
+
+    /// <summary>Whether this is the leader, and a follower has all entries on its disk.</summary>
+    internal bool HasAll(int follower) => _leading is { IsServing: true } leading && leading.HasAll(follower);
+
     /// <summary>A replica that is an ensemble of its own, leads it, and always has.</summary>
     /// <param name="end">The offset after the last entry of the recovered log.</param>
     /// <param name="applied">The offset after the last entry in the recovered state.</param>
@@ -142,11 +151,12 @@ internal sealed class ReplicaCore
         return true;
     }
 
-    /// <summary>The entry proposed last could not be appended: it never was.</summary>
-    internal void Withdraw()
+    /// <summary>Entries at an offset and above could not be appended: they never were. Of a leader, only the one proposed last in this turn.</summary>
+    internal void Withdraw(long end)
     {
-        Log.Truncate(Log.End - 1);
-        Debug.Assert(Log.End >= Durable, "what is durable is not withdrawn");
+        Debug.Assert(end >= Durable && end <= Log.End, "what is durable is not withdrawn");
+        Debug.Assert(Role != ReplicaRole.Leader || end >= Log.End - 1, "what was sent is not withdrawn");
+        Log.Truncate(end);
     }
 
     /// <summary>Somebody wants to read what is committed now.</summary>

@@ -73,3 +73,29 @@ internal sealed record Restore(long Term, long Run) : ReplicaMessage(Term);
 
 /// <summary>Follower to leader: it has written down that it is lost no more.</summary>
 internal sealed record Restored(long Term, long Run) : ReplicaMessage(Term);
+
+/// <summary>Leader to election: it gives the term up, because it cannot lead, or hands it over.</summary>
+/// <param name="Term">The term.</param>
+/// <param name="Heir">The node that has all it has and should lead next, or <see cref="ShardStatus.Nobody"/>.</param>
+internal sealed record Resign(long Term, int Heir) : ReplicaMessage(Term);
+
+/// <summary>Replica to leader: send the next part of the state that was offered.</summary>
+/// <param name="Term">The term.</param>
+/// <param name="Last">The last entry that is in the state.</param>
+/// <param name="Part">The part's number, from 0.</param>
+internal sealed record StateRequest(long Term, LogHead Last, long Part) : ReplicaMessage(Term);
+
+/// <summary>Leader to replica: a part of the state. Its bytes travel beside.</summary>
+/// <param name="Term">The term.</param>
+/// <param name="Position">The last entry that is in the state.</param>
+/// <param name="Hash">The state's hash.</param>
+/// <param name="Part">The part's number; behind the last comes one that is empty.</param>
+/// <param name="IsEnd">Whether it is the empty one behind the last.</param>
+internal sealed record StatePart(long Term, StatePosition Position, StateHash Hash, long Part, bool IsEnd) : ReplicaMessage(Term)
+{
+    internal LogHead Last => new(Position.Term, Position.Offset);
+}
+
+/// <summary>Node to node: it lives. Of no shard and no term.</summary>
+/// <param name="Run">How many times it was started.</param>
+internal sealed record Hello(long Run) : ReplicaMessage(0);

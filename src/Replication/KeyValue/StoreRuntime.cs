@@ -149,12 +149,10 @@ internal sealed class StoreRuntime : IAsyncDisposable
             {
                 ShardId = shardId,
                 Name = directory,
-                Log = log,
+                State = new ShardState(log, machine, keeper),
                 Pool = _pool,
-                Machine = machine,
                 Publish = shard.Publish,
-                CreateLeader = () => shard.Leader = new KvLeader(machine, _options.TimeProvider.GetUtcNow()),
-                Keeper = keeper,
+                CreateLeader = (_, now) => shard.Leader = new KvLeader(machine, now),
                 Clock = Clock,
                 TimeProvider = _options.TimeProvider,
                 MaxPendingBytes = _options.MaxPendingBytes,
@@ -175,13 +173,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
     private IStateKeeper Keeper(KvMachine machine, string stateDirectory, Guid storeId, long shardId)
     {
         if (!machine.Table.IsVolatile) return new EngineKeeper(machine, _options.EngineBatchBytes);
-        var folder = SnapshotFolder.Open(_options.FileSystem, stateDirectory, new SnapshotIdentity(storeId, shardId, KvMachine.Number), _logger);
-        using (SnapshotReader? newest = folder.OpenNewest())
-        {
-            if (newest is not null) machine.Restore(newest.Pieces(), newest.Info.Position);
-        }
-
-        return new SnapshotKeeper(machine, folder, _options.SnapshotLogBytes);
+        return SnapshotKeeper.Open(machine, _options.FileSystem, stateDirectory, new SnapshotIdentity(storeId, shardId, KvMachine.Number), _options.SnapshotLogBytes, _logger);
     }
 
     private IOrderedEngine OpenEngine(string directory, NamespaceOptions settings)

@@ -88,7 +88,7 @@ internal sealed class ShardExecutor : IAsyncDisposable
             foreach (Member member in _turn) Guard(member.Host, host => host.Turn(now));
             Flush(now);
             now = _time.GetUtcNow();
-            foreach (FlushTask flush in _flushes) Guard(flush.Host, host => host.EndFlush(flush.Round, now));
+            foreach (FlushTask flush in _flushes) Guard(flush.Host, host => host.EndFlush(now));
             _flushes.Clear();
             foreach (Member member in _turn)
             {
@@ -142,7 +142,7 @@ internal sealed class ShardExecutor : IAsyncDisposable
     {
         foreach (Member member in _turn)
         {
-            if (member.Host.BeginFlush(now) is { } round) _flushes.Add(new FlushTask(member.Host, round, _flushed));
+            if (member.Host.BeginFlush(now)) _flushes.Add(new FlushTask(member.Host, _flushed));
         }
 
         if (_flushes.Count == 0) return;
@@ -152,7 +152,7 @@ internal sealed class ShardExecutor : IAsyncDisposable
             for (int i = 1; i < _flushes.Count; i++) _threads.Enqueue(_flushes[i]);
         }
 
-        _flushes[0].Host.Execute(_flushes[0].Round);
+        _flushes[0].Host.Execute();
         if (_flushes.Count > 1) _flushed.Wait();
     }
 
@@ -196,15 +196,13 @@ internal sealed class ShardExecutor : IAsyncDisposable
         internal long NextDue { get; set; } = long.MaxValue;
     }
 
-    private sealed class FlushTask(ShardHost host, FlushRound round, CountdownEvent done) : IFlushable
+    private sealed class FlushTask(ShardHost host, CountdownEvent done) : IFlushable
     {
         internal ShardHost Host => host;
 
-        internal FlushRound Round => round;
-
         public void RunRound()
         {
-            host.Execute(round);
+            host.Execute();
             done.Signal();
         }
     }

@@ -1,40 +1,36 @@
 using System.Buffers;
 using System.Collections.Concurrent;
-using System.Diagnostics;
 
 using Tidemark.Core.Replication;
+using Tidemark.Replication.Wire;
 using Tidemark.Storage.Log;
 using Tidemark.Storage.State;
 
 namespace Tidemark.Replication.Shards;
 
-/// <summary>One replica of one shard as a synchronous object: its inbox, its log, its state. Whoever drives it decides when.</summary>
+/// <summary>One replica of one shard as a synchronous object: what comes in, its log, its state. Whoever drives it decides when.</summary>
 /// <remarks>
-/// Only <see cref="Submit"/> and <see cref="Post"/> may be called from any thread. All else belongs to one thread at a time: <see cref="Turn"/> takes what came
-/// in, the round from <see cref="BeginFlush"/> is the disk's part, <see cref="EndFlush"/> applies and answers. It carries out what its core orders, in
-/// that order, and decides nothing about replication itself.
+/// Only <see cref="Submit"/>, <see cref="Read"/>, <see cref="Receive"/> and <see cref="Post"/> may be called from any thread. All else belongs to one thread at a time:
+/// <see cref="Turn"/> takes what came in, <see cref="BeginFlush"/> says whether the disk has work, which <see cref="Execute"/> does in any thread, and
+/// <see cref="EndFlush"/> applies and answers. What its core orders is carried out in that order by a <see cref="ReplicaWork"/>; it decides nothing about replication itself.
 /// </remarks>
-internal sealed class ShardHost
+internal sealed class ShardHost : IDisposable
 {
-    private const int FrameBytes = FrameHeader.Size;
-    private const long Term = 1;
+    private const int MostArrived = 4096;
 
     private readonly ShardHostOptions _options;
-    private readonly LogEngine _log;
-    private readonly ReplicaCore _core;
-    private readonly ILeaderRole _leader;
+    private readonly ReplicaWork _work;
+    private readonly StateJobs _jobs;
     private readonly ConcurrentQueue<Proposal> _inbox = new();
     private readonly ConcurrentQueue<Action<DateTimeOffset>> _messages = new();
+    private readonly ConcurrentQueue<(int From, ShardMessage Message)> _arrived = new();
+    private readonly ConcurrentQueue<Action<Exception?>> _readers = new();
     private readonly Queue<Proposal> _waiting = new();    // Taken from the inbox, not yet in the log.
-    private readonly Queue<Proposal> _underWay = new();   // In the log, not yet answered.
-    private readonly List<Effect> _effects = [];
     private readonly List<(ushort Kind, byte[] Payload)> _due = [];
-    private readonly object _jobGate = new();   // Waited on, so not a Lock.
-    private bool _isJobRunning;
     private long _pendingBytes;
-    private long _logBytes;            // Applied since the state was remembered last.
-    private StateJob? _job;
-    private long _jobRetryAt;
+    private FlushRound? _round;
+    private bool _isSaving;
+    private Exception? _saveFailure;
     private StoreFullException? _noRoom;
     private bool _isClosing;
     private volatile bool _isClosed;
@@ -42,15 +38,12 @@ internal sealed class ShardHost
     internal ShardHost(ShardHostOptions options)
     {
         _options = options;
-        _log = options.Log;
-        Replay();
-        _core = ReplicaCore.Alone(_log.NextOffset, Machine.Position.Offset + 1);
-        options.Publish();
-        _leader = options.CreateLeader();
+        _jobs = new StateJobs(Post, options.TimeProvider) { Ended = EndJob };
+        _work = new ReplicaWork(options, this);
     }
 
     /// <summary>The state machine. Read by others only through what it publishes.</summary>
-    internal IStateMachine Machine => _options.Machine;
+    internal IStateMachine Machine => _work.State.Machine;
 
     internal long ShardId => _options.ShardId;
 
@@ -61,31 +54,47 @@ internal sealed class ShardHost
     internal Action? Wake { get; set; }
 
     /// <summary>What to run beside the host, in any thread; the host hears of its end by itself.</summary>
-    internal Action<Action>? RunJob { get; set; }
+    internal Action<Action>? RunJob
+    {
+        set => _jobs.Runner = value;
+    }
 
     /// <summary>Commands that wait for their place in the log or for their answer, in bytes.</summary>
     internal long PendingBytes => Volatile.Read(ref _pendingBytes);
 
-    internal long LogStart => _log.Start;
+    internal long LogStart => _work.State.Log.Start;
 
-    internal long LogEnd => _log.NextOffset;
+    internal long LogEnd => _work.State.Log.NextOffset;
+
+    /// <summary>The host's thread: what decides.</summary>
+    internal ReplicaCore Core => _work.Core;
+
+    /// <summary>The leader's part of the machine; null where this is no leader that serves.</summary>
+    internal ILeaderRole? Leader => _work.Leader;
+
+    internal bool IsClosing => _isClosing;
 
     /// <summary>When there will be something to do if nothing else happens, in UTC ticks.</summary>
     internal long NextDue
     {
         get
         {
-            if (Failure is not null || _isClosing) return long.MaxValue;
-            long due = Math.Min(_leader.NextDue, _log.NextDue);
-            return _jobRetryAt > 0 ? Math.Min(due, _jobRetryAt) : due;
+            if (Failure is not null || _isClosing) return _isClosing ? long.MaxValue : _work.NextDue;
+            long due = Math.Min(_work.NextDue, _work.State.Log.NextDue);
+            return _jobs.RetryAt > 0 ? Math.Min(due, _jobs.RetryAt) : due;
         }
     }
 
+    private LogEngine Log => _work.State.Log;
+
+    private IStateKeeper Keeper => _work.State.Keeper;
+
+    private bool IsHeldUp => Keeper.IsBehind || Failure is not null;
+
     /// <summary>Whether a turn would find something.</summary>
     internal bool HasWork(DateTimeOffset now) =>
-        !_inbox.IsEmpty || !_messages.IsEmpty || (_waiting.Count > 0 && !IsHeldUp) || (_log.HasWork(now) && (_noRoom is null || _log.HasBytes));
-
-    private bool IsHeldUp => _options.Keeper.IsBehind || Failure is not null;
+        !_inbox.IsEmpty || !_messages.IsEmpty || !_arrived.IsEmpty || !_readers.IsEmpty || (_waiting.Count > 0 && !IsHeldUp)
+        || (Failure is null && _work.IsSaveDue) || (Log.HasWork(now) && (_noRoom is null || Log.HasBytes));
 
     /// <summary>Any thread: brings a command.</summary>
     /// <exception cref="OverloadedException">Too much waits already.</exception>
@@ -103,6 +112,22 @@ internal sealed class ShardHost
         else Wake?.Invoke();
     }
 
+    /// <summary>Any thread: asks to be told when the state shows all that was acknowledged before now; or why that cannot be known here.</summary>
+    internal void Read(Action<Exception?> done)
+    {
+        _readers.Enqueue(done);
+        if (_isClosed) RefuseReaders(Closed());
+        else Wake?.Invoke();
+    }
+
+    /// <summary>Any thread: a message came from a node.</summary>
+    internal void Receive(int from, in ShardMessage message)
+    {
+        if (_arrived.Count >= MostArrived || _isClosed) return;   // As if it were lost: what matters is said again.
+        _arrived.Enqueue((from, message));
+        Wake?.Invoke();
+    }
+
     /// <summary>Any thread: has something done on the host's own.</summary>
     internal void Post(Action<DateTimeOffset> message)
     {
@@ -110,57 +135,84 @@ internal sealed class ShardHost
         Wake?.Invoke();
     }
 
-    /// <summary>Takes what came in and appends it to the log's memory.</summary>
+    /// <summary>Takes what came in, appends to the log's memory, and sends what others lack.</summary>
     internal void Turn(DateTimeOffset now)
     {
         TakeMessages(now);
+        while (_arrived.TryDequeue(out (int From, ShardMessage Message) arrived)) _work.Take(arrived.From, arrived.Message, now);
+        _work.Tick(now);
         TakeDue(now);
         BeginJobIfDue(now);   // What gathered during the last one may hold writes up, and then no flush comes to begin the next.
         while (_inbox.TryDequeue(out Proposal? proposal)) _waiting.Enqueue(proposal);
         if (Failure is { } failure) RefuseWaiting(Refusal(failure));
-        if (_options.Keeper.IsBehind) return;
-        while (_waiting.TryPeek(out Proposal? proposal) && TryPersist(proposal, now))
+        else if (_work.WhyNot is { } reason) RefuseWaiting(reason);
+        TakeReads();
+        while (!IsHeldUp && _waiting.TryPeek(out Proposal? proposal) && TryPersist(proposal, now))
         {
         }
 
-        _effects.Clear();
-        _core.EndTurn(_effects);   // A durable log flushes what it has; nothing more is to be said to it.
+        _work.EndTurn(now);
     }
 
-    /// <summary>The disk's next part, or null. It is executed with <see cref="Execute"/>, in any thread, before anything else is called.</summary>
-    internal FlushRound? BeginFlush(DateTimeOffset now)
+    /// <summary>Whether the disk has something to do. If so, <see cref="Execute"/> and <see cref="EndFlush"/> come before anything else.</summary>
+    internal bool BeginFlush(DateTimeOffset now)
     {
-        if (Failure is not null || !_log.HasWork(now)) return null;
-        return _log.Begin(now);
+        if (Failure is not null) return false;
+        _isSaving = _work.BeginSave();
+        _round = Log.HasWork(now) ? Log.Begin(now) : null;
+        return _isSaving || _round is not null;
     }
 
     /// <summary>Disk: does the round.</summary>
-    internal void Execute(FlushRound round)
+    internal void Execute()
     {
-        long started = _options.TimeProvider.GetTimestamp();
-        _log.Execute(round);
-        LogMetrics.Flushed(round, _options.TimeProvider.GetElapsedTime(started));
+        if (_round is { } round)
+        {
+            long started = _options.TimeProvider.GetTimestamp();
+            Log.Execute(round);
+            LogMetrics.Flushed(round, _options.TimeProvider.GetElapsedTime(started));
+        }
+
+        if (!_isSaving) return;
+        try
+        {
+            _work.Save();
+        }
+        catch (Exception e)
+        {
+            _saveFailure = e;
+        }
     }
 
     /// <summary>Applies and answers what the round made durable.</summary>
-    internal void EndFlush(FlushRound round, DateTimeOffset now)
+    /// <returns>Whether it had room for all it was to do.</returns>
+    internal bool EndFlush(DateTimeOffset now)
     {
-        _log.Complete(round);
-        _noRoom = round.NoRoom;
-        if (_log.Failure is { } cause)
+        bool hadRoom = true;
+        if (_round is { } round)
         {
-            Fail(cause);
-            return;
+            _round = null;
+            Log.Complete(round);
+            _noRoom = round.NoRoom;
+            hadRoom = _noRoom is null;
+            if (Log.Failure is { } cause)
+            {
+                Fail(cause);
+                return hadRoom;
+            }
+
+            _work.Flushed(now);
+            if (_noRoom is not null && !Log.HasBytes)
+            {
+                _work.HasNoRoom(now);
+                if (_waiting.Count > 0) RefuseWaiting(_noRoom);
+            }
         }
 
-        long started = _options.TimeProvider.GetTimestamp();
-        long before = _core.Applied;
-        _effects.Clear();
-        _core.Flushed(_log.Flushed.Offset, _effects);
-        foreach (Effect effect in _effects) CarryOut(effect, now);
-        ShardMetrics.Applied(_core.Applied - before, _options.TimeProvider.GetElapsedTime(started));
-        if (_noRoom is not null && _waiting.Count > 0 && !_log.HasBytes) RefuseWaiting(_noRoom);
+        if (_isSaving && Failure is null) EndSave(now);
+        _isSaving = false;
         BeginJobIfDue(now);
+        return hadRoom;
     }
 
     /// <summary>Finishes what was appended, and closes the log.</summary>
@@ -170,75 +222,83 @@ internal sealed class ShardHost
     {
         _isClosing = true;
         Turn(now);
-        while (Failure is null && (_log.HasWork(now) || _waiting.Count > 0))
+        while (Failure is null && (Log.HasWork(now) || _waiting.Count > 0))
         {
-            if (BeginFlush(now) is { } round)
+            if (BeginFlush(now))
             {
-                Execute(round);
-                EndFlush(round, now);
-                if (round.NoRoom is not null && !_log.HasBytes) break;
+                Execute();
+                if (!EndFlush(now) && !Log.HasBytes) break;
             }
-            else if (_options.Keeper.IsBehind)
+            else if (Keeper.IsBehind)
             {
-                WaitForJob();
+                _jobs.Wait();
                 TakeMessages(now);
-                if (now.UtcTicks < _jobRetryAt) break;   // The engine does not write: what waits is refused.
-                if (_options.Keeper.IsBehind) BeginJob(isClosing: true);
+                if (!_jobs.IsDue(now)) break;   // The engine does not write: what waits is refused.
+                if (Keeper.IsBehind) _jobs.Begin(Keeper, ref _work.LogBytes, isClosing: true);
             }
 
             Turn(now);
         }
 
         _isClosed = true;
-        WaitForJob();
+        _jobs.Wait();
+        _work.Abandon(Closed());
         RefuseWaiting(Closed());
         RefuseInbox();   // What came after the last turn; what comes later refuses itself.
+        RefuseReaders(Closed());
         if (Failure is null && remembers) FinishJobs();
-        try
-        {
-            _log.Close();
-        }
-        finally
-        {
-            _options.Keeper.Dispose();
-        }
+        _work.Dispose();
     }
 
-    /// <summary>A job has the state and the engine in its hands.</summary>
-    private void WaitForJob()
+    /// <summary>Closes the files at once: what was not flushed is lost.</summary>
+    public void Dispose()
     {
-        lock (_jobGate)
+        _isClosed = true;
+        _work.Dispose();
+    }
+
+    /// <summary>Takes no more from now on. What has no place in the log surely did not happen; of what has, nobody knows.</summary>
+    internal void Fail(Exception cause)
+    {
+        if (Failure is not null) return;
+        Failure = cause;
+        ShardMetrics.Failed();
+        ShardMessages.Failed(_options.Logger, ShardId, cause);
+        _work.Abandon(new OutcomeUnknownException($"Shard {ShardId} failed while the write was under way: {cause.Message} Whether it happened shows when the store is opened again.", cause));
+        RefuseWaiting(Refusal(cause));
+    }
+
+    /// <summary>Until it returns, a job may be at work on the state.</summary>
+    internal void WaitForJob() => _jobs.Wait();
+
+    /// <summary>The shard's last word to a command.</summary>
+    internal void End(Proposal proposal, Exception? failure, DateTimeOffset now)
+    {
+        Interlocked.Add(ref _pendingBytes, -proposal.Weight);
+        if (proposal.IsOwn) _work.Leader?.Ended(proposal.Kind, failure is null, now);
+        proposal.Finish(failure);
+    }
+
+    private void EndSave(DateTimeOffset now)
+    {
+        if (_saveFailure is not { } failure)
         {
-            while (_isJobRunning) Monitor.Wait(_jobGate);
+            _work.Saved(now);
+            return;
         }
+
+        _saveFailure = null;
+        if (failure is StoreFullException) _work.SaveAgain();   // Nothing was changed: once there is room, it is.
+        else Fail(failure);
     }
 
     private void FinishJobs()
     {
         // Jobs run here now: nobody else runs any more.
-        RunJob = job => job();
+        _jobs.Runner = null;
         TakeMessages(default);   // Of the end of one that was under way.
-        BeginJob(isClosing: true);
+        _jobs.Begin(Keeper, ref _work.LogBytes, isClosing: true);
         TakeMessages(default);
-    }
-
-    /// <summary>Applies what the log has and the state has not.</summary>
-    private void Replay()
-    {
-        long from = Machine.Position.Offset + 1;
-        if (from > _log.NextOffset)
-            throw new CorruptDataException(_options.Name, 0, $"a state at or before the log's end, {_log.NextOffset - 1}", $"a state at {from - 1}: the log lost its end");
-        if (from < _log.Start)
-            throw new CorruptDataException(_options.Name, 0, $"a log that begins at {from} or before", $"one that begins at {_log.Start}: entries between state and log are missing");
-        var answer = new ArrayBufferWriter<byte>();
-        foreach (LogRecord record in LogReplay.Read(_log, _options.Pool, from))
-        {
-            answer.ResetWrittenCount();
-            Machine.Apply(new StateEntry(new StatePosition(record.Term, record.Offset, record.Timestamp), record.Kind, record.Payload), answer);
-            _logBytes += FrameBytes + record.Payload.Length;
-        }
-
-        _options.Clock.Adopt(Machine.Position.Timestamp);
     }
 
     private void TakeMessages(DateTimeOffset now)
@@ -246,10 +306,19 @@ internal sealed class ShardHost
         while (_messages.TryDequeue(out Action<DateTimeOffset>? message)) message(now);
     }
 
+    private void TakeReads()
+    {
+        while (_readers.TryDequeue(out Action<Exception?>? reader))
+        {
+            if (Failure is { } failure) reader(Refusal(failure));
+            else _work.Read(reader);
+        }
+    }
+
     private void TakeDue(DateTimeOffset now)
     {
-        if (Failure is not null || _isClosing) return;
-        _leader.Tick(now, _due);
+        if (Failure is not null || _isClosing || _work.Leader is not { } leader) return;
+        leader.Tick(now, _due);
         foreach ((ushort kind, byte[] payload) in _due)
         {
             var own = new Proposal(home: null);
@@ -265,146 +334,41 @@ internal sealed class ShardHost
     /// <summary>Appends the first waiting command; false where the log must first make room.</summary>
     private bool TryPersist(Proposal proposal, DateTimeOffset now)
     {
-        _effects.Clear();
-        _core.Propose(_effects);
-        Exception? refusal = null;
-        bool isAppended = false;
-        try
+        switch (_work.TryPropose(proposal, now, out Exception? refusal))
         {
-            HybridTimestamp timestamp = _options.Clock.Now();
-            var entry = new LogEntry(proposal.Payload.WrittenMemory) { Kind = proposal.Kind, Term = Term, Timestamp = timestamp };
-            isAppended = _log.TryAppend([entry], now, out long offset);
-            if (isAppended) proposal.Position = new StatePosition(Term, offset, timestamp);
-        }
-        catch (Exception e)
-        {
-            refusal = e;   // Whatever it is, it is the answer to this command: it has no place in the log.
-        }
-
-        if (isAppended)
-        {
-            Debug.Assert(_effects[0].From == proposal.Position.Offset, "core and log agree on offsets");
-            _underWay.Enqueue(_waiting.Dequeue());
-            return true;
-        }
-
-        _core.Withdraw();
-        if (refusal is null) return false;
-        _waiting.Dequeue();
-        End(proposal, refusal, now);
-        return true;
-    }
-
-    private void CarryOut(Effect effect, DateTimeOffset now)
-    {
-        switch (effect.Kind)
-        {
-            case EffectKind.Commit:
-                break;   // Nobody else is told where there is one replica.
-            case EffectKind.Apply:
-                Apply(effect);
-                break;
-            case EffectKind.Answer:
-                Answer(effect, now);
-                break;
+            case true:
+                _waiting.Dequeue();
+                return true;
+            case false when refusal is null:
+                return false;
             default:
-                throw new UnreachableException($"no peers, no {effect.Kind}");
+                _waiting.Dequeue();
+                End(proposal, refusal, now);
+                return true;
         }
-    }
-
-    private void Apply(Effect effect)
-    {
-        long next = effect.From;
-        foreach (Proposal proposal in _underWay)
-        {
-            if (next == effect.To) break;
-            try
-            {
-                Machine.Apply(new StateEntry(proposal.Position, proposal.Kind, proposal.Payload.WrittenMemory), proposal.Answer);
-            }
-            catch (Exception e)
-            {
-                Fail(e);   // A state that an entry did not get through is not to be shown or built upon.
-                return;
-            }
-
-            _logBytes += FrameBytes + proposal.Payload.WrittenCount;
-            next++;
-        }
-
-        _options.Publish();
-    }
-
-    private void Answer(Effect effect, DateTimeOffset now)
-    {
-        if (Failure is not null) return;
-        for (long offset = effect.From; offset < effect.To; offset++) End(_underWay.Dequeue(), null, now);
-    }
-
-    private void End(Proposal proposal, Exception? failure, DateTimeOffset now)
-    {
-        Interlocked.Add(ref _pendingBytes, -proposal.Weight);
-        if (proposal.IsOwn) _leader.Ended(proposal.Kind, failure is null, now);
-        proposal.Finish(failure);
     }
 
     private void BeginJobIfDue(DateTimeOffset now)
     {
-        if (now.UtcTicks >= _jobRetryAt && !_isClosing && Failure is null) BeginJob(isClosing: false);
+        if (!_isClosing && Failure is null && _jobs.IsDue(now)) _jobs.Begin(Keeper, ref _work.LogBytes, isClosing: false);
     }
 
-    private void BeginJob(bool isClosing)
+    private void EndJob(IStateKeeper keeper, StateJob job, DateTimeOffset now)
     {
-        if (_job is not null) return;
-        _jobRetryAt = 0;
-        if (_options.Keeper.Begin(_logBytes, isClosing) is not { } job) return;
-        _job = job;
-        lock (_jobGate) _isJobRunning = true;
-        _logBytes = 0;
-        Action run = () =>
-        {
-            long started = _options.TimeProvider.GetTimestamp();
-            job.Run();
-            ShardMetrics.Remembered(_options.TimeProvider.GetElapsedTime(started));
-            Post(now => EndJob(job, now));
-            lock (_jobGate)
-            {
-                _isJobRunning = false;
-                Monitor.Pulse(_jobGate);
-            }
-        };
-        if (RunJob is { } elsewhere) elsewhere(run);
-        else run();
-    }
-
-    private void EndJob(StateJob job, DateTimeOffset now)
-    {
-        _job = null;
-        _options.Keeper.End(job);
+        if (keeper != Keeper) return;   // Of a state that was replaced meanwhile.
+        Keeper.End(job);
         if (job.Failure is { } failure)
         {
             ShardMessages.JobFailed(_options.Logger, ShardId, failure);
             if (failure is StoreFailedException) Fail(failure);
-            _jobRetryAt = now.UtcTicks + TimeSpan.TicksPerSecond;
             return;
         }
 
-        if (Failure is not null || _log.BeginTrim(_options.Keeper.NeededFrom, now) is not { } round) return;
-        _log.Execute(round);
-        _log.Complete(round);
-        if (_log.Failure is { } cause) Fail(cause);
-    }
-
-    /// <summary>Takes no more from now on. What has no place in the log surely did not happen; of what has, nobody knows.</summary>
-    internal void Fail(Exception cause)
-    {
-        if (Failure is not null) return;
-        Failure = cause;
-        ShardMetrics.Failed();
-        ShardMessages.Failed(_options.Logger, ShardId, cause);
-        var unknown = new OutcomeUnknownException($"Shard {ShardId} failed while the write was under way: {cause.Message} Whether it happened shows when the store is opened again.", cause);
-        while (_underWay.TryDequeue(out Proposal? proposal)) End(proposal, unknown, default);
-        RefuseWaiting(Refusal(cause));
+        if (Failure is not null || Log.BeginTrim(_work.NeededFrom, now) is not { } round) return;
+        Log.Execute(round);
+        Log.Complete(round);
+        if (Log.Failure is { } cause) Fail(cause);
+        else _work.Trimmed();
     }
 
     private StoreFailedException Refusal(Exception cause) =>
@@ -419,6 +383,11 @@ internal sealed class ShardHost
             Interlocked.Add(ref _pendingBytes, -proposal.Weight);
             proposal.Finish(Closed());
         }
+    }
+
+    private void RefuseReaders(Exception refusal)
+    {
+        while (_readers.TryDequeue(out Action<Exception?>? reader)) reader(refusal);
     }
 
     private void RefuseWaiting(Exception refusal)

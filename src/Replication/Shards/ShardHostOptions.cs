@@ -2,8 +2,6 @@ using Microsoft.Extensions.Logging;
 
 using Tidemark.Core.Replication;
 using Tidemark.Storage.Files;
-using Tidemark.Storage.Log;
-using Tidemark.Storage.State;
 
 namespace Tidemark.Replication.Shards;
 
@@ -16,23 +14,20 @@ internal sealed record ShardHostOptions
     /// <summary>What messages call it.</summary>
     public required string Name { get; init; }
 
-    /// <summary>Its log, at its end.</summary>
-    public required LogEngine Log { get; init; }
+    /// <summary>Its log, at its end, and its state, as it was remembered.</summary>
+    public required ShardState State { get; init; }
+
+    /// <summary>What makes it one of several replicas; null where it is alone.</summary>
+    public ReplicaOptions? Replica { get; init; }
 
     /// <summary>The pool that holds the log's files.</summary>
     public required FilePool Pool { get; init; }
 
-    /// <summary>Its state, as it was remembered.</summary>
-    public required IStateMachine Machine { get; init; }
-
     /// <summary>Shows readers the state after a batch of entries.</summary>
     public required Action Publish { get; init; }
 
-    /// <summary>Makes the leader's part once the state is up to date.</summary>
-    public required Func<ILeaderRole> CreateLeader { get; init; }
-
-    /// <summary>Remembers the state.</summary>
-    public required IStateKeeper Keeper { get; init; }
+    /// <summary>Makes the leader's part for a state that is up to date.</summary>
+    public required Func<IStateMachine, DateTimeOffset, ILeaderRole> CreateLeader { get; init; }
 
     /// <summary>Stamps entries.</summary>
     public required HybridClock Clock { get; init; }
@@ -44,4 +39,7 @@ internal sealed record ShardHostOptions
     public long MaxPendingBytes { get; init; } = 64L * 1024 * 1024;
 
     public required ILogger Logger { get; init; }
+
+    /// <summary>Told of each entry once it is applied, the shard's own too; for who watches over a simulation.</summary>
+    internal Action<LogRecord>? Applied { get; init; }
 }

@@ -13,4 +13,13 @@ internal static partial class ShardMessages
 
     [LoggerMessage(302, LogLevel.Debug, "Opened shard {ShardId}: state at offset {Applied}, log [{Start}, {End}).")]
     internal static partial void Opened(ILogger logger, long shardId, long applied, long start, long end);
+
+    [LoggerMessage(303, LogLevel.Information, "Leads shard {ShardId} in term {Term}.")]
+    internal static partial void Serving(ILogger logger, long shardId, long term);
+
+    [LoggerMessage(304, LogLevel.Warning, "A state of shard {ShardId} that was received is not used. It is fetched once more.")]
+    internal static partial void StateRefused(ILogger logger, long shardId, Exception cause);
+
+    [LoggerMessage(305, LogLevel.Error, "What the disk has of shard {ShardId} cannot be believed. The replica begins again as a lost one; the files stay until it has caught up.")]
+    internal static partial void ReplicaLost(ILogger logger, long shardId, Exception cause);
 }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 
 using Tidemark.Core.Hashing;
+using Tidemark.Storage.Files;
 using Tidemark.Storage.Log;
 
 namespace Tidemark.Storage.Catalog;
@@ -10,7 +11,7 @@ namespace Tidemark.Storage.Catalog;
 internal static class CatalogFile
 {
     internal const string Name = "catalog";
-    internal const string TemporaryName = Name + ".tmp";
+    internal const string TemporaryName = Name + WholeFile.TemporaryExtension;
     internal const int HeaderSize = 48;
     internal const int MaxContentBytes = 16 * 1024 * 1024;
 
@@ -27,7 +28,7 @@ internal static class CatalogFile
     internal static StoreCatalog? TryRead(IFileSystem files, string directory)
     {
         string path = Path.Combine(directory, Name);
-        return files.FileExists(path) ? Decode(path, ReadBytes(files, path)) : null;
+        return WholeFile.TryRead(files, path, HeaderSize + MaxContentBytes + 1) is { } bytes ? Decode(path, bytes) : null;   // One more than allowed: too long shows.
     }
 
     /// <summary>Reads the catalog of a store that is going to be written to, and makes sure that it is on the disk.</summary>
@@ -48,20 +49,8 @@ internal static class CatalogFile
     /// <exception cref="LimitExceededException">It takes more than 16 MiB. Nothing was written.</exception>
     /// <exception cref="StoreFullException">There is no room. The catalog is as it was.</exception>
     /// <exception cref="IOException">The disk refused. Which of the two catalogs is there shows when the store is opened again.</exception>
-    internal static void Write(IFileSystem files, string directory, StoreCatalog catalog)
-    {
-        byte[] bytes = Encode(catalog);
-        string temporary = Path.Combine(directory, TemporaryName);
-        files.Delete(temporary);
-        using (IFile file = files.Open(temporary, FileOpenMode.New))
-        {
-            file.Write(0, bytes);
-            file.Flush();
-        }
-
-        files.Move(temporary, Path.Combine(directory, Name));
-        files.FlushDirectory(directory);
-    }
+    internal static void Write(IFileSystem files, string directory, StoreCatalog catalog) =>
+        WholeFile.Replace(files, Path.Combine(directory, Name), Encode(catalog));
 
     internal static byte[] Encode(StoreCatalog catalog)
     {
@@ -80,13 +69,6 @@ internal static class CatalogFile
         FileStamp.Seal(header);
         content.WrittenSpan.CopyTo(bytes.AsSpan(HeaderSize));
         return bytes;
-    }
-
-    private static byte[] ReadBytes(IFileSystem files, string path)
-    {
-        using IFile file = files.Open(path, FileOpenMode.Existing);
-        byte[] bytes = new byte[(int)Math.Min(file.Length, HeaderSize + MaxContentBytes + 1)];   // One more than allowed: too long shows.
-        return bytes[..file.Read(0, bytes)];
     }
 
     private static StoreCatalog Decode(string path, ReadOnlySpan<byte> bytes)

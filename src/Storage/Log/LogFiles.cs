@@ -9,7 +9,6 @@ internal sealed class LogFiles(FilePool pool, string directory)
 {
     internal const string LockName = "tidemark.lock";
     internal const string ManifestName = "manifest";
-    private const string TemporaryExtension = ".tmp";
     private static readonly byte[] Zeros = new byte[256 * 1024];
 
     internal FilePool Pool => pool;
@@ -25,9 +24,9 @@ internal sealed class LogFiles(FilePool pool, string directory)
     internal string SegmentPath(long firstOffset) => PathOf(Segment.FileName(firstOffset));
 
     /// <summary>A file that is not part of the log until it is renamed. Number it where several exist at once.</summary>
-    internal PooledFile Temporary(string name) => new(PathOf(name + TemporaryExtension));
+    internal PooledFile Temporary(string name) => new(PathOf(name + WholeFile.TemporaryExtension));
 
-    internal static bool IsTemporary(string name) => name.EndsWith(TemporaryExtension, StringComparison.Ordinal);
+    internal static bool IsTemporary(string name) => name.EndsWith(WholeFile.TemporaryExtension, StringComparison.Ordinal);
 
     internal void FlushDirectory() => FileSystem.FlushDirectory(directory);
 
@@ -43,16 +42,7 @@ internal sealed class LogFiles(FilePool pool, string directory)
     {
         byte[] bytes = new byte[Manifest.Size];
         manifest.Write(bytes);
-        string temporary = ManifestPath + TemporaryExtension;
-        FileSystem.Delete(temporary);
-        using (IFile file = FileSystem.Open(temporary, FileOpenMode.New))
-        {
-            file.Write(0, bytes);
-            file.Flush();
-        }
-
-        FileSystem.Move(temporary, ManifestPath);
-        FlushDirectory();
+        WholeFile.Replace(FileSystem, ManifestPath, bytes);
     }
 
     /// <summary>A segment as its file's header describes it.</summary>

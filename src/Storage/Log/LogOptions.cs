@@ -35,6 +35,9 @@ public sealed record LogOptions
     /// <summary>The offset of the first record, where the log is created. Default 0. Ignored where it exists.</summary>
     public long FirstOffset { get; init; }
 
+    /// <summary>The entry before the first record, where the log is created behind a state that has it; else nothing is known of one.</summary>
+    internal StatePosition? Before { get; init; }
+
     /// <summary>Stamps records that come without a timestamp. Null: a clock of the log's own.</summary>
     public HybridClock? Clock { get; init; }
 

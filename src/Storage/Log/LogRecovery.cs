@@ -52,7 +52,8 @@ internal sealed class LogRecovery(LogFiles files, LogOptions options, Random ran
 
         Guid storeId = options.StoreId ?? RandomGuid();
         var identity = new LogIdentity(storeId, options.ShardId ?? 0);
-        var header = new SegmentHeader(identity, options.FirstOffset, (ulong)random.NextInt64(long.MinValue, long.MaxValue), 0, 0, 0);
+        StatePosition before = options.Before ?? StatePosition.Start;
+        var header = new SegmentHeader(identity, options.FirstOffset, (ulong)random.NextInt64(long.MinValue, long.MaxValue), before.Term, before.Timestamp.Value, 0);
         byte[] bytes = new byte[SegmentHeader.Size];
         uint chain = header.Write(bytes);
         PooledFile file = files.Temporary("spare");

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+
 using Tidemark.Storage.Snapshots;
 
 namespace Tidemark.Storage.State;
@@ -8,6 +10,18 @@ internal sealed class SnapshotKeeper(IStateMachine machine, SnapshotFolder folde
 {
     private long _lastBytes;
     private bool _isOwed;   // One failed: it is tried again however little has gathered since.
+
+    /// <summary>Opens the snapshots of a directory and brings a new machine to the newest.</summary>
+    internal static SnapshotKeeper Open(IStateMachine machine, IFileSystem files, string directory, SnapshotIdentity identity, long minLogBytes, ILogger? logger = null)
+    {
+        var folder = SnapshotFolder.Open(files, directory, identity, logger);
+        using (SnapshotReader? newest = folder.OpenNewest())
+        {
+            if (newest is not null) machine.Restore(newest.Pieces(), newest.Info.Position);
+        }
+
+        return new SnapshotKeeper(machine, folder, minLogBytes);
+    }
 
     public long NeededFrom => folder.LogNeededFrom;
 

@@ -38,12 +38,10 @@ internal sealed class SyncShard
         {
             ShardId = _identity.ShardId,
             Name = "/shard",
-            Log = log,
+            State = new ShardState(log, Machine, new SnapshotKeeper(Machine, folder, minLogBytes: 2048)),
             Pool = pool,
-            Machine = Machine,
             Publish = () => Machine.Table.Publish(Machine.Position.Offset),
-            CreateLeader = () => new KvLeader(Machine, _time.GetUtcNow()),
-            Keeper = new SnapshotKeeper(Machine, folder, minLogBytes: 2048),
+            CreateLeader = (_, now) => new KvLeader(Machine, now),
             Clock = clock,
             TimeProvider = _time,
             Logger = NullLogger.Instance,
@@ -90,9 +88,9 @@ internal sealed class SyncShard
             Assert.True(turns < 1000, "a command is answered in a few turns");
             DateTimeOffset now = _time.GetUtcNow();
             Host.Turn(now);
-            if (Host.BeginFlush(now) is not { } round) continue;
-            Host.Execute(round);
-            Host.EndFlush(round, now);
+            if (!Host.BeginFlush(now)) continue;
+            Host.Execute();
+            Host.EndFlush(now);
         }
 
         done.GetAwaiter().GetResult();

@@ -1,0 +1,247 @@
+using Tidemark.Core.Replication;
+using Tidemark.Replication.Wire;
+
+namespace Tidemark.Replication.Cluster;
+
+/// <summary>How a coordinator reaches the status store. Each call is answered by one of the coordinator's own methods, later, on its thread; or never.</summary>
+internal interface IStatusCalls
+{
+    /// <summary>Answered by <see cref="CoordinatorHost.Read"/> or <see cref="CoordinatorHost.NotRead"/>.</summary>
+    void Read();
+
+    /// <summary>Answered by <see cref="CoordinatorHost.Written"/> or <see cref="CoordinatorHost.NotWritten"/>.</summary>
+    void Write(byte[] content, long over);
+}
+
+/// <summary>What a coordinator is told about time.</summary>
+/// <param name="Beat">How often it does what is due.</param>
+/// <param name="Suspicion">How long a node may be silent before it is taken for dead.</param>
+internal sealed record CoordinatorTimes(TimeSpan Beat, TimeSpan Suspicion)
+{
+    internal static CoordinatorTimes Default { get; } = new(TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(500));
+}
+
+/// <summary>Runs the elections of all shards over one status document, and notices nodes that are gone. A synchronous object: whoever drives it decides when.</summary>
+/// <remarks>
+/// Every node has one, and the one with the lowest number that seems alive acts. Several that act at once do no harm: every change is a compare-and-swap, and where another came first, the
+/// election whose shard was changed hears of it, while the others try again over the new version.
+/// </remarks>
+internal sealed class CoordinatorHost
+{
+    private readonly int _node;
+    private readonly string _name;
+    private readonly CoordinatorTimes _times;
+    private readonly ElectionLimits _limits;
+    private readonly Action<int, ShardMessage> _send;
+    private readonly IStatusCalls _store;
+    private readonly SortedDictionary<long, Election> _elections = [];
+    private readonly Dictionary<int, DateTimeOffset> _heardAt = [];
+    private readonly List<ElectionEffect> _effects = [];
+    private ClusterStatus? _status;
+    private long _version;
+    private (ClusterStatus Status, List<(long Shard, string Nonce)> Shards)? _writing;
+    private bool _isReading;
+    private bool _isReadWanted = true;
+    private DateTimeOffset _calledAt;
+    private DateTimeOffset _beatAt;
+    private int _quietBeats;
+
+    /// <param name="node">Whose it is.</param>
+    /// <param name="name">Tells its writing from all others', ever.</param>
+    /// <param name="times">How long it waits.</param>
+    /// <param name="send">Sends a message to a node's replica.</param>
+    /// <param name="store">The status store.</param>
+    internal CoordinatorHost(int node, string name, CoordinatorTimes times, Action<int, ShardMessage> send, IStatusCalls store)
+    {
+        (_node, _name, _times, _send, _store) = (node, name, times, send, store);
+        _limits = new ElectionLimits(Grace: 1, Patience: 6 + (3 * node));
+    }
+
+    /// <summary>The status as it was known last.</summary>
+    internal ClusterStatus? Status => _status;
+
+    internal DateTimeOffset NextDue => _beatAt;
+
+    /// <summary>Something came from a node: it lives.</summary>
+    internal void Heard(int node, DateTimeOffset now) => _heardAt[node] = now;
+
+    /// <summary>A replica said something to its election.</summary>
+    internal void Take(int from, in ShardMessage message)
+    {
+        if (!_elections.TryGetValue(message.ShardId, out Election? election)) return;
+        ReplicaMessage what = message.Message;
+        Step(election, core => core.Step(from, what, _effects));
+        Pump();
+    }
+
+    /// <summary>Does what is due.</summary>
+    internal void Tick(DateTimeOffset now)
+    {
+        if (now < _beatAt) return;
+        _beatAt = now + _times.Beat;
+        if (IsCalling && now - _calledAt > 20 * _times.Beat)
+        {
+            // The answer does not come any more. It may still, and then is not looked at.
+            (_isReading, _writing, _isReadWanted) = (false, null, true);
+        }
+
+        if (_status is not null && IsActing(now))
+        {
+            foreach (Election election in _elections.Values)
+            {
+                int leader = election.Known.Leader;
+                if (leader != ShardStatus.Nobody && leader != _node && now - LastHeard(leader, now) > _times.Suspicion) Step(election, core => core.Suspect(leader, _effects));
+                Step(election, core => core.Tick(_effects));
+            }
+        }
+        else
+        {
+            _isReadWanted |= _status is null || ++_quietBeats % 10 == 0;   // Who does not act looks now and then who leads.
+        }
+
+        _calledAt = IsCalling ? _calledAt : now;
+        Pump();
+    }
+
+    /// <summary>Another set of nodes shall keep a shard: one more, or one less.</summary>
+    /// <returns>Whether it is begun.</returns>
+    internal bool Change(long shard, IReadOnlyList<int> ensemble)
+    {
+        if (!_elections.TryGetValue(shard, out Election? election)) return false;
+        bool isBegun = false;
+        Step(election, core => isBegun = core.Change(ensemble, _effects));
+        Pump();
+        return isBegun;
+    }
+
+    /// <summary>The store has this document; null for none.</summary>
+    internal void Read(ClusterStatusEntry? entry)
+    {
+        _isReading = false;
+        if (entry is not null && entry.Version >= _version) Learn(ClusterStatus.Read(entry.Content), entry.Version);
+        Pump();
+    }
+
+    /// <summary>The store could not be read.</summary>
+    internal void NotRead() => (_isReading, _isReadWanted) = (false, true);
+
+    /// <summary>The write that was under way has been done.</summary>
+    internal void Written(long version)
+    {
+        if (_writing is not { } writing) return;
+        _writing = null;
+        (_status, _version) = (writing.Status, version);
+        foreach ((long shard, string nonce) in writing.Shards)
+        {
+            Election election = _elections[shard];
+            if (election.Wanted?.Nonce == nonce) election.Wanted = null;
+            (election.Known, election.IsAsking) = (_status.Shards[shard], false);
+            Step(election, core => core.Written(nonce, version, _effects));
+        }
+
+        Pump();
+    }
+
+    /// <summary>The write that was under way was refused, or nobody knows.</summary>
+    internal void NotWritten()
+    {
+        (_writing, _isReadWanted) = (null, true);   // What is there now tells.
+        Pump();
+    }
+
+    private bool IsCalling => _isReading || _writing is not null;
+
+    private DateTimeOffset LastHeard(int node, DateTimeOffset now)
+    {
+        if (!_heardAt.TryGetValue(node, out DateTimeOffset heard)) _heardAt[node] = heard = now;   // It gets its chance.
+        return heard;
+    }
+
+    private bool IsActing(DateTimeOffset now)
+    {
+        foreach (int node in _status!.Nodes.Keys)
+        {
+            if (node == _node) return true;
+            if (now - LastHeard(node, now) <= _times.Suspicion) return false;
+        }
+
+        return true;
+    }
+
+    private void Learn(ClusterStatus status, long version)
+    {
+        (_status, _version) = (status, version);
+        foreach ((long shard, ShardStatus found) in status.Shards)
+        {
+            if (!_elections.TryGetValue(shard, out Election? election))
+                _elections[shard] = election = new Election(shard, new ElectionCore(FormattableString.Invariant($"{_name}.{shard}"), _limits)) { Known = found, IsAsking = true };
+            if (!election.IsAsking && election.Known.Nonce == found.Nonce) continue;   // Only other shards have changed.
+            if (election.Known.Nonce != found.Nonce) election.Wanted = null;   // It is there, or somebody else's is.
+            (election.Known, election.IsAsking) = (found, false);
+            Step(election, core => core.Read(found, version, _effects));
+        }
+    }
+
+    /// <summary>Calls the store where there is something to call it for.</summary>
+    private void Pump()
+    {
+        if (IsCalling) return;
+        if (_isReadWanted || _status is null)
+        {
+            (_isReadWanted, _isReading) = (false, true);
+            _store.Read();
+            return;
+        }
+
+        ClusterStatus next = _status;
+        var shards = new List<(long, string)>();
+        foreach (Election election in _elections.Values)
+        {
+            if (election.Wanted is not { } wanted) continue;
+            next = next.With(election.Shard, wanted);
+            shards.Add((election.Shard, wanted.Nonce));
+        }
+
+        if (shards.Count == 0) return;
+        _writing = (next, shards);
+        _store.Write(next.ToBytes(), _version);
+    }
+
+    private void Step(Election election, Action<ElectionCore> step)
+    {
+        _effects.Clear();
+        step(election.Core);
+        foreach (ElectionEffect effect in _effects)
+        {
+            if (effect.Message is { } message)
+            {
+                _send(effect.Node, new ShardMessage(election.Shard, message));
+            }
+            else if (effect.Write is { } write)
+            {
+                election.Wanted = write;
+            }
+            else
+            {
+                election.Wanted = null;   // It does not know what has become of it, and looks.
+                election.IsAsking = _isReadWanted = true;
+            }
+        }
+    }
+
+    private sealed class Election(long shard, ElectionCore core)
+    {
+        internal long Shard => shard;
+
+        internal ElectionCore Core => core;
+
+        /// <summary>What the core knows of the document.</summary>
+        internal required ShardStatus Known { get; set; }
+
+        /// <summary>What it wants there, over what it knows.</summary>
+        internal ShardStatus? Wanted { get; set; }
+
+        /// <summary>Whether it waits to be told what is there.</summary>
+        internal bool IsAsking { get; set; }
+    }
+}

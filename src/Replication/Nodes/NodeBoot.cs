@@ -1,0 +1,77 @@
+using Tidemark.Core.Replication;
+using Tidemark.Replication.Cluster;
+using Tidemark.Storage.Replica;
+
+namespace Tidemark.Replication.Nodes;
+
+/// <summary>What a node knows once it may start its replicas.</summary>
+/// <param name="Status">The status, with this start in it.</param>
+/// <param name="Run">Which start this is.</param>
+/// <param name="IsLost">Whether its disk is older than what the node has said: wiped, or set back to an earlier copy.</param>
+internal sealed record BootedNode(ClusterStatus Status, long Run, bool IsLost);
+
+/// <summary>Counts a node's start in its directory and in the status, and finds out whether the disk is the one it left.</summary>
+/// <remarks>The directory comes first: a crash between the two leaves a directory that is ahead, which is no harm; the other way round it would look old.</remarks>
+internal static class NodeBoot
+{
+    /// <exception cref="FormatMismatchException">The directory is another node's or cluster's, or there is no status for a directory that has been used.</exception>
+    /// <exception cref="IOException">Disk or status store could not be reached.</exception>
+    internal static async Task<BootedNode> RunAsync(IFileSystem files, string directory, int node, IClusterStatusStore store, Func<ClusterStatus> first, CancellationToken cancellation = default)
+    {
+        files.CreateDirectory(directory);
+        NodeRecord? record = null;
+        bool isDamaged = false;
+        try
+        {
+            record = NodeFile.TryRead(files, directory);
+        }
+        catch (CorruptDataException)
+        {
+            isDamaged = true;
+        }
+
+        long run = 0;
+        bool? isOld = null;   // Found out once: later the status may hold this very start.
+        while (true)
+        {
+            ClusterStatusEntry? entry = await store.ReadAsync(cancellation).ConfigureAwait(false);
+            if (entry is null && record is not null) throw new FormatMismatchException(directory, "a status document for a node that has been started before", "none");
+            ClusterStatus status = entry is null ? first() : ClusterStatus.Read(entry.Content);
+            if (record is { } own && (own.Cluster != status.Cluster || own.Node != node))
+                throw new FormatMismatchException(directory, $"node {node} of cluster {status.Cluster}", $"node {own.Node} of cluster {own.Cluster}");
+
+            long told = status.RunOf(node);
+            bool isLost = isOld ??= isDamaged || (record?.Run ?? 0) < told;
+            if (run <= told)
+            {
+                run = Math.Max(record?.Run ?? 0, told) + 1;
+                NodeFile.Write(files, directory, new NodeRecord(status.Cluster, node, isLost ? 0 : run));
+            }
+
+            status = status.With(node, run);
+            long? version;
+            try
+            {
+                version = await store.TryWriteAsync(status.ToBytes(), entry?.Version ?? 0, cancellation).ConfigureAwait(false);
+            }
+            catch (OutcomeUnknownException)
+            {
+                continue;   // Once more: a start may be counted twice.
+            }
+
+            if (version is not null) return new BootedNode(status, run, isLost);
+        }
+    }
+
+    /// <summary>The replicas know by now that they are lost: the directory may say which start this is.</summary>
+    internal static void Confirm(IFileSystem files, string directory, Guid cluster, int node, long run) => NodeFile.Write(files, directory, new NodeRecord(cluster, node, run));
+
+    /// <summary>Which shards of a status a node keeps.</summary>
+    internal static IEnumerable<(long Shard, ShardStatus Status)> ShardsOf(ClusterStatus status, int node)
+    {
+        foreach ((long shard, ShardStatus found) in status.Shards)
+        {
+            if (found.Quorum.Members.Contains(node)) yield return (shard, found);
+        }
+    }
+}

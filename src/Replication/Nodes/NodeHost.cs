@@ -1,0 +1,214 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+
+using Microsoft.Extensions.Logging;
+
+using Tidemark.Core.Replication;
+using Tidemark.Replication.Cluster;
+using Tidemark.Replication.Shards;
+using Tidemark.Replication.Wire;
+
+namespace Tidemark.Replication.Nodes;
+
+/// <summary>What a node's host is made of.</summary>
+internal sealed record NodeHostOptions
+{
+    public required int Node { get; init; }
+
+    public required BootedNode Booted { get; init; }
+
+    public required NodeDisk Disk { get; init; }
+
+    /// <summary>The kind of each shard.</summary>
+    public required Func<long, ShardKind> KindOf { get; init; }
+
+    public required ITransport Transport { get; init; }
+
+    public required Func<NodeHost, IStatusCalls> Store { get; init; }
+
+    public required TimeProvider TimeProvider { get; init; }
+
+    public CoordinatorTimes Times { get; init; } = CoordinatorTimes.Default;
+
+    /// <summary>Called when the state of a shard has changed, on the shard's thread.</summary>
+    public Action<ReplicaHost>? Published { get; init; }
+
+    /// <summary>Told of each entry once it is applied, on the shard's thread.</summary>
+    public Action<ReplicaHost, LogRecord>? Applied { get; init; }
+}
+
+/// <summary>A shard of a node: its host, and the machine that its host has at the moment.</summary>
+internal sealed class ReplicaHost
+{
+    internal required long ShardId { get; init; }
+
+    internal ShardHost Host { get; set; } = null!;   // Set right after: the host is made with this object's hooks.
+
+    internal IStateMachine Machine { get; set; } = null!;
+}
+
+/// <summary>One node of a cluster as a synchronous object: its replicas, its coordinator, what comes from other nodes. Whoever drives it decides when.</summary>
+/// <remarks>
+/// <see cref="Receive"/> and <see cref="Post"/> may be called from any thread. <see cref="Turn"/>, and with it the coordinator, belongs to one thread at a time, and so does each replica, which
+/// has its own turns.
+/// </remarks>
+internal sealed class NodeHost
+{
+    private const long NoShard = -1;
+
+    private readonly NodeHostOptions _options;
+    private readonly ConcurrentQueue<(int From, ShardMessage Message)> _arrived = new();
+    private readonly ConcurrentQueue<Action> _posted = new();
+    private readonly ConcurrentDictionary<long, ReplicaHost> _replicas = new();
+    private ClusterStatus? _seen;
+    private DateTimeOffset _helloAt;
+
+    internal NodeHost(NodeHostOptions options)
+    {
+        _options = options;
+        string name = FormattableString.Invariant($"{options.Node}.{options.Booted.Run}");
+        Coordinator = new CoordinatorHost(options.Node, name, options.Times, Send, options.Store(this));
+        foreach ((long shard, ShardStatus status) in NodeBoot.ShardsOf(options.Booted.Status, Node)) Open(shard, status, options.Booted.IsLost);
+        if (options.Booted.IsLost) NodeBoot.Confirm(options.Disk.Pool.Files, options.Disk.Directory, options.Disk.Cluster, Node, options.Booted.Run);
+    }
+
+    internal int Node => _options.Node;
+
+    internal CoordinatorHost Coordinator { get; }
+
+    internal IReadOnlyDictionary<long, ReplicaHost> Replicas => _replicas;
+
+    /// <summary>Called from any thread when the node itself has something to do.</summary>
+    internal Action? Wake { get; set; }
+
+    /// <summary>Called when a replica was opened, before anything reaches it.</summary>
+    internal Action<ReplicaHost>? Opened { get; set; }
+
+    internal bool HasWork => !_arrived.IsEmpty || !_posted.IsEmpty;
+
+    internal DateTimeOffset NextDue => _helloAt < Coordinator.NextDue ? _helloAt : Coordinator.NextDue;
+
+    /// <summary>Any thread: a message came from another node, or from this one.</summary>
+    internal void Receive(int from, ReadOnlyMemory<byte> bytes)
+    {
+        ShardMessage message;
+        try
+        {
+            message = ShardMessageCodec.Read(bytes);
+        }
+        catch (MalformedDataException e)
+        {
+            NodeMessages.Malformed(_options.Disk.Logger, from, e);
+            return;
+        }
+
+        if (message.Message is TermAnswer or LeaderReady or Resign or Hello)
+        {
+            _arrived.Enqueue((from, message));
+            Wake?.Invoke();
+        }
+        else if (_replicas.TryGetValue(message.ShardId, out ReplicaHost? replica))
+        {
+            replica.Host.Receive(from, message);
+        }
+    }
+
+    /// <summary>Any thread: has something done on the node's own.</summary>
+    internal void Post(Action action)
+    {
+        _posted.Enqueue(action);
+        Wake?.Invoke();
+    }
+
+    /// <summary>Takes what came in, and does what is due.</summary>
+    internal void Turn(DateTimeOffset now)
+    {
+        while (_posted.TryDequeue(out Action? action)) action();
+        while (_arrived.TryDequeue(out (int From, ShardMessage Message) arrived))
+        {
+            Coordinator.Heard(arrived.From, now);
+            if (arrived.Message.Message is not Hello) Coordinator.Take(arrived.From, arrived.Message);
+        }
+
+        if (now >= _helloAt)
+        {
+            _helloAt = now + _options.Times.Beat;
+            foreach (int node in (Coordinator.Status ?? _options.Booted.Status).Nodes.Keys)
+            {
+                if (node != Node) Send(node, new ShardMessage(NoShard, new Hello(_options.Booted.Run)));
+            }
+        }
+
+        Coordinator.Tick(now);
+        OpenWhatIsNew();
+    }
+
+    /// <summary>A shard that came to this node since it was started.</summary>
+    private void OpenWhatIsNew()
+    {
+        if (ReferenceEquals(_seen, Coordinator.Status) || Coordinator.Status is not { } status) return;
+        _seen = status;
+        foreach ((long shard, ShardStatus found) in NodeBoot.ShardsOf(status, Node))
+        {
+            if (!_replicas.ContainsKey(shard)) Open(shard, found, isLost: false);
+        }
+    }
+
+    private void Open(long shard, ShardStatus status, bool isLost)
+    {
+        (ReplicaDirectory directory, ShardState state) = ReplicaDirectory.Open(_options.Disk, shard, _options.KindOf(shard), status.Term, isLost);
+        ShardKind kind = _options.KindOf(shard);
+        var replica = new ReplicaHost { ShardId = shard, Machine = state.Machine };
+        replica.Host = new ShardHost(new ShardHostOptions
+        {
+            ShardId = shard,
+            Name = FormattableString.Invariant($"node {Node} shard {shard}"),
+            State = state,
+            Pool = _options.Disk.Pool,
+            Publish = () =>
+            {
+                kind.Publish(replica.Machine);
+                _options.Published?.Invoke(replica);
+            },
+            Applied = _options.Applied is { } applied ? record => applied(replica, record) : null,
+            CreateLeader = kind.CreateLeader,
+            Clock = _options.Disk.Clock,
+            TimeProvider = _options.TimeProvider,
+            Logger = _options.Disk.Logger,
+            Replica = new ReplicaOptions
+            {
+                Node = Node,
+                Run = _options.Booted.Run,
+                StatusTerm = status.Term,
+                Disk = directory,
+                Send = Send,
+                Tell = Tell,
+                Replaced = next => replica.Machine = next.Machine,
+                Heartbeat = _options.Times.Beat,
+                Patience = 2 * _options.Times.Suspicion,
+            },
+        });
+        Opened?.Invoke(replica);
+        _replicas[shard] = replica;
+    }
+
+    private void Tell(ShardMessage message)
+    {
+        foreach (int node in (Coordinator.Status ?? _options.Booted.Status).Nodes.Keys) Send(node, message);
+    }
+
+    private void Send(int node, ShardMessage message)
+    {
+        var bytes = new ArrayBufferWriter<byte>();
+        ShardMessageCodec.Write(bytes, message);
+        if (node == Node) Receive(Node, bytes.WrittenMemory);
+        else _options.Transport.TrySend(node, bytes.WrittenMemory);
+    }
+}
+
+/// <summary>What nodes report. Event ids are stable: 400 to 499.</summary>
+internal static partial class NodeMessages
+{
+    [LoggerMessage(400, LogLevel.Warning, "A message of node {Node} is malformed and was dropped.")]
+    internal static partial void Malformed(ILogger logger, int node, Exception cause);
+}

@@ -1,0 +1,165 @@
+using System.Globalization;
+
+using Microsoft.Extensions.Logging.Abstractions;
+
+using Tidemark.Replication.Shards;
+using Tidemark.Storage.Log;
+using Tidemark.Storage.Replica;
+using Tidemark.Storage.Snapshots;
+using Tidemark.Storage.State;
+
+namespace Tidemark.Replication.Nodes;
+
+/// <summary>The directory of one replica: its record, and for each generation a log and a state. Layout and crashes: docs/format/replica.md.</summary>
+internal sealed class ReplicaDirectory : IReplicaDisk
+{
+    private readonly NodeDisk _disk;
+    private readonly string _directory;
+    private readonly LogIdentity _identity;
+    private readonly ShardKind _kind;
+    private ReplicaDirectory(NodeDisk disk, string directory, LogIdentity identity, ShardKind kind, ReplicaRecord record)
+    {
+        (_disk, _directory, _identity, _kind, Record) = (disk, directory, identity, kind, record);    }
+
+    public ReplicaRecord Record { get; private set; }
+
+    private IFileSystem Files => _disk.Pool.Files;
+
+    private SnapshotIdentity SnapshotIdentity => new(_identity.StoreId, _identity.ShardId, _kind.Machine);
+
+    /// <summary>Opens a replica. What is damaged or missing makes it a lost one with nothing; what there was stays on the disk until it has caught up.</summary>
+    /// <param name="disk">The node's disk.</param>
+    /// <param name="shardId">The shard.</param>
+    /// <param name="kind">Its machine.</param>
+    /// <param name="statusTerm">The shard's term in the status.</param>
+    /// <param name="isLost">Whether the node's disk is known to be older than what the node has said.</param>
+    internal static (ReplicaDirectory Directory, ShardState State) Open(NodeDisk disk, long shardId, ShardKind kind, long statusTerm, bool isLost)
+    {
+        string path = Path.Combine(disk.Directory, "shards", shardId.ToString("D6", CultureInfo.InvariantCulture));
+        disk.Pool.Files.CreateDirectory(path);
+        var identity = new LogIdentity(disk.Cluster, shardId);
+        ReplicaRecord record = new(statusTerm, IsLost: true, Generation: 0, Previous: 0);
+        try
+        {
+            record = ReplicaFile.TryRead(disk.Pool.Files, path, identity) ?? new ReplicaRecord(statusTerm, IsLost: statusTerm > 0, Generation: Fresh(disk), Previous: 0);
+            if (isLost) record = record with { IsLost = true, Term = Math.Max(record.Term, statusTerm) };
+            return OpenAs(disk, path, identity, kind, record);
+        }
+        catch (Exception e) when (e is CorruptDataException or FormatMismatchException)
+        {
+            // Nothing of it can be believed: what it may have acknowledged, others must give it back.
+            ShardMessages.ReplicaLost(disk.Logger, shardId, e);
+            record = new ReplicaRecord(Math.Max(record.Term, statusTerm), IsLost: true, Math.Max(record.Generation + 1, Fresh(disk)), Previous: record.Generation);
+            return OpenAs(disk, path, identity, kind, record);
+        }
+    }
+
+    public void Save(long term, bool isLost)
+    {
+        ReplicaRecord record = Record with { Term = term, IsLost = isLost };
+        ReplicaFile.Write(Files, _directory, _identity, record);
+        Record = record;
+    }
+
+    public IIncomingState BeginGeneration(StatePosition position, StateHash hash)
+    {
+        long next = Record.Generation + 1;
+        Remove(next);
+        Files.CreateDirectory(StateOf(next));
+        return new IncomingState(this, next, new SnapshotWriter(Files, StateOf(next), new SnapshotHeader(SnapshotIdentity, position, hash)), position, hash);
+    }
+
+    public void Switch()
+    {
+        ReplicaRecord record = Record with { Generation = Record.Generation + 1, Previous = Record.Generation };
+        ReplicaFile.Write(Files, _directory, _identity, record);
+        Record = record;
+    }
+
+    public void RemovePrevious()
+    {
+        if (Record.IsLost || Record.Previous == 0) return;   // Of a lost one it is all there is.
+        Remove(Record.Previous);
+    }
+
+    /// <summary>A generation that no run before this one has used.</summary>
+    private static long Fresh(NodeDisk disk) => disk.Run * 1000;
+
+    private static (ReplicaDirectory Directory, ShardState State) OpenAs(NodeDisk disk, string path, LogIdentity identity, ShardKind kind, ReplicaRecord record)
+    {
+        var directory = new ReplicaDirectory(disk, path, identity, kind, record);
+        ShardState state = directory.OpenGeneration(record.Generation, before: null);
+        try
+        {
+            // Written once more before it is believed: a process may have ended between a failed flush of the directory and its report.
+            ReplicaFile.Write(disk.Pool.Files, path, identity, record);
+            directory.RemovePrevious();
+            directory.Remove(record.Generation + 1);   // What an unfinished transfer left.
+            return (directory, state);
+        }
+        catch
+        {
+            state.Log.Close();
+            state.Keeper.Dispose();
+            throw;
+        }
+    }
+
+    private string GenerationOf(long generation) => Path.Combine(_directory, NodeDisk.GenerationName(generation));
+
+    private string StateOf(long generation) => Path.Combine(GenerationOf(generation), "state");
+
+    private string LogOf(long generation) => Path.Combine(GenerationOf(generation), "log");
+
+    private ShardState OpenGeneration(long generation, StatePosition? before)
+    {
+        string stateDirectory = StateOf(generation), logDirectory = LogOf(generation);
+        Files.CreateDirectory(stateDirectory);
+        Files.CreateDirectory(logDirectory);
+        (IStateMachine machine, IStateKeeper keeper) = _kind.Open(Files, stateDirectory, SnapshotIdentity);
+        try
+        {
+            var options = new LogOptions
+            {
+                StoreId = _identity.StoreId,
+                ShardId = _identity.ShardId,
+                SegmentBytes = _disk.SegmentBytes,
+                FirstOffset = (before?.Offset ?? -1) + 1,
+                Before = before,
+                Clock = _disk.Clock,
+            };
+            options.Validate();
+            LogEngine log = LogEngine.Open(new LogFiles(_disk.Pool, logDirectory), options, _disk.Clock, _disk.Batches, new Random(_disk.Random.Next()), NullLogger.Instance);
+            return new ShardState(log, machine, keeper);   // Whether the two fit, the shard's host looks.
+        }
+        catch
+        {
+            keeper.Dispose();
+            throw;
+        }
+    }
+
+    private void Remove(long generation)
+    {
+        NodeDisk.RemoveFiles(Files, StateOf(generation));
+        NodeDisk.RemoveFiles(Files, LogOf(generation));
+    }
+
+    private sealed class IncomingState(ReplicaDirectory home, long generation, SnapshotWriter writer, StatePosition position, StateHash hash) : IIncomingState
+    {
+        public void Add(ReadOnlySpan<byte> part) => writer.Add(part);
+
+        public ShardState Complete()
+        {
+            writer.Complete();
+            ShardState state = home.OpenGeneration(generation, position);
+            StateHash found = home._kind.Recount(state.Machine);
+            if (state.Machine.Position == position && found == hash && state.Machine.Hash == hash) return state;
+            state.Log.Close();
+            state.Keeper.Dispose();
+            throw new CorruptDataException(home.StateOf(generation), 0, $"a state at {position.Term}:{position.Offset} of hash {hash}", $"one at {state.Machine.Position.Term}:{state.Machine.Position.Offset} of hash {found}");
+        }
+
+        public void Dispose() => writer.Dispose();
+    }
+}

@@ -1,0 +1,73 @@
+using Tidemark.Core.KeyValue;
+using Tidemark.Core.Replication;
+using Tidemark.Storage.Snapshots;
+using Tidemark.Storage.State;
+
+namespace Tidemark.Replication.Nodes;
+
+/// <summary>What kind of state machine a shard has, and how its state is opened, shown and remembered.</summary>
+internal abstract class ShardKind
+{
+    /// <summary>The number that stands for the machine in snapshot files.</summary>
+    internal abstract ushort Machine { get; }
+
+    /// <summary>Opens the state in a directory, as it was remembered there.</summary>
+    internal abstract (IStateMachine Machine, IStateKeeper Keeper) Open(IFileSystem files, string directory, SnapshotIdentity identity);
+
+    /// <summary>A state that entries have changed may be looked at by others.</summary>
+    internal virtual void Publish(IStateMachine machine)
+    {
+    }
+
+    /// <summary>A hash over all rows, not the one that was kept along the way.</summary>
+    internal virtual StateHash Recount(IStateMachine machine) => machine.Hash;
+
+    internal virtual ILeaderRole CreateLeader(IStateMachine machine, DateTimeOffset now) => NoLeaderRole.Instance;
+
+    private sealed class NoLeaderRole : ILeaderRole
+    {
+        internal static NoLeaderRole Instance { get; } = new();
+
+        public long NextDue => long.MaxValue;
+
+        public void Tick(DateTimeOffset now, List<(ushort Kind, byte[] Payload)> proposals)
+        {
+        }
+
+        public void Ended(ushort kind, bool isApplied, DateTimeOffset now)
+        {
+        }
+    }
+}
+
+/// <summary>A shard of a key-value namespace, its state in memory.</summary>
+internal sealed class KeyValueShardKind(long snapshotLogBytes) : ShardKind
+{
+    internal override ushort Machine => KvMachine.Number;
+
+    internal override (IStateMachine Machine, IStateKeeper Keeper) Open(IFileSystem files, string directory, SnapshotIdentity identity)
+    {
+        var machine = new KvMachine(StorageEngine.Memory.Open(directory), new KvIdentity(identity.StoreId, identity.ShardId));
+        return (machine, SnapshotKeeper.Open(machine, files, directory, identity, snapshotLogBytes));
+    }
+
+    internal override void Publish(IStateMachine machine) => ((KvMachine)machine).Table.Publish(machine.Position.Offset);
+
+    internal override StateHash Recount(IStateMachine machine) => ((KvMachine)machine).ComputeHash();
+
+    internal override ILeaderRole CreateLeader(IStateMachine machine, DateTimeOffset now) => new KvLeader((KvMachine)machine, now);
+}
+
+/// <summary>A shard of a state machine of the host's own, in memory.</summary>
+internal sealed class CustomShardKind(Func<IStateMachine> create, long snapshotLogBytes) : ShardKind
+{
+    internal const ushort Number = 1000;
+
+    internal override ushort Machine => Number;
+
+    internal override (IStateMachine Machine, IStateKeeper Keeper) Open(IFileSystem files, string directory, SnapshotIdentity identity)
+    {
+        IStateMachine machine = create();
+        return (machine, SnapshotKeeper.Open(machine, files, directory, identity, snapshotLogBytes));
+    }
+}

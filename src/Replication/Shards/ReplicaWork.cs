@@ -1,0 +1,625 @@
+using System.Buffers;
+using System.Diagnostics;
+
+using Tidemark.Core.Replication;
+using Tidemark.Replication.Wire;
+using Tidemark.Storage.Log;
+using Tidemark.Storage.Replica;
+
+namespace Tidemark.Replication.Shards;
+
+/// <summary>Carries out what a replica's core orders: on the log, on the state machine, on the wire. It answers whom the core says.</summary>
+/// <remarks>Belongs to the host's thread, but for <see cref="Save"/>.</remarks>
+internal sealed class ReplicaWork : IDisposable
+{
+    private const int FrameBytes = FrameHeader.Size;
+    private const long TermAlone = 1;
+
+    private readonly ShardHostOptions _options;
+    private readonly ReplicaOptions? _replica;
+    private readonly ShardHost _host;
+    private readonly StateOffers? _offers;
+    private readonly Queue<Proposal> _underWay = new();   // In the log, not yet answered.
+    private readonly Queue<LogRecord> _unplaced = new();  // The core has them, and the log has no room yet.
+    private readonly Queue<(long Round, DateTimeOffset Sent)> _rounds = new();
+    private readonly Reads _reads = new();
+    private readonly List<Effect> _effects = [];
+    private readonly ArrayBufferWriter<byte> _answer = new();
+    private EntryTail? _tail;
+    private IReadOnlyList<LogRecord> _came = [];   // With the message that is being handled.
+    private StateFetch? _fetch;
+    private DateTimeOffset _tickAt;
+    private DateTimeOffset _askAt;
+    private DateTimeOffset _freshAt;               // When the newest round was sent that a majority has answered.
+    private (long Term, bool IsLost)? _toSave;
+    private (long Term, bool IsLost) _saving;
+    private int _heir = ShardStatus.Nobody;
+    private DateTimeOffset _heirUntil;
+
+    internal long LogBytes;   // Applied since the state was remembered last.
+
+    internal ReplicaWork(ShardHostOptions options, ShardHost host)
+    {
+        (_options, _host, _replica) = (options, host, options.Replica);
+        State = options.State;
+        CheckEnds();
+        if (_replica is null)
+        {
+            Replay();
+            Core = ReplicaCore.Alone(State.Log.NextOffset, State.Machine.Position.Offset + 1);
+            Leader = options.CreateLeader(State.Machine, options.TimeProvider.GetUtcNow());
+        }
+        else
+        {
+            ReplicaRecord record = _replica.Disk.Record;
+            LogTerms terms = LogTermsReader.Read(State.Log, options.Pool);
+            bool isLost = record.IsLost || _replica.IsLost;
+            long term = isLost ? Math.Max(record.Term, _replica.StatusTerm) : record.Term;
+            Core = new ReplicaCore(new ReplicaStart(_replica.Node, _replica.Run, term, isLost, terms, State.Machine.Position.Offset + 1), _replica.Limits);
+            _tail = new EntryTail(State.Log, options.Pool, _replica.TailBytes);
+            _offers = new StateOffers(options.ShardId, 20 * _replica.Patience);
+            options.Clock.Adopt(State.Machine.Position.Timestamp);
+        }
+
+        options.Publish();
+    }
+
+    internal ShardState State { get; private set; }
+
+    internal ReplicaCore Core { get; }
+
+    /// <summary>The leader's part of the machine, where this leads and serves.</summary>
+    internal ILeaderRole? Leader { get; private set; }
+
+    internal bool IsSaveDue => _toSave is not null;
+
+    /// <summary>Why it takes no commands and reads; null where it does.</summary>
+    internal Exception? WhyNot =>
+        !Core.IsServing ? Unavailable(Core.Role == ReplicaRole.Follower ? $"node {Core.Leader} leads shard {_options.ShardId}" : $"shard {_options.ShardId} has no leader here")
+        : IsCutOff ? Unavailable($"shard {_options.ShardId} is led here, without a majority")
+        : _heir != ShardStatus.Nobody ? Unavailable($"shard {_options.ShardId} is being handed over to node {_heir}")
+        : null;
+
+    /// <summary>When there will be something to do if nothing else happens, in UTC ticks.</summary>
+    internal long NextDue
+    {
+        get
+        {
+            long due = Leader?.NextDue ?? long.MaxValue;
+            return _replica is null || (Core.Role != ReplicaRole.Leader && _fetch is null) ? due : Math.Min(due, _tickAt.UtcTicks);
+        }
+    }
+
+    /// <summary>The first offset of the log that must not be trimmed.</summary>
+    internal long NeededFrom => Math.Min(Math.Min(State.Keeper.NeededFrom, Core.Applied), _offers?.NeededFrom ?? long.MaxValue);
+
+    private bool IsCutOff { get; set; }
+
+    private LogEngine Log => State.Log;
+
+    /// <summary>A message came.</summary>
+    internal void Take(int from, in ShardMessage message, DateTimeOffset now)
+    {
+        if (_host.Failure is not null) return;
+        switch (message.Message)
+        {
+            case StateRequest request:
+                if (Core.Role == ReplicaRole.Leader && request.Term == Core.Term && _offers!.Answer(from, request, now) is { } answer) _replica!.Send(from, answer);
+                break;
+            case StatePart part:
+                TakePart(from, part, message.Bytes, now);
+                break;
+            default:
+                _came = message.Entries;
+                _effects.Clear();
+                Core.Step(from, message.Message, _effects);
+                CarryOut(now);
+                _came = [];
+                break;
+        }
+    }
+
+    /// <summary>Says again what was not answered, where it is time.</summary>
+    internal void Tick(DateTimeOffset now)
+    {
+        if (_replica is null || now < _tickAt) return;
+        _tickAt = now + _replica.Heartbeat;
+        if (Core.Role == ReplicaRole.Leader && _host.Failure is not null)
+        {
+            _replica.Tell(new ShardMessage(_options.ShardId, new Resign(Core.Term, ShardStatus.Nobody)));
+            return;
+        }
+
+        _offers!.Forget(now);
+        if (_fetch is { } fetch && now >= _askAt) Ask(fetch, now);
+        if (Core.Role != ReplicaRole.Leader) return;
+        _effects.Clear();
+        Core.Tick(_effects);
+        _rounds.Enqueue((Core.Rounds.Begun, now));
+        CarryOut(now);
+        LookForMajority(now);
+        HandOver(now);
+    }
+
+    /// <summary>A read waits for the leader to know that it still leads.</summary>
+    internal void Read(Action<Exception?> done)
+    {
+        if (WhyNot is { } reason) done(reason);
+        else _reads.Add(Core.Read(), done);
+    }
+
+    /// <summary>Places a command at the end of the log.</summary>
+    /// <returns>Whether it has its place. Where it has none and there is no refusal, the log must first make room.</returns>
+    internal bool TryPropose(Proposal proposal, DateTimeOffset now, out Exception? refusal)
+    {
+        refusal = null;
+        PlaceAll(now);
+        if (_unplaced.Count > 0) return false;
+        _effects.Clear();
+        if (!Core.Propose(_effects))
+        {
+            refusal = WhyNot ?? Unavailable($"shard {_options.ShardId} is not led here");
+            return false;
+        }
+
+        long offset = _effects[0].From;
+        try
+        {
+            HybridTimestamp timestamp = _options.Clock.Now();
+            long term = _replica is null ? TermAlone : Core.Term;
+            var record = new LogRecord(offset, term, timestamp, proposal.Kind, proposal.Payload.WrittenMemory);
+            if (TryAppend(record, now))
+            {
+                proposal.Position = new StatePosition(term, offset, timestamp);
+                _tail?.Add(record with { Payload = proposal.Payload.WrittenSpan.ToArray() });
+                _underWay.Enqueue(proposal);
+                return true;
+            }
+        }
+        catch (Exception e)
+        {
+            refusal = e;   // Whatever it is, it is the answer to this command: it has no place in the log.
+        }
+
+        Core.Withdraw(offset);
+        return false;
+    }
+
+    /// <summary>No more comes for now.</summary>
+    internal void EndTurn(DateTimeOffset now)
+    {
+        if (_host.Failure is not null) return;
+        PlaceAll(now);
+        _effects.Clear();
+        Core.EndTurn(_effects);
+        CarryOut(now);
+    }
+
+    /// <summary>What the log has flushed is durable.</summary>
+    internal void Flushed(DateTimeOffset now)
+    {
+        long started = _options.TimeProvider.GetTimestamp();
+        long before = Core.Applied;
+        _effects.Clear();
+        Core.Flushed(Log.Flushed.Offset, _effects);
+        CarryOut(now);
+        if (_replica is not null)
+        {
+            PlaceAll(now);
+            EndTurn(now);   // Acknowledgements, and what followers may know now.
+            _tail!.Forget(Math.Min(Core.Applied, Log.Flushed.Offset));
+        }
+
+        ShardMetrics.Applied(Core.Applied - before, _options.TimeProvider.GetElapsedTime(started));
+    }
+
+    /// <summary>The disk is full: what has no place in the log is given back, so that it can be sent again.</summary>
+    internal void HasNoRoom(DateTimeOffset now)
+    {
+        if (_unplaced.Count == 0) return;
+        if (Core.Role == ReplicaRole.Leader)
+        {
+            Resign(ShardStatus.Nobody);
+            return;
+        }
+
+        _unplaced.Clear();
+        Core.Withdraw(Log.NextOffset);
+        _tail!.Truncate(Log.NextOffset);
+        _effects.Clear();
+        Core.Flushed(Log.Flushed.Offset, _effects);
+        CarryOut(now);
+    }
+
+    internal bool BeginSave()
+    {
+        if (_toSave is not { } record) return false;
+        (_saving, _toSave) = (record, null);
+        return true;
+    }
+
+    /// <summary>Disk: writes what was begun to be saved.</summary>
+    internal void Save() => _replica!.Disk.Save(_saving.Term, _saving.IsLost);
+
+    internal void SaveAgain() => _toSave ??= _saving;
+
+    internal void Saved(DateTimeOffset now)
+    {
+        _effects.Clear();
+        Core.Saved(_saving.Term, _saving.IsLost, _effects);
+        CarryOut(now);
+    }
+
+    /// <summary>The log begins later than before.</summary>
+    internal void Trimmed()
+    {
+        if (_replica is null) return;
+        Core.Trimmed(Log.Start);
+        _tail!.Trimmed();
+    }
+
+    /// <summary>A node is to lead in this one's place, once it has everything.</summary>
+    internal void HandOverTo(int heir, DateTimeOffset now) => (_heir, _heirUntil) = (heir, now + (5 * _replica!.Patience));
+
+    /// <summary>What is under way ends as unknown, and what waits to be read is refused.</summary>
+    internal void Abandon(Exception cause)
+    {
+        while (_underWay.TryDequeue(out Proposal? proposal)) _host.End(proposal, cause, default);
+        _reads.Refuse(Unavailable($"shard {_options.ShardId} is no longer led here"));
+        Leader = null;
+    }
+
+    public void Dispose()
+    {
+        _fetch?.Dispose();
+        _offers?.Dispose();
+        try
+        {
+            Log.Close();
+        }
+        finally
+        {
+            State.Keeper.Dispose();
+        }
+    }
+
+    private ShardUnavailableException Unavailable(string why) => new(_options.ShardId, $"{char.ToUpperInvariant(why[0])}{why[1..]}.", Core.Leader);
+
+    private void CheckEnds()
+    {
+        long from = State.Machine.Position.Offset + 1;
+        if (from > Log.NextOffset)
+            throw new CorruptDataException(_options.Name, 0, $"a state at or before the log's end, {Log.NextOffset - 1}", $"a state at {from - 1}: the log lost its end");
+        if (from < Log.Start)
+            throw new CorruptDataException(_options.Name, 0, $"a log that begins at {from} or before", $"one that begins at {Log.Start}: entries between state and log are missing");
+    }
+
+    /// <summary>Applies what the log has and the state has not: all of it is committed where there is one replica.</summary>
+    private void Replay()
+    {
+        foreach (LogRecord record in LogReplay.Read(Log, _options.Pool, State.Machine.Position.Offset + 1)) ApplyToMachine(record, Discarded());
+        _options.Clock.Adopt(State.Machine.Position.Timestamp);
+    }
+
+    private ArrayBufferWriter<byte> Discarded()
+    {
+        _answer.ResetWrittenCount();
+        return _answer;
+    }
+
+    private void ApplyToMachine(in LogRecord record, ArrayBufferWriter<byte> answer)
+    {
+        LogBytes += FrameBytes + record.Payload.Length;
+        if (record.Kind != EntryKinds.BeginTerm)   // That is the shard's own.
+            State.Machine.Apply(new StateEntry(new StatePosition(record.Term, record.Offset, record.Timestamp), record.Kind, record.Payload), answer);
+        _options.Applied?.Invoke(record);
+    }
+
+    private bool TryAppend(in LogRecord record, DateTimeOffset now)
+    {
+        var entry = new LogEntry(record.Payload) { Kind = record.Kind, Term = record.Term, Timestamp = record.Timestamp };
+        if (!Log.TryAppend([entry], now, out long offset)) return false;
+        Debug.Assert(offset == record.Offset, "core and log agree on offsets");
+        return true;
+    }
+
+    private void Place(in LogRecord record)
+    {
+        _options.Clock.Adopt(record.Timestamp);
+        _tail!.Add(record);
+        _unplaced.Enqueue(record);
+    }
+
+    /// <summary>Appends what the core has and the log has not, as far as there is room.</summary>
+    private void PlaceAll(DateTimeOffset now)
+    {
+        try
+        {
+            while (_unplaced.TryPeek(out LogRecord record) && TryAppend(record, now)) _unplaced.Dequeue();
+        }
+        catch (Exception e)
+        {
+            _host.Fail(e);   // Others have it, and this log does not take it.
+        }
+    }
+
+    private void CarryOut(DateTimeOffset now)
+    {
+        for (int i = 0; i < _effects.Count; i++)
+        {
+            if (_host.Failure is not null) return;
+            CarryOut(_effects[i], now);
+        }
+    }
+
+    private void CarryOut(in Effect effect, DateTimeOffset now)
+    {
+        switch (effect.Kind)
+        {
+            case EffectKind.Persist:
+                foreach (LogRecord record in _came)
+                {
+                    if (record.Offset >= effect.From && record.Offset < effect.To) Place(record);
+                }
+
+                PlaceAll(now);
+                break;
+            case EffectKind.BeginTerm:
+                Place(new LogRecord(effect.From, Core.Term, _options.Clock.Now(), EntryKinds.BeginTerm, default));
+                PlaceAll(now);
+                (_freshAt, _tickAt, IsCutOff, _heir) = (now, now, false, ShardStatus.Nobody);
+                _rounds.Clear();
+                break;
+            case EffectKind.Flush or EffectKind.Commit:
+                break;   // A durable log flushes what it has; followers hear of a commit with the next message.
+            case EffectKind.Save:
+                _toSave = (Core.Term, Core.IsLost);
+                break;
+            case EffectKind.Truncate:
+                Truncate(effect.From);
+                break;
+            case EffectKind.Fetch:
+                Fetch(effect.Node, (Install)effect.Message!, now);
+                break;
+            case EffectKind.Replace:
+                Replace();
+                break;
+            case EffectKind.Send:
+                Send(effect, now);
+                break;
+            case EffectKind.Apply:
+                Apply(effect);
+                break;
+            case EffectKind.Answer:
+                Answer(effect, now);
+                break;
+            case EffectKind.AnswerReads:
+                _reads.Answer(effect.To);
+                break;
+            case EffectKind.Serve:
+                Leader = _options.CreateLeader(State.Machine, now);
+                ShardMessages.Serving(_options.Logger, _options.ShardId, Core.Term);
+                break;
+            case EffectKind.Abandon:
+                Abandon(new OutcomeUnknownException($"Another node was made leader of shard {_options.ShardId} while the write was under way. Whether it happened shows there."));
+                break;
+            case EffectKind.Stop:
+                _host.Fail(new StoreFailedException($"Shard {_options.ShardId} was told to cut entries that are applied. This replica, or its leader, is wrong: it stops and deletes nothing."));
+                break;
+            default:
+                throw new UnreachableException($"no rule for {effect.Kind}");
+        }
+    }
+
+    private void Apply(in Effect effect)
+    {
+        long next = effect.From;
+        try
+        {
+            foreach (Proposal proposal in _underWay)
+            {
+                if (proposal.Position.Offset != next || next == effect.To) break;
+                StatePosition position = proposal.Position;
+                ApplyToMachine(new LogRecord(position.Offset, position.Term, position.Timestamp, proposal.Kind, proposal.Payload.WrittenMemory), proposal.Answer);
+                next++;
+            }
+
+            while (next < effect.To)
+            {
+                foreach (LogRecord record in _tail!.Read(-1, next, effect.To, _replica!.MessageBytes))
+                {
+                    ApplyOther(record);
+                    next++;
+                }
+            }
+        }
+        catch (Exception e)
+        {
+            _host.Fail(e);   // A state that an entry did not get through is not to be shown or built upon.
+            return;
+        }
+
+        _options.Publish();
+    }
+
+    /// <summary>An entry that nobody here proposed, or somebody behind such a one did.</summary>
+    private void ApplyOther(in LogRecord record)
+    {
+        long offset = record.Offset;
+        Proposal? proposal = _underWay.FirstOrDefault(own => own.Position.Offset == offset);
+        ApplyToMachine(record, proposal?.Answer ?? Discarded());
+    }
+
+    private void Answer(in Effect effect, DateTimeOffset now)
+    {
+        while (_underWay.TryPeek(out Proposal? proposal) && proposal.Position.Offset < effect.To) _host.End(_underWay.Dequeue(), null, now);
+    }
+
+    private void Send(in Effect effect, DateTimeOffset now)
+    {
+        long shard = _options.ShardId;
+        switch (effect.Message)
+        {
+            case null:
+                break;
+            case Append append when append.Entries.Count > 0:
+                SendEntries(effect.Node, append, effect.From, effect.To);
+                break;
+            case Install install:
+                _replica!.Send(effect.Node, new ShardMessage(shard, _offers!.Make(effect.Node, install, State.Machine, now)));
+                break;
+            default:
+                _replica!.Send(effect.Node, new ShardMessage(shard, effect.Message));
+                break;
+        }
+    }
+
+    /// <summary>Sends entries in as many messages as their bytes need.</summary>
+    private void SendEntries(int node, Append append, long from, long to)
+    {
+        LogHead before = append.Before;
+        for (long next = from; next < to;)
+        {
+            List<LogRecord> entries;
+            try
+            {
+                entries = _tail!.Read(node, next, to, _replica!.MessageBytes);
+            }
+            catch (Exception e) when (e is IOException or CorruptDataException or OffsetOutOfRangeException)
+            {
+                _host.Fail(e);   // What was flushed cannot be read: this disk is not to be trusted with a term.
+                return;
+            }
+
+            next += entries.Count;
+            var part = new Append(append.Term, before, Core.Log.Slice(next - entries.Count, next), append.Commit, append.Round);
+            _replica!.Send(node, new ShardMessage(_options.ShardId, part, entries, default));
+            before = new LogHead(entries[^1].Term, entries[^1].Offset);
+        }
+    }
+
+    private void Truncate(long end)
+    {
+        Debug.Assert(_unplaced.Count == 0, "all is durable where something is cut");
+        try
+        {
+            Log.TruncateAfter(end - 1);
+            _tail!.Truncate(end);
+        }
+        catch (Exception e)
+        {
+            _host.Fail(e);
+        }
+    }
+
+    private void Fetch(int leader, Install install, DateTimeOffset now)
+    {
+        if (_fetch is { } fetch && fetch.IsOf(leader, install))
+        {
+            if (now >= _askAt) Ask(fetch, now);
+            return;
+        }
+
+        _fetch?.Dispose();
+        _fetch = new StateFetch(leader, install);
+        Ask(_fetch, now);
+    }
+
+    private void Ask(StateFetch fetch, DateTimeOffset now)
+    {
+        if (fetch.Install.Term != Core.Term)
+        {
+            fetch.Dispose();
+            _fetch = null;
+            return;
+        }
+
+        _askAt = now + (4 * _replica!.Heartbeat);
+        _replica.Send(fetch.Leader, new ShardMessage(_options.ShardId, fetch.Request));
+    }
+
+    private void TakePart(int from, StatePart part, ReadOnlyMemory<byte> bytes, DateTimeOffset now)
+    {
+        if (_fetch is not { } fetch || fetch.Leader != from || part.Term != Core.Term) return;
+        try
+        {
+            if (!fetch.Take(part, bytes.Span, _replica!.Disk)) return;
+        }
+        catch (Exception e) when (e is TidemarkException or IOException)
+        {
+            ShardMessages.StateRefused(_options.Logger, _options.ShardId, e);
+            fetch.Dispose();
+            _fetch = null;
+            if (e is IOException) _host.Fail(e);
+            return;
+        }
+
+        if (fetch.State is null)
+        {
+            Ask(fetch, now);
+            return;
+        }
+
+        _effects.Clear();
+        Core.Fetched(from, fetch.Install, _effects);
+        CarryOut(now);
+        _fetch?.Dispose();   // Meanwhile it may have become of no use.
+        _fetch = null;
+    }
+
+    private void Replace()
+    {
+        try
+        {
+            _host.WaitForJob();
+            _replica!.Disk.Switch();
+            ShardState old = State, next = _fetch!.TakeState();
+            State = next;
+            _replica.Replaced?.Invoke(next);
+            _tail = new EntryTail(next.Log, _options.Pool, _replica.TailBytes);
+            _unplaced.Clear();
+            LogBytes = 0;
+            _options.Clock.Adopt(next.Machine.Position.Timestamp);
+            _options.Publish();
+            old.Log.Close();
+            old.Keeper.Dispose();
+            _replica.Disk.RemovePrevious();
+        }
+        catch (Exception e)
+        {
+            _host.Fail(e);
+        }
+    }
+
+    private void LookForMajority(DateTimeOffset now)
+    {
+        long answered = Core.Rounds.Answered;
+        while (_rounds.TryPeek(out (long Round, DateTimeOffset Sent) round) && round.Round <= answered)
+        {
+            _freshAt = round.Sent;
+            _rounds.Dequeue();
+        }
+
+        bool wasCutOff = IsCutOff;
+        IsCutOff = now - _freshAt > _replica!.Patience;
+        if (!IsCutOff) return;
+        if (!wasCutOff) Abandon(Core.IsServing ? Leader : null);
+        Resign(ShardStatus.Nobody);
+    }
+
+    /// <summary>Without a majority nobody is left waiting; who leads the term goes on all the same, in case it comes back.</summary>
+    private void Abandon(ILeaderRole? leader)
+    {
+        Abandon(new OutcomeUnknownException($"Node {Core.Node} leads shard {_options.ShardId} and no longer hears of a majority. The write may happen yet, or not."));
+        Leader = leader;
+    }
+
+    private void HandOver(DateTimeOffset now)
+    {
+        if (_heir == ShardStatus.Nobody) return;
+        if (now > _heirUntil) _heir = ShardStatus.Nobody;
+        else if (Core.HasAll(_heir)) Resign(_heir);
+    }
+
+    private void Resign(int heir) => _replica!.Tell(new ShardMessage(_options.ShardId, new Resign(Core.Term, heir)));
+}

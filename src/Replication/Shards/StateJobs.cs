@@ -1,0 +1,64 @@
+using Tidemark.Storage.State;
+
+namespace Tidemark.Replication.Shards;
+
+/// <summary>Has a shard's state remembered beside the shard's own work, one job at a time, and waits a while after one that failed.</summary>
+/// <remarks>Belongs to the shard's thread; only the job itself runs elsewhere.</remarks>
+internal sealed class StateJobs(Action<Action<DateTimeOffset>> post, TimeProvider time)
+{
+    private readonly object _gate = new();   // Waited on, so not a Lock.
+    private bool _isRunning;
+    private StateJob? _job;
+
+    /// <summary>Takes note of how a job went.</summary>
+    internal required Action<IStateKeeper, StateJob, DateTimeOffset> Ended { get; init; }
+
+    /// <summary>What to run a job with; null for here and now.</summary>
+    internal Action<Action>? Runner { get; set; }
+
+    /// <summary>When one that failed is tried again, in UTC ticks; 0 for none that did.</summary>
+    internal long RetryAt { get; private set; }
+
+    internal bool IsDue(DateTimeOffset now) => _job is null && now.UtcTicks >= RetryAt;
+
+    internal void Begin(IStateKeeper keeper, ref long logBytes, bool isClosing)
+    {
+        if (_job is not null) return;
+        RetryAt = 0;
+        if (keeper.Begin(logBytes, isClosing) is not { } job) return;
+        _job = job;
+        logBytes = 0;
+        lock (_gate) _isRunning = true;
+        if (Runner is { } elsewhere) elsewhere(() => Run(keeper, job));
+        else Run(keeper, job);
+    }
+
+    /// <summary>A job has the state and the engine in its hands until it ends.</summary>
+    internal void Wait()
+    {
+        lock (_gate)
+        {
+            while (_isRunning) Monitor.Wait(_gate);
+        }
+    }
+
+    private void Run(IStateKeeper keeper, StateJob job)
+    {
+        long started = time.GetTimestamp();
+        job.Run();
+        ShardMetrics.Remembered(time.GetElapsedTime(started));
+        post(now => End(keeper, job, now));
+        lock (_gate)
+        {
+            _isRunning = false;
+            Monitor.Pulse(_gate);
+        }
+    }
+
+    private void End(IStateKeeper keeper, StateJob job, DateTimeOffset now)
+    {
+        _job = null;
+        RetryAt = job.Failure is null ? 0 : now.UtcTicks + TimeSpan.TicksPerSecond;
+        Ended(keeper, job, now);
+    }
+}
