@@ -42,13 +42,11 @@ internal sealed class ScenarioCluster
             _nodes.Add(new ScenarioNode(_nodes.Count, limits, this));
             _nodes[^1].Start();
         }
+
+        Said();   // It is always the same.
     }
 
-    internal void SetEnsemble(int[] ensemble)
-    {
-        _status = _status with { Ensemble = ensemble };
-        ShowStatus();
-    }
+    internal void SetEnsemble(int[] ensemble) => _status = _status with { Ensemble = ensemble };
 
     /// <summary>Begins an election, or begins it again: then it has forgotten everything.</summary>
     internal void AddElection(string name, ElectionLimits limits)
@@ -56,7 +54,6 @@ internal sealed class ScenarioCluster
         _electionRuns[name] = _electionRuns.GetValueOrDefault(name) + 1;
         _calls.RemoveAll(call => call.Election == name && call.Order.IsRead);
         _elections[name] = new ElectionCore($"{name}.{_electionRuns[name]}", limits);
-        Say($"{_elections[name]}".TrimEnd());
     }
 
     internal void Elect(string name, Action<ElectionCore, List<ElectionEffect>> step)
@@ -133,10 +130,10 @@ internal sealed class ScenarioCluster
         _network.AddRange(doubled);
     }
 
-    /// <summary>Keeps messages back, those on the way and those still to come, until they are released.</summary>
-    internal void Hold(ScenarioWay way)
+    /// <summary>Keeps messages back until they are released: those on the way, and those still to come.</summary>
+    internal void Hold(ScenarioWay way, bool isNowOnly)
     {
-        _holds.Add(way);
+        if (!isNowOnly) _holds.Add(way);
         List<ScenarioMessage> held = Take(_network, way, isOne: false);
         held.ForEach(message => Say($"{message} (held)"));
         _held.AddRange(held);
@@ -199,6 +196,15 @@ internal sealed class ScenarioCluster
             else if (isWritten) core.Written(write.Nonce, version, effects);
             else core.NotWritten(write.Nonce, isUnknown: false, effects);
         });
+    }
+
+    /// <summary>The oldest call of an election is under way for longer than its others.</summary>
+    internal void Delay(string election)
+    {
+        (string Election, ElectionEffect Order) call = _calls.Find(call => call.Election == election);
+        _calls.Remove(call);
+        _calls.Add(call);
+        Say($"{election} {ScenarioText.Of(call.Order)}: later");
     }
 
     internal void ShowStatus()

@@ -69,7 +69,8 @@ internal sealed class ScenarioScript
             case "drop" when rest is ["one", string way]: _cluster.Drop(ScenarioWay.Parse(way), isOne: true); break;
             case "drop": _cluster.Drop(Way(rest), isOne: false); break;
             case "duplicate": _cluster.Duplicate(Way(rest)); break;
-            case "hold": _cluster.Hold(Way(rest)); break;
+            case "hold" when rest is ["now", string way]: _cluster.Hold(ScenarioWay.Parse(way), isNowOnly: true); break;
+            case "hold": _cluster.Hold(Way(rest), isNowOnly: false); break;
             case "release": _cluster.Release(Way(rest)); break;
             case "cut": _cluster.Cut(Way(rest)); break;
             case "heal": _cluster.Heal(); break;
@@ -105,7 +106,8 @@ internal sealed class ScenarioScript
             case ["answer", string election]: _cluster.Answer(election, isDone: true, isAnswered: true); break;
             case ["lose", "answer", string election]: _cluster.Answer(election, isDone: true, isAnswered: false); break;
             case ["lose", "call", string election]: _cluster.Answer(election, isDone: false, isAnswered: false); break;
-            default: throw new FormatException("store answer [e0], store lose answer e0, store lose call e0");
+            case ["delay", string election]: _cluster.Delay(election); break;
+            default: throw new FormatException("store answer [e0], store delay e0, store lose answer e0, store lose call e0");
         }
     }
 
