@@ -17,15 +17,20 @@ internal sealed class KvLeader : ILeaderRole
     private static readonly TimeSpan LongestClientCheck = TimeSpan.FromMinutes(1);
 
     private readonly KvMachine _machine;
+    private readonly KvSettings? _wanted;
     private readonly Dictionary<Guid, SessionWatch> _sessions = [];
     private readonly PriorityQueue<Guid, long> _deadlines = new();   // A session's entry may be earlier than its deadline: it is looked at then.
     private readonly HashSet<KvCommand> _underWay = [];
     private long _nextClientCheck;
     private long _retryAt;
 
-    internal KvLeader(KvMachine machine, DateTimeOffset now)
+    /// <param name="machine">The state, up to date.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="wanted">The settings that the shard is to have; null to leave them.</param>
+    internal KvLeader(KvMachine machine, DateTimeOffset now, KvSettings? wanted = null)
     {
         _machine = machine;
+        _wanted = wanted;
         machine.Sessions.Moves.Clear();
         foreach ((Guid session, long timeout) in machine.Sessions.All()) Watch(session, timeout, now);
         _nextClientCheck = now.UtcTicks;
@@ -57,6 +62,7 @@ internal sealed class KvLeader : ILeaderRole
     {
         TakeMoves(now);
         if (now.UtcTicks < _retryAt) return;
+        if (_wanted is not null && _machine.Settings != _wanted && !_underWay.Contains(KvCommand.Configure)) Configure(proposals);
         if (!_underWay.Contains(KvCommand.ExpireSessions)) EndSessions(now, proposals);
         if (!_underWay.Contains(KvCommand.ExpireRecords)) EndRecords(now, proposals);
         if (!_underWay.Contains(KvCommand.ForgetClients) && now.UtcTicks >= _nextClientCheck) EndClients(now, proposals);
@@ -67,6 +73,13 @@ internal sealed class KvLeader : ILeaderRole
     {
         _underWay.Remove((KvCommand)kind);
         if (!isApplied) _retryAt = now.UtcTicks + RetryPause.Ticks;
+    }
+
+    private void Configure(List<(ushort, byte[])> proposals)
+    {
+        var output = new ArrayBufferWriter<byte>();
+        _wanted!.Write(output);
+        Propose(KvCommand.Configure, output, proposals);
     }
 
     private void TakeMoves(DateTimeOffset now)

@@ -103,6 +103,13 @@ internal sealed class CoordinatorHost
         Pump();
     }
 
+    /// <summary>A node is believed to be gone.</summary>
+    internal void Suspect(int node)
+    {
+        foreach (Election election in _elections.Values) Step(election, core => core.Suspect(node, _effects));
+        Pump();
+    }
+
     /// <summary>Another set of nodes shall keep a shard: one more, or one less.</summary>
     /// <returns>Whether it is begun.</returns>
     internal bool Change(long shard, IReadOnlyList<int> ensemble)
@@ -148,6 +155,10 @@ internal sealed class CoordinatorHost
         (_writing, _isReadWanted) = (null, true);   // What is there now tells.
         Pump();
     }
+
+    /// <summary>Where its elections stand, in one line.</summary>
+    public override string ToString() =>
+        $"v{_version}{(_isReading ? " reading" : "")}{(_isReadWanted ? " read-wanted" : "")}{(_writing is null ? "" : " writing")} {string.Join(" | ", _elections.Values.Select(election => $"{election.Core}{(election.IsAsking ? " asking" : "")}{(election.Wanted is null ? "" : " wants")}"))}";
 
     private bool IsCalling => _isReading || _writing is not null;
 

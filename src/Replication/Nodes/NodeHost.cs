@@ -156,7 +156,7 @@ internal sealed class NodeHost
 
     private void Open(long shard, ShardStatus status, bool isLost)
     {
-        (ReplicaDirectory directory, ShardState state) = ReplicaDirectory.Open(_options.Disk, shard, _options.KindOf(shard), status.Term, isLost);
+        (ReplicaDirectory directory, ShardState state, LogTerms terms) = ReplicaDirectory.Open(_options.Disk, shard, _options.KindOf(shard), status.Term, isLost);
         ShardKind kind = _options.KindOf(shard);
         var replica = new ReplicaHost { ShardId = shard, Machine = state.Machine };
         replica.Host = new ShardHost(new ShardHostOptions
@@ -167,7 +167,7 @@ internal sealed class NodeHost
             Pool = _options.Disk.Pool,
             Publish = () =>
             {
-                kind.Publish(replica.Machine);
+                kind.Publish(replica.Machine, isLed: replica.Host?.Leader is not null);
                 _options.Published?.Invoke(replica);
             },
             Applied = _options.Applied is { } applied ? record => applied(replica, record) : null,
@@ -180,6 +180,7 @@ internal sealed class NodeHost
                 Node = Node,
                 Run = _options.Booted.Run,
                 StatusTerm = status.Term,
+                Terms = terms,
                 Disk = directory,
                 Send = Send,
                 Tell = Tell,

@@ -2,6 +2,7 @@ using System.Globalization;
 
 using Microsoft.Extensions.Logging.Abstractions;
 
+using Tidemark.Core.Replication;
 using Tidemark.Replication.Shards;
 using Tidemark.Storage.Log;
 using Tidemark.Storage.Replica;
@@ -33,7 +34,7 @@ internal sealed class ReplicaDirectory : IReplicaDisk
     /// <param name="kind">Its machine.</param>
     /// <param name="statusTerm">The shard's term in the status.</param>
     /// <param name="isLost">Whether the node's disk is known to be older than what the node has said.</param>
-    internal static (ReplicaDirectory Directory, ShardState State) Open(NodeDisk disk, long shardId, ShardKind kind, long statusTerm, bool isLost)
+    internal static (ReplicaDirectory Directory, ShardState State, LogTerms Terms) Open(NodeDisk disk, long shardId, ShardKind kind, long statusTerm, bool isLost)
     {
         string path = Path.Combine(disk.Directory, "shards", shardId.ToString("D6", CultureInfo.InvariantCulture));
         disk.Pool.Files.CreateDirectory(path);
@@ -76,6 +77,14 @@ internal sealed class ReplicaDirectory : IReplicaDisk
         Record = record;
     }
 
+    public void Condemn()
+    {
+        ReplicaRecord record = Record with { IsLost = true, Generation = Math.Max(Record.Generation + 1, Fresh(_disk)), Previous = Record.Generation };
+        Remove(record.Generation);
+        ReplicaFile.Write(Files, _directory, _identity, record);
+        Record = record;
+    }
+
     public void RemovePrevious()
     {
         if (Record.IsLost || Record.Previous == 0) return;   // Of a lost one it is all there is.
@@ -85,17 +94,19 @@ internal sealed class ReplicaDirectory : IReplicaDisk
     /// <summary>A generation that no run before this one has used.</summary>
     private static long Fresh(NodeDisk disk) => disk.Run * 1000;
 
-    private static (ReplicaDirectory Directory, ShardState State) OpenAs(NodeDisk disk, string path, LogIdentity identity, ShardKind kind, ReplicaRecord record)
+    private static (ReplicaDirectory Directory, ShardState State, LogTerms Terms) OpenAs(NodeDisk disk, string path, LogIdentity identity, ShardKind kind, ReplicaRecord record)
     {
         var directory = new ReplicaDirectory(disk, path, identity, kind, record);
         ShardState state = directory.OpenGeneration(record.Generation, before: null);
         try
         {
+            state.CheckEnds(path);
+            LogTerms terms = LogTermsReader.Read(state.Log, disk.Pool);
             // Written once more before it is believed: a process may have ended between a failed flush of the directory and its report.
             ReplicaFile.Write(disk.Pool.Files, path, identity, record);
             directory.RemovePrevious();
             directory.Remove(record.Generation + 1);   // What an unfinished transfer left.
-            return (directory, state);
+            return (directory, state, terms);
         }
         catch
         {

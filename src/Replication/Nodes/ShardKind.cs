@@ -15,7 +15,9 @@ internal abstract class ShardKind
     internal abstract (IStateMachine Machine, IStateKeeper Keeper) Open(IFileSystem files, string directory, SnapshotIdentity identity);
 
     /// <summary>A state that entries have changed may be looked at by others.</summary>
-    internal virtual void Publish(IStateMachine machine)
+    /// <param name="machine">The state.</param>
+    /// <param name="isLed">Whether a leader's part here takes note of what the entries did.</param>
+    internal virtual void Publish(IStateMachine machine, bool isLed)
     {
     }
 
@@ -41,7 +43,7 @@ internal abstract class ShardKind
 }
 
 /// <summary>A shard of a key-value namespace, its state in memory.</summary>
-internal sealed class KeyValueShardKind(long snapshotLogBytes) : ShardKind
+internal sealed class KeyValueShardKind(NamespaceOptions settings, long snapshotLogBytes) : ShardKind
 {
     internal override ushort Machine => KvMachine.Number;
 
@@ -51,11 +53,16 @@ internal sealed class KeyValueShardKind(long snapshotLogBytes) : ShardKind
         return (machine, SnapshotKeeper.Open(machine, files, directory, identity, snapshotLogBytes));
     }
 
-    internal override void Publish(IStateMachine machine) => ((KvMachine)machine).Table.Publish(machine.Position.Offset);
+    internal override void Publish(IStateMachine machine, bool isLed)
+    {
+        var keyValue = (KvMachine)machine;
+        keyValue.Table.Publish(machine.Position.Offset);
+        if (!isLed) keyValue.Sessions.Moves.Clear();
+    }
 
     internal override StateHash Recount(IStateMachine machine) => ((KvMachine)machine).ComputeHash();
 
-    internal override ILeaderRole CreateLeader(IStateMachine machine, DateTimeOffset now) => new KvLeader((KvMachine)machine, now);
+    internal override ILeaderRole CreateLeader(IStateMachine machine, DateTimeOffset now) => new KvLeader((KvMachine)machine, now, KvSettings.Of(settings));
 }
 
 /// <summary>A shard of a state machine of the host's own, in memory.</summary>

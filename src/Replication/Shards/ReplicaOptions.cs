@@ -18,6 +18,9 @@ internal sealed record ReplicaOptions
     /// <summary>Whether it is lost whatever its disk says.</summary>
     public bool IsLost { get; init; }
 
+    /// <summary>The terms of the log's entries.</summary>
+    public required LogTerms Terms { get; init; }
+
     /// <summary>Its disk.</summary>
     public required IReplicaDisk Disk { get; init; }
 

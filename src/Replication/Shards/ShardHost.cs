@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Collections.Concurrent;
+using System.Diagnostics;
 
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Wire;
@@ -30,6 +31,7 @@ internal sealed class ShardHost : IDisposable
     private long _pendingBytes;
     private FlushRound? _round;
     private bool _isSaving;
+    private bool _isFlushing;
     private Exception? _saveFailure;
     private StoreFullException? _noRoom;
     private bool _isClosing;
@@ -70,7 +72,7 @@ internal sealed class ShardHost : IDisposable
     internal ReplicaCore Core => _work.Core;
 
     /// <summary>The leader's part of the machine; null where this is no leader that serves.</summary>
-    internal ILeaderRole? Leader => _work.Leader;
+    internal ILeaderRole? Leader => _work?.Leader;
 
     internal bool IsClosing => _isClosing;
 
@@ -135,9 +137,13 @@ internal sealed class ShardHost : IDisposable
         Wake?.Invoke();
     }
 
+    /// <summary>Any thread: a node is to lead in this one's place, once it has everything.</summary>
+    internal void HandOverTo(int heir) => Post(now => _work.HandOverTo(heir, now));
+
     /// <summary>Takes what came in, appends to the log's memory, and sends what others lack.</summary>
     internal void Turn(DateTimeOffset now)
     {
+        Debug.Assert(!_isFlushing, "nothing happens between the begin of a flush and its end");
         TakeMessages(now);
         while (_arrived.TryDequeue(out (int From, ShardMessage Message) arrived)) _work.Take(arrived.From, arrived.Message, now);
         _work.Tick(now);
@@ -160,7 +166,7 @@ internal sealed class ShardHost : IDisposable
         if (Failure is not null) return false;
         _isSaving = _work.BeginSave();
         _round = Log.HasWork(now) ? Log.Begin(now) : null;
-        return _isSaving || _round is not null;
+        return _isFlushing = _isSaving || _round is not null;
     }
 
     /// <summary>Disk: does the round.</summary>
@@ -189,6 +195,7 @@ internal sealed class ShardHost : IDisposable
     internal bool EndFlush(DateTimeOffset now)
     {
         bool hadRoom = true;
+        _isFlushing = false;
         if (_round is { } round)
         {
             _round = null;
@@ -264,6 +271,7 @@ internal sealed class ShardHost : IDisposable
         Failure = cause;
         ShardMetrics.Failed();
         ShardMessages.Failed(_options.Logger, ShardId, cause);
+        if (cause is CorruptDataException) Condemn();
         _work.Abandon(new OutcomeUnknownException($"Shard {ShardId} failed while the write was under way: {cause.Message} Whether it happened shows when the store is opened again.", cause));
         RefuseWaiting(Refusal(cause));
     }
@@ -277,6 +285,18 @@ internal sealed class ShardHost : IDisposable
         Interlocked.Add(ref _pendingBytes, -proposal.Weight);
         if (proposal.IsOwn) _work.Leader?.Ended(proposal.Kind, failure is null, now);
         proposal.Finish(failure);
+    }
+
+    private void Condemn()
+    {
+        try
+        {
+            _options.Replica?.Disk.Condemn();
+        }
+        catch (Exception e) when (e is IOException or StoreFullException)
+        {
+            // It is found again, as it was found now.
+        }
     }
 
     private void EndSave(DateTimeOffset now)

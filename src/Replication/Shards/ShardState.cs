@@ -5,7 +5,18 @@ using Tidemark.Storage.State;
 namespace Tidemark.Replication.Shards;
 
 /// <summary>What a shard is made of on this node: its log, the state that comes of the log, and who remembers the state.</summary>
-internal sealed record ShardState(LogEngine Log, IStateMachine Machine, IStateKeeper Keeper);
+internal sealed record ShardState(LogEngine Log, IStateMachine Machine, IStateKeeper Keeper)
+{
+    /// <exception cref="CorruptDataException">Log and state do not meet.</exception>
+    internal void CheckEnds(string name)
+    {
+        long from = Machine.Position.Offset + 1;
+        if (from > Log.NextOffset)
+            throw new CorruptDataException(name, 0, $"a state at or before the log's end, {Log.NextOffset - 1}", $"a state at {from - 1}: the log lost its end");
+        if (from < Log.Start)
+            throw new CorruptDataException(name, 0, $"a log that begins at {from} or before", $"one that begins at {Log.Start}: entries between state and log are missing");
+    }
+}
 
 /// <summary>The disk of a replica, but for its log and state.</summary>
 internal interface IReplicaDisk
@@ -21,6 +32,9 @@ internal interface IReplicaDisk
 
     /// <summary>Disk: from now on the generation begun last is the replica's, durably. What was before it is removed once nobody uses it.</summary>
     void Switch();
+
+    /// <summary>Disk: nothing of what is there is believed any more. From the next start on the replica is a lost one with nothing; the files stay until it has caught up.</summary>
+    void Condemn();
 
     /// <summary>Disk: removes the generation before this one, whose files are closed.</summary>
     void RemovePrevious();

@@ -1,0 +1,157 @@
+using System.Globalization;
+using System.Text;
+
+using Tidemark.Replication.Cluster;
+using Tidemark.Replication.Nodes;
+
+namespace Tidemark.Testing.Simulation;
+
+/// <summary>How a simulated cluster is made and how long it lives.</summary>
+internal sealed record SimulationPlan
+{
+    public int NodeCount { get; init; } = 3;
+
+    /// <summary>The nodes that keep the shard at first.</summary>
+    public int EnsembleSize { get; init; } = 3;
+
+    public int ClientCount { get; init; } = 8;
+
+    /// <summary>How long things go wrong.</summary>
+    public TimeSpan Faulty { get; init; } = TimeSpan.FromSeconds(100);
+
+    /// <summary>How long they go on afterwards.</summary>
+    public TimeSpan Calm { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>A plan drawn from a seed.</summary>
+    internal static SimulationPlan Of(long seed) => (seed % 3) switch
+    {
+        0 => new SimulationPlan(),
+        1 => new SimulationPlan { NodeCount = 5, EnsembleSize = 5 },
+        _ => new SimulationPlan { NodeCount = 5, EnsembleSize = 3 },
+    };
+}
+
+/// <summary>A whole cluster on virtual time: nodes with their disks and clocks, a network, a status store, clients, and what goes wrong, all from one seed.</summary>
+/// <remarks>The objects that are driven here are those that run in production; what is simulated is what is outside of them. docs/testing.md.</remarks>
+internal sealed class ClusterSimulation
+{
+    private const long Shard = 0;
+
+    private readonly SimulationPlan _plan;
+    private readonly List<SimClient> _clients = [];
+    private readonly Guid _id;
+
+    internal ClusterSimulation(long seed, SimulationPlan? plan = null)
+    {
+        _plan = plan ?? SimulationPlan.Of(seed);
+        World = new SimWorld(seed);
+        Network = new SimNetwork(World);
+        Store = new SimStatusStore(World);
+        _id = World.NewId();
+        Oracles = new Dictionary<long, ShardOracle> { [Shard] = new(World, _id, Shard) };
+        Nodes = [.. Enumerable.Range(0, _plan.NodeCount).Select(node => new SimNode(this, node))];
+    }
+
+    internal SimWorld World { get; }
+
+    internal SimNetwork Network { get; }
+
+    internal SimStatusStore Store { get; }
+
+    internal SimHistory History { get; } = new();
+
+    internal IReadOnlyDictionary<long, ShardOracle> Oracles { get; }
+
+    internal IReadOnlyList<SimNode> Nodes { get; }
+
+    internal double ClientLoss { get; set; }
+
+    internal bool AreFaultsOn { get; private set; } = true;
+
+    internal bool IsOver { get; private set; }
+
+    /// <summary>Operations that clients have ended.</summary>
+    internal long Operations => _clients.Sum(client => client.Done);
+
+    internal static ShardKind KindOf(long shard) => new KeyValueShardKind(new NamespaceOptions { ChangeLogEntries = 64 }, snapshotLogBytes: 24 * 1024);
+
+    internal ClusterStatus FirstStatus() => ClusterStatus.New(_id, Enumerable.Range(0, _plan.NodeCount), [(Shard, (IReadOnlyList<int>)[.. Enumerable.Range(0, _plan.EnsembleSize)])]);
+
+    /// <summary>Lives through it.</summary>
+    /// <exception cref="SimulationException">Something does not hold that must.</exception>
+    internal void Run()
+    {
+        foreach (SimNode node in Nodes) World.After(World.Between(0, 50), node.Start);
+        ShardOracle oracle = Oracles[Shard];
+        TimeSpan limit = TimeSpan.FromSeconds(10);
+        while (!oracle.IsConfigured && World.Step(limit))
+        {
+        }
+
+        SimWorld.Require(oracle.IsConfigured, "nobody leads, and nothing has gone wrong");
+        for (int i = 0; i < _plan.ClientCount; i++) _clients.Add(new SimClient(this, oracle, i, isNumbered: i % 2 == 0));
+        foreach (SimClient client in _clients) client.Start();
+        new SimFaults(this).Start();
+        RunUntil(World.Now + _plan.Faulty);
+        Heal();
+        long before = Writes;
+        RunUntil(World.Now + (_plan.Calm / 2));
+        SimWorld.Require(Writes > before + 10, $"nothing is written {_plan.Calm / 2} after the last fault");
+        RunUntil(World.Now + (_plan.Calm / 2));
+        IsOver = true;
+        RunUntil(World.Now + TimeSpan.FromSeconds(10));
+        CheckEnd(oracle);
+    }
+
+    /// <summary>Where everything stands, for a report.</summary>
+    internal string Describe()
+    {
+        var text = new StringBuilder();
+        text.AppendLine(CultureInfo.InvariantCulture, $"status {(Store.Status is { } status ? string.Join("; ", status.Shards.Select(shard => $"{shard.Key}: {shard.Value}")) : "none")}");
+        foreach (SimNode node in Nodes)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"node {node.Node} {(node.IsUp ? $"run {node.Run}" : "down")} {node.Host?.Coordinator}");
+            foreach (SimNode.Driver driver in node.Drivers.Values) text.AppendLine(CultureInfo.InvariantCulture, $"  shard {driver.Replica.ShardId}: {driver.Host.Core}");
+        }
+
+        return text.ToString();
+    }
+
+    private long Writes => World.Counts.GetValueOrDefault("write");
+
+    private void RunUntil(TimeSpan time)
+    {
+        while (World.Step(time))
+        {
+        }
+    }
+
+    private void Heal()
+    {
+        World.Mark("no faults any more");
+        AreFaultsOn = false;
+        Network.Heal();
+        ClientLoss = 0;
+        Store.IsDown = false;
+        Store.Unknown = 0;
+        foreach (SimNode node in Nodes)
+        {
+            node.DiskSlowness = 1;
+            node.Clock.Drift = 0;
+            node.Disk.CapacityBytes = long.MaxValue;
+            node.Disk.StopAt(0);
+            World.After(World.Between(10, 500), node.Start);
+        }
+    }
+
+    private void CheckEnd(ShardOracle oracle)
+    {
+        foreach (int member in Store.Status!.Shards[Shard].Ensemble)
+        {
+            SimNode node = Nodes[member];
+            SimWorld.Require(node.IsUp && node.Drivers.ContainsKey(Shard), $"node {member} is not up at the end");
+            SimWorld.Require(node.Drivers[Shard].Host.Core.Applied == oracle.Committed, $"node {member} has applied {node.Drivers[Shard].Host.Core.Applied} of {oracle.Committed} entries at the end: {node.Drivers[Shard].Host.Core}");
+            SimWorld.Require(!node.Drivers[Shard].Host.Core.IsLost, $"node {member} is lost at the end");
+        }
+    }
+}

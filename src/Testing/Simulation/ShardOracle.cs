@@ -1,0 +1,162 @@
+using System.Buffers;
+
+using Tidemark.Core.Hashing;
+using Tidemark.Core.KeyValue;
+using Tidemark.Core.Replication;
+using Tidemark.Core.State;
+using Tidemark.Replication.Nodes;
+using Tidemark.Replication.Shards;
+using Tidemark.Replication.Wire;
+
+namespace Tidemark.Testing.Simulation;
+
+/// <summary>What became of a key with an entry.</summary>
+/// <param name="Offset">The entry; -1 before the first.</param>
+/// <param name="Version">The record's version; 0 for none.</param>
+/// <param name="Value">Its value.</param>
+internal readonly record struct KeyMoment(long Offset, long Version, string? Value);
+
+/// <summary>Watches one shard over all its replicas: the entries that were applied anywhere are the truth, and nobody may ever differ from them.</summary>
+internal sealed class ShardOracle : IDisposable
+{
+    private readonly SimWorld _world;
+    private readonly KvMachine _machine;   // All committed entries, applied by nobody but this.
+    private readonly List<Entry> _entries = [];
+    private readonly Dictionary<long, int> _leaders = [];
+    private readonly Dictionary<int, (long Run, long Term)> _terms = [];
+    private readonly Dictionary<string, List<KeyMoment>> _keys = [];
+    private readonly Dictionary<string, long> _effects = [];   // Value to the entry that wrote it.
+    private readonly ArrayBufferWriter<byte> _answer = new();
+
+    internal ShardOracle(SimWorld world, Guid store, long shard)
+    {
+        _world = world;
+        ShardId = shard;
+        _machine = new KvMachine(StorageEngine.Memory.Open("/oracle"), new KvIdentity(store, shard));
+    }
+
+    internal long ShardId { get; }
+
+    public void Dispose() => _machine.Dispose();
+
+    /// <summary>How many entries are known to be committed.</summary>
+    internal long Committed => _entries.Count;
+
+    internal int Terms => _leaders.Count;
+
+    /// <summary>Whether the shard takes writes.</summary>
+    internal bool IsConfigured => _machine.Settings is not null;
+
+    /// <summary>The key's history.</summary>
+    internal List<KeyMoment> MomentsOf(string key)
+    {
+        if (!_keys.TryGetValue(key, out List<KeyMoment>? moments)) _keys[key] = moments = [new KeyMoment(-1, 0, null)];
+        return moments;
+    }
+
+    /// <summary>The entry that wrote a value, or -1.</summary>
+    internal long EffectOf(string value) => _effects.GetValueOrDefault(value, -1);
+
+    /// <summary>The answer that the entry at an offset has.</summary>
+    internal ReadOnlySpan<byte> AnswerAt(long offset) => _entries[(int)offset].Answer;
+
+    /// <summary>A replica applied an entry.</summary>
+    internal void Applied(SimNode node, ReplicaHost replica, in LogRecord record)
+    {
+        uint checksum = Crc32C.Compute(record.Payload.Span);
+        if (record.Offset < _entries.Count)
+        {
+            Entry known = _entries[(int)record.Offset];
+            SimWorld.Require(
+                known.Term == record.Term && known.Timestamp == record.Timestamp && known.Kind == record.Kind && known.Checksum == checksum,
+                $"node {node.Node} applied {record.Term}:{record.Offset} at {record.Timestamp}, and another {known.Term}:{record.Offset} at {known.Timestamp}");
+        }
+        else
+        {
+            SimWorld.Require(record.Offset == _entries.Count, $"node {node.Node} applied {record.Offset}, and nobody ever {_entries.Count}");
+            SimWorld.Require(_entries.Count == 0 || record.Timestamp > _entries[^1].Timestamp, $"the timestamp of entry {record.Offset} does not rise");
+            SimWorld.Require(_entries.Count == 0 || record.Term >= _entries[^1].Term, $"the term of entry {record.Offset} falls");
+            Take(record, checksum);
+            _world.Note($"shard {ShardId} entry {record.Term}:{record.Offset} kind {record.Kind} first applied by {node.Node}");
+        }
+
+        if (record.Kind == EntryKinds.BeginTerm) return;
+        Entry entry = _entries[(int)record.Offset];
+        SimWorld.Require(replica.Machine.Hash == entry.Hash, $"after entry {record.Offset} the state of node {node.Node} has hash {replica.Machine.Hash}, not {entry.Hash}");
+    }
+
+    /// <summary>A replica shows its state, which may be one it took over.</summary>
+    internal void Published(SimNode node, ReplicaHost replica)
+    {
+        long offset = replica.Machine.Position.Offset;
+        SimWorld.Require(offset < _entries.Count, $"node {node.Node} has a state at {offset}, which nobody applied");
+        if (offset >= 0) SimWorld.Require(replica.Machine.Hash == _entries[(int)offset].Hash, $"the state of node {node.Node} at {offset} is not what the entries give");
+    }
+
+    /// <summary>A replica has done something.</summary>
+    internal void Look(SimNode node, ReplicaCore core)
+    {
+        if (core.Role == ReplicaRole.Leader)
+        {
+            if (!_leaders.TryGetValue(core.Term, out int leader))
+            {
+                _leaders[core.Term] = node.Node;
+                _world.Mark($"shard {ShardId} term {core.Term} is led by {node.Node}");
+            }
+            else
+            {
+                SimWorld.Require(leader == node.Node, $"both {leader} and {node.Node} lead term {core.Term} of shard {ShardId}");
+            }
+        }
+
+        if (_terms.TryGetValue(node.Node, out (long Run, long Term) before) && before.Run == node.Run)
+            SimWorld.Require(core.Term >= before.Term, $"the term of node {node.Node} goes back from {before.Term} to {core.Term}");
+        _terms[node.Node] = (node.Run, core.Term);
+        SimWorld.Require(core.Applied <= core.Durable, $"the state of node {node.Node} is ahead of its log");
+    }
+
+    /// <summary>A command was answered with success by the host.</summary>
+    internal void Acknowledged(int node, Proposal proposal)
+    {
+        StatePosition position = proposal.Position;
+        SimWorld.Require(position.Offset < _entries.Count, $"node {node} acknowledged entry {position.Offset}, which nobody has applied");
+        Entry entry = _entries[(int)position.Offset];
+        SimWorld.Require(entry.Term == position.Term && entry.Timestamp == position.Timestamp, $"node {node} acknowledged {position.Term}:{position.Offset}, and {entry.Term}:{position.Offset} was committed");
+        SimWorld.Require(proposal.Answer.WrittenSpan.SequenceEqual(entry.Answer), $"node {node} answered entry {position.Offset} otherwise than it had to");
+    }
+
+    private void Take(in LogRecord record, uint checksum)
+    {
+        _answer.ResetWrittenCount();
+        if (record.Kind != EntryKinds.BeginTerm)
+        {
+            _machine.Apply(new StateEntry(new StatePosition(record.Term, record.Offset, record.Timestamp), record.Kind, record.Payload), _answer);
+            _machine.Sessions.Moves.Clear();
+            _machine.Table.Publish(record.Offset);
+        }
+
+        _entries.Add(new Entry(record.Term, record.Timestamp, record.Kind, checksum, _machine.Hash, _answer.WrittenSpan.ToArray()));
+        if (record.Kind == EntryKinds.BeginTerm) return;
+        using var reader = StateReader.Open(_machine.Table);
+        foreach ((string key, List<KeyMoment> moments) in _keys)
+        {
+            KeyMoment last = moments[^1];
+            KeyMoment now = LookAt(reader, key, record.Offset);
+            if (now.Version == last.Version) continue;
+            SimWorld.Require(now.Version == 0 || moments.All(moment => moment.Version < now.Version), $"version {now.Version} of '{key}' was given before");
+            moments.Add(now);
+            if (now.Value is not { } value) continue;
+            SimWorld.Require(_effects.TryAdd(value, record.Offset), $"'{value}' was written twice, by entries {_effects.GetValueOrDefault(value)} and {record.Offset}");
+        }
+    }
+
+    internal static KeyMoment LookAt(in StateReader reader, string key, long offset)
+    {
+        StoreKey storeKey = key;
+        if (KvReads.Find(reader, KeyComparison.Equal, KeyOrder.Hierarchical.Encode(storeKey.Span)) is not { } found) return new KeyMoment(offset, 0, null);
+        var record = new StoreRecord(storeKey, found.Row);
+        return new KeyMoment(offset, record.Version, record.GetString());
+    }
+
+    private sealed record Entry(long Term, HybridTimestamp Timestamp, ushort Kind, uint Checksum, StateHash Hash, byte[] Answer);
+}

@@ -1,0 +1,243 @@
+using Tidemark.Core.Replication;
+
+namespace Tidemark.Testing.Simulation;
+
+/// <summary>Draws what goes wrong, and counts it: never more at once than the protocol promises to bear, and nothing any more once it is over.</summary>
+internal sealed class SimFaults(ClusterSimulation cluster)
+{
+    private readonly SimWorld _world = cluster.World;
+
+    /// <summary>Every kind of fault there is, as it is counted.</summary>
+    internal static IReadOnlyList<string> Kinds { get; } =
+    [
+        "lost message", "doubled message", "reordered message", "late message", "clogged message", "cut message", "partition", "one-way partition",
+        "process killed", "power lost", "crash at a disk operation", "crash in recovery", "pause", "slow disk", "bit flip", "read error", "write error", "flush error",
+        "directory flush error", "disk full", "wiped disk", "disk rolled back", "clock jump", "clock drift", "status store down", "status answer lost", "node suspected",
+        "second coordinator", "ensemble change", "leadership transfer", "lost client message",
+    ];
+
+    internal void Start() => _world.After(_world.Between(1500, 3000), Next);
+
+    private void Next()
+    {
+        if (!cluster.AreFaultsOn) return;
+        SimNode node = cluster.Nodes[_world.Chance.Below(cluster.Nodes.Count)];
+        switch (_world.Chance.Below(27))
+        {
+            case 0: Weather(); break;
+            case 1: Partition(isOneWay: false); break;
+            case 2: Partition(isOneWay: true); break;
+            case 3: Clog(); break;
+            case 4: cluster.Network.HealLinks(); break;
+            case 5 or 6: Crash(node, losesPower: true); break;
+            case 7: Crash(node, losesPower: false); break;
+            case 8: CrashAtOperation(node); break;
+            case 9: CrashInRecovery(node); break;
+            case 10: Do("pause", () => node.Pause(_world.Between(50, 3000))); break;
+            case 11: SlowDisk(node); break;
+            case 12: FlipBit(node); break;
+            case 13: DiskError(node, FaultKind.ReadError, "read error"); break;
+            case 14: DiskError(node, FaultKind.WriteError, "write error"); break;
+            case 15: DiskError(node, FaultKind.FlushError, "flush error"); break;
+            case 16: DiskError(node, FaultKind.DirectoryFlushError, "directory flush error"); break;
+            case 17: FullDisk(node); break;
+            case 18: Wipe(node); break;
+            case 19: RollBack(node); break;
+            case 20: Do("clock jump", () => node.Clock.Offset += _world.Between(-2000, 2000)); break;
+            case 21: Do("clock drift", () => node.Clock.Drift = (_world.Fraction() - 0.5) * 0.02); break;
+            case 22: StoreDown(); break;
+            case 23: cluster.Store.Unknown = _world.Chance.Coin() ? 0.2 : 0; break;
+            case 24: Suspect(node); break;
+            case 25: Change(node); break;
+            case 26: HandOver(node); break;
+        }
+
+        _world.After(_world.Between(50, 2500), Next);
+    }
+
+    private void Do(string kind, Action fault)
+    {
+        _world.Count(kind);
+        _world.Mark($"fault: {kind}");
+        fault();
+    }
+
+    private void Weather()
+    {
+        bool isBad = _world.Chance.Coin();
+        _world.Mark($"fault: network {(isBad ? "bad" : "good")}");
+        cluster.Network.Loss = isBad ? 0.1 * _world.Fraction() : 0;
+        cluster.Network.Doubling = isBad ? 0.1 * _world.Fraction() : 0;
+        cluster.Network.Lateness = isBad ? 0.02 * _world.Fraction() : 0;
+        cluster.Network.Reordering = isBad ? 0.3 * _world.Fraction() : 0;
+        cluster.ClientLoss = isBad ? 0.05 * _world.Fraction() : 0;
+    }
+
+    private void Partition(bool isOneWay)
+    {
+        int side = 1 + _world.Chance.Below((1 << cluster.Nodes.Count) - 2);   // A set of nodes that is neither empty nor all.
+        Do(isOneWay ? "one-way partition" : "partition", () =>
+        {
+            for (int from = 0; from < cluster.Nodes.Count; from++)
+            {
+                for (int to = 0; to < cluster.Nodes.Count; to++)
+                {
+                    bool isFromIn = (side >> from & 1) == 1, isToIn = (side >> to & 1) == 1;
+                    if (isFromIn && !isToIn) cluster.Network.Cut(from, to);
+                    if (!isOneWay && !isFromIn && isToIn) cluster.Network.Cut(from, to);
+                }
+            }
+        });
+        _world.After(_world.Between(200, 6000), cluster.Network.HealLinks);
+    }
+
+    private void Clog()
+    {
+        int from = _world.Chance.Below(cluster.Nodes.Count), to = _world.Chance.Below(cluster.Nodes.Count);
+        cluster.Network.Clog(from, to);
+        _world.After(_world.Between(200, 4000), cluster.Network.HealLinks);
+    }
+
+    private void Crash(SimNode node, bool losesPower)
+    {
+        if (!node.IsUp) return;
+        Do(losesPower ? "power lost" : "process killed", () => node.Crash(losesPower));
+        _world.After(_world.Between(20, 5000), node.Start);
+    }
+
+    private void CrashAtOperation(SimNode node)
+    {
+        if (!node.IsUp) return;
+        Do("crash at a disk operation", () => node.Disk.StopAt(node.Disk.OperationCount + 1 + _world.Chance.Below(12), _world.Chance.Coin() ? StopMoment.Before : StopMoment.Halfway));
+    }
+
+    private void CrashInRecovery(SimNode node)
+    {
+        if (!node.IsUp) return;
+        Do("crash in recovery", () =>
+        {
+            node.Crash(losesPower: true);
+            node.Disk.StopAt(node.Disk.OperationCount + 1 + _world.Chance.Below(20), _world.Chance.Coin() ? StopMoment.Before : StopMoment.Halfway);
+        });
+        _world.After(_world.Between(20, 500), node.Start);
+    }
+
+    private void SlowDisk(SimNode node)
+    {
+        Do("slow disk", () => node.DiskSlowness = 20 + (200 * _world.Fraction()));
+        _world.After(_world.Between(100, 3000), () => node.DiskSlowness = 1);
+    }
+
+    private void DiskError(SimNode node, FaultKind kind, string name)
+    {
+        if (!node.IsUp) return;
+        Do(name, () => node.Disk.Fail(kind, 1 + _world.Chance.Below(4)));
+    }
+
+    private void FullDisk(SimNode node)
+    {
+        if (!node.IsUp) return;
+        FaultyFileSystem disk = node.Disk;
+        Do("disk full", () => disk.CapacityBytes = 1);
+        _world.After(_world.Between(100, 3000), () => disk.CapacityBytes = long.MaxValue);
+    }
+
+    /// <summary>Whether the rest of every ensemble has all there is without a node.</summary>
+    private bool CanLose(SimNode lost)
+    {
+        if (cluster.Store.Status is not { } status || cluster.Nodes.Any(node => node != lost && !node.IsUp)) return false;
+        foreach ((long shard, ShardStatus found) in status.Shards)
+        {
+            if (found.Next is not null) return false;
+            bool isEnough = found.Quorum.Holds(member => member != lost.Node && cluster.Nodes[member] is { IsUp: true, IsDiskOld: false, HasHiddenDamage: false } node
+                && node.Drivers.TryGetValue(shard, out SimNode.Driver? driver) && !driver.Host.Core.IsLost);
+            if (!isEnough) return false;
+        }
+
+        return true;
+    }
+
+    private void Wipe(SimNode node)
+    {
+        if (!node.IsUp || !CanLose(node)) return;
+        Do("wiped disk", () =>
+        {
+            node.Crash(losesPower: true);
+            node.Wipe();
+        });
+        _world.After(_world.Between(20, 1000), node.Start);
+    }
+
+    private void RollBack(SimNode node)
+    {
+        if (!node.IsUp) return;
+        if (!node.HasOldCopy)
+        {
+            node.KeepCopy();
+            return;
+        }
+
+        if (!CanLose(node)) return;
+        Do("disk rolled back", () =>
+        {
+            node.Crash(losesPower: true);
+            node.RollBack();
+        });
+        _world.After(_world.Between(20, 1000), node.Start);
+    }
+
+    private void FlipBit(SimNode node)
+    {
+        if (!node.IsUp || !CanLose(node)) return;
+        (string Path, long Length)[] files = [.. node.Files()];
+        if (files.Length == 0) return;
+        (string path, long length) = files[_world.Chance.Below(files.Length)];
+        Do("bit flip", () =>
+        {
+            node.Crash(losesPower: false);
+            node.HasHiddenDamage = true;
+            node.Disk.FlipBit(path, _world.Chance.Below((int)length), _world.Chance.Below(8));
+        });
+        _world.After(_world.Between(20, 1000), node.Start);
+    }
+
+    private void StoreDown()
+    {
+        cluster.Store.IsDown = true;
+        _world.Mark("fault: status store down");
+        _world.After(_world.Between(100, 4000), () => cluster.Store.IsDown = false);
+    }
+
+    private void Suspect(SimNode node)
+    {
+        if (node.Host is not { } host || cluster.Store.Status is not { } status) return;
+        int leader = status.Shards.Values.First().Leader;
+        if (leader == ShardStatus.Nobody) return;
+        Do(node.Node == 0 ? "node suspected" : "second coordinator", () => host.Post(() => host.Coordinator.Suspect(leader)));
+    }
+
+    private void Change(SimNode node)
+    {
+        if (cluster.Store.Status is not { } status) return;
+        (long shard, ShardStatus found) = status.Shards.First();
+        int other = _world.Chance.Below(cluster.Nodes.Count);
+        int[] ensemble = found.Ensemble.Contains(other) ? [.. found.Ensemble.Where(member => member != other)] : [.. found.Ensemble, other];
+        if (cluster.Nodes.Any(member => member.HasHiddenDamage || member.IsDiskOld || !member.IsUp || member.Drivers.Values.Any(driver => driver.Host.Core.IsLost))) return;
+        if (ensemble.Length < 3 && cluster.Nodes.Count > 3 || ensemble.Length < 2) return;
+        if (node.Host is { } host) host.Post(() =>
+        {
+            if (host.Coordinator.Change(shard, ensemble)) Do("ensemble change", () => { });
+        });
+    }
+
+    private void HandOver(SimNode node)
+    {
+        foreach (SimNode.Driver driver in node.Drivers.Values)
+        {
+            if (!driver.Host.Core.IsServing) continue;
+            int heir = _world.Chance.Below(cluster.Nodes.Count);
+            if (heir == node.Node) continue;
+            Do("leadership transfer", () => driver.Host.HandOverTo(heir));
+        }
+    }
+}

@@ -1,0 +1,380 @@
+using Microsoft.Extensions.Logging;
+
+using Tidemark.Core.Replication;
+using Tidemark.Replication.Nodes;
+using Tidemark.Replication.Shards;
+using Tidemark.Storage.Files;
+using Tidemark.Storage.Log;
+
+namespace Tidemark.Testing.Simulation;
+
+/// <summary>A machine of the simulation: a disk, a clock and, while it is up, a node that is driven by the world's events.</summary>
+internal sealed class SimNode
+{
+    private static readonly string _directory = Path.GetFullPath("/node");
+
+    private readonly ClusterSimulation _cluster;
+    private readonly SimWorld _world;
+    private readonly Dictionary<long, Driver> _drivers = [];
+    private readonly ProposalPool _proposals = new();
+    private FaultyFileSystem? _oldCopy;
+    private long _copiedInRun;
+    private int _life;           // Events of an earlier one are of no meaning any more.
+    private bool _isTurnDue;
+    private DateTimeOffset _timerAt;
+    private TimeSpan _pausedUntil;
+
+    internal SimNode(ClusterSimulation cluster, int node)
+    {
+        (_cluster, _world, Node) = (cluster, cluster.World, node);
+        Clock = new SimClock(_world);
+        Disk = new FaultyFileSystem((long)_world.Chance.Next());
+    }
+
+    internal int Node { get; }
+
+    internal SimClock Clock { get; }
+
+    internal FaultyFileSystem Disk { get; private set; }
+
+    internal NodeHost? Host { get; private set; }
+
+    internal bool IsUp => Host is not null;
+
+    internal long Run { get; private set; }
+
+    /// <summary>Whether the disk may lack what the node has said. Known to the simulation, and to be found out by the node.</summary>
+    internal bool IsDiskOld { get; private set; }
+
+    /// <summary>Whether a bit of its disk was turned over and the node has not noticed yet: some day it will, and be lost.</summary>
+    internal bool HasHiddenDamage { get; set; }
+
+    /// <summary>How much slower than usual the disk is.</summary>
+    internal double DiskSlowness { get; set; } = 1;
+
+    internal IReadOnlyDictionary<long, Driver> Drivers => _drivers;
+
+    internal bool HasOldCopy => _oldCopy is not null && Run > _copiedInRun;
+
+    /// <summary>Starts the node; where disk or status store refuse, it is tried again.</summary>
+    internal void Start()
+    {
+        if (IsUp) return;
+        int life = ++_life;
+        try
+        {
+            Task<BootedNode> boot = NodeBoot.RunAsync(Disk, _directory, Node, _cluster.Store, _cluster.FirstStatus);
+            SimWorld.Require(boot.IsCompleted, "nothing is waited for in a simulation");
+            BootedNode booted = boot.GetAwaiter().GetResult();
+            SimWorld.Require(booted.IsLost || !IsDiskOld, $"node {Node} was started with a disk older than itself, and did not notice");
+            Run = booted.Run;
+            var clock = new HybridClock(Clock);
+            var disk = new NodeDisk(_directory, booted.Status.Cluster, booted.Run, new FilePool(Disk, 16), clock, new FlushBatches(4), new Random((int)_world.Chance.Next()), 16 * 1024, new SimLogger(_world, Node));
+            ITransport transport = _cluster.Network.Connect(Node);
+            var host = new NodeHost(new NodeHostOptions
+            {
+                Node = Node,
+                Booted = booted,
+                Disk = disk,
+                KindOf = ClusterSimulation.KindOf,
+                Transport = transport,
+                Store = _cluster.Store.CallsOf,
+                TimeProvider = Clock,
+                Applied = (replica, record) => _cluster.Oracles[replica.ShardId].Applied(this, replica, record),
+                Published = replica => _cluster.Oracles[replica.ShardId].Published(this, replica),
+            });
+            ValueTask listening = transport.StartAsync(host.Receive);
+            SimWorld.Require(listening.IsCompletedSuccessfully, "nothing is waited for in a simulation");
+            IsDiskOld = false;
+            Host = host;
+            foreach (ReplicaHost replica in host.Replicas.Values) Drive(replica, life);
+            host.Opened = replica => Drive(replica, life);
+            host.Wake = () => WakeNode(life);
+            _world.Mark($"node {Node} up, run {Run}{(booted.IsLost ? ", lost" : "")}");
+            WakeNode(life);
+        }
+        catch (Exception e) when (e is IOException or StoreFullException or StoreFailedException or SimulatedCrashException or OutcomeUnknownException)
+        {
+            _world.Count("failed start");
+            _world.Mark($"node {Node} does not start: {e.GetType().Name}");
+            Stop(e is SimulatedCrashException);
+            _world.After(_world.Between(200, 2000), Start);
+        }
+    }
+
+    /// <summary>Stops at once. Without power the disk keeps what was flushed, and of the rest what chance leaves.</summary>
+    internal void Crash(bool losesPower)
+    {
+        if (!IsUp) return;
+        _world.Mark($"node {Node} {(losesPower ? "loses power" : "is killed")}");
+        Stop(losesPower);
+    }
+
+    /// <summary>What fails in here ends the process: it is started again.</summary>
+    internal void Fail(Exception cause)
+    {
+        _world.Count("node failed");
+        _world.Mark($"node {Node} failed: {cause.GetType().Name}");
+        Stop(losesPower: cause is SimulatedCrashException || cause.InnerException is SimulatedCrashException);
+        _world.After(_world.Between(100, 1500), Start);
+    }
+
+    internal void Pause(TimeSpan time) => _pausedUntil = _world.Now + time;
+
+    internal void Wipe()
+    {
+        Disk = new FaultyFileSystem((long)_world.Chance.Next());
+        (IsDiskOld, HasHiddenDamage, _oldCopy) = (Run > 0, false, null);
+    }
+
+    /// <summary>The files of its replicas, with their lengths.</summary>
+    internal IEnumerable<(string Path, long Length)> Files()
+    {
+        string shard = Path.Combine(_directory, "shards", "000000");
+        foreach (string directory in (string[])[_directory, shard, .. Enumerable.Range(0, 4).Select(at => Path.Combine(shard, NodeDisk.GenerationName((Run * 1000) + at))).SelectMany(path => (string[])[Path.Combine(path, "log"), Path.Combine(path, "state")])])
+        {
+            IReadOnlyList<string> names;
+            try
+            {
+                names = Disk.ListFiles(directory);
+            }
+            catch (DirectoryNotFoundException)
+            {
+                continue;
+            }
+
+            foreach (string name in names)
+            {
+                using IFile file = Disk.Open(Path.Combine(directory, name), FileOpenMode.Existing);
+                if (file.Length > 0) yield return (Path.Combine(directory, name), file.Length);
+            }
+        }
+    }
+
+    internal void KeepCopy() => (_oldCopy, _copiedInRun) = (Disk.Crash(CrashLoss.Everything).Disk, Run);
+
+    internal void RollBack()
+    {
+        Disk = _oldCopy!;
+        (IsDiskOld, _oldCopy) = (true, null);
+    }
+
+    /// <summary>Hands a command to a replica of this node. What comes of it is told later, or never.</summary>
+    internal void Submit(long shard, KvCommandWriter write, Action<Proposal, Exception?> done)
+    {
+        if (!_drivers.TryGetValue(shard, out Driver? driver)) return;
+        Proposal proposal = _proposals.Rent((ushort)write.Command);
+        write.Write(proposal.Payload);
+        ValueTask completion = proposal.Completion(default);
+        driver.Pending.Add((proposal, completion, done));
+        try
+        {
+            driver.Host.Submit(proposal);
+        }
+        catch (OverloadedException e)
+        {
+            proposal.Finish(e);
+        }
+    }
+
+    private void Stop(bool losesPower)
+    {
+        _life++;
+        Host = null;
+        _drivers.Clear();
+        (_isTurnDue, _timerAt) = (false, default);
+        _cluster.Network.Disconnect(Node);
+        Disk = losesPower ? Disk.Crash().Disk : Disk.ProcessKill();
+        Disk.CapacityBytes = long.MaxValue;
+    }
+
+    private void WakeNode(int life)
+    {
+        if (_isTurnDue || life != _life) return;
+        _isTurnDue = true;
+        _world.After(_world.Between(0.01, 0.05), () => Turn(life));
+    }
+
+    private void Turn(int life)
+    {
+        if (life != _life || Host is not { } host) return;
+        if (IsPaused(() => Turn(life))) return;
+        _isTurnDue = false;
+        Guard(() => host.Turn(Clock.Steady));
+        if (life != _life) return;
+        if (host.HasWork) WakeNode(life);
+        else WakeNodeAt(host.NextDue, life);
+    }
+
+    private void WakeNodeAt(DateTimeOffset due, int life)
+    {
+        if (_timerAt == due) return;
+        _timerAt = due;
+        _world.After(Max(due - Clock.Steady), () =>
+        {
+            if (life != _life || _timerAt != due) return;
+            _timerAt = default;
+            WakeNode(life);
+        });
+    }
+
+    private void Drive(ReplicaHost replica, int life)
+    {
+        var driver = new Driver(replica);
+        _drivers[replica.ShardId] = driver;
+        replica.Host.Wake = () => WakeReplica(driver, life);
+        WakeReplica(driver, life);
+    }
+
+    private void WakeReplica(Driver driver, int life)
+    {
+        if (driver.IsTurnDue || driver.IsBusy || life != _life) return;
+        driver.IsTurnDue = true;
+        _world.After(_world.Between(0.01, 0.05), () => Turn(driver, life));
+    }
+
+    private void Turn(Driver driver, int life)
+    {
+        if (life != _life) return;
+        if (IsPaused(() => Turn(driver, life))) return;
+        driver.IsTurnDue = false;
+        if (driver.IsBusy) return;   // The disk is at work; afterwards it is looked at again.
+        bool isFlushing = false;
+        Guard(() =>
+        {
+            driver.Host.Turn(Clock.Steady);
+            isFlushing = driver.Host.BeginFlush(Clock.Steady);
+        });
+        if (life != _life) return;
+        Look(driver);
+        if (life != _life) return;
+        if (!isFlushing)
+        {
+            Rest(driver, life);
+            return;
+        }
+
+        driver.IsBusy = true;
+        bool isEarly = _world.Chance.Coin();   // On the disk before it is known here, or not.
+        if (isEarly) Guard(driver.Host.Execute);
+        if (life != _life) return;
+        _world.After(_world.Between(0.1, 1.5) * DiskSlowness, () => EndFlush(driver, life, isEarly));
+    }
+
+    private void EndFlush(Driver driver, int life, bool isExecuted)
+    {
+        if (life != _life) return;
+        if (IsPaused(() => EndFlush(driver, life, isExecuted))) return;
+        driver.IsBusy = false;
+        Guard(() =>
+        {
+            if (!isExecuted) driver.Host.Execute();
+            driver.Host.EndFlush(Clock.Steady);
+        });
+        if (life != _life) return;
+        Look(driver);
+        if (life == _life) Rest(driver, life);
+    }
+
+    private void Rest(Driver driver, int life)
+    {
+        DateTimeOffset now = Clock.Steady;
+        if (driver.Host.HasWork(now))
+        {
+            WakeReplica(driver, life);
+            return;
+        }
+
+        long due = driver.Host.NextDue;
+        if (due == long.MaxValue || due == driver.TimerAt) return;
+        driver.TimerAt = due;
+        _world.After(Max(new DateTimeOffset(due, TimeSpan.Zero) - now), () =>
+        {
+            if (driver.TimerAt != due) return;
+            driver.TimerAt = 0;
+            WakeReplica(driver, life);
+        });
+    }
+
+    /// <summary>Answers whom the replica has answered, and looks at what must always hold.</summary>
+    private void Look(Driver driver)
+    {
+        if (driver.Host.Failure is { } failure)
+        {
+            Fail(failure);
+            return;
+        }
+
+        ReplicaCore core = driver.Host.Core;
+        if (core.IsLost) HasHiddenDamage = false;
+        _cluster.Oracles[driver.Replica.ShardId].Look(this, core);
+        for (int i = 0; i < driver.Pending.Count; i++)
+        {
+            (Proposal proposal, ValueTask completion, Action<Proposal, Exception?> done) = driver.Pending[i];
+            if (!completion.IsCompleted) continue;
+            driver.Pending.RemoveAt(i--);
+            Exception? failure2 = null;
+            try
+            {
+                completion.GetAwaiter().GetResult();
+            }
+            catch (Exception e) when (e is TidemarkException or ObjectDisposedException)
+            {
+                failure2 = e;
+            }
+
+            done(proposal, failure2);
+            proposal.LetGo();
+        }
+    }
+
+    private bool IsPaused(Action again)
+    {
+        if (_world.Now >= _pausedUntil) return false;
+        _world.After(_pausedUntil - _world.Now, again);
+        return true;
+    }
+
+    private void Guard(Action step)
+    {
+        try
+        {
+            step();
+        }
+        catch (Exception e) when (e is SimulatedCrashException or IOException or StoreFullException or StoreFailedException or CorruptDataException)
+        {
+            Fail(e);
+        }
+    }
+
+    private static TimeSpan Max(TimeSpan wait) => wait < TimeSpan.FromMicroseconds(100) ? TimeSpan.FromMicroseconds(100) : wait;
+
+    internal sealed class Driver(ReplicaHost replica)
+    {
+        internal ReplicaHost Replica => replica;
+
+        internal ShardHost Host => replica.Host;
+
+        internal List<(Proposal Proposal, ValueTask Completion, Action<Proposal, Exception?> Done)> Pending { get; } = [];
+
+        internal bool IsTurnDue { get; set; }
+
+        internal bool IsBusy { get; set; }
+
+        internal long TimerAt { get; set; }
+    }
+}
+
+/// <summary>Puts what a node warns of into the simulation's story.</summary>
+internal sealed class SimLogger(SimWorld world, int node) : ILogger
+{
+    public IDisposable? BeginScope<TState>(TState state)
+        where TState : notnull => null;
+
+    public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        if (IsEnabled(logLevel)) world.Mark($"node {node} says: {formatter(state, exception)} {exception?.Message}");
+    }
+}
