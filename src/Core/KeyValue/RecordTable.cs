@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 
+using Tidemark.Core.Diagnostics;
 using Tidemark.Core.State;
 
 namespace Tidemark.Core.KeyValue;
@@ -109,7 +110,7 @@ internal sealed class RecordTable(KvState state, ChangeLog changes)
         if (put.ExpectedVersion is { } expected && expected != found) return new KvResult(StoreStatus.VersionMismatch, found, null, 0);
 
         HybridTimestamp now = state.Position.Timestamp;
-        long version = state.Counters.LastVersion + 1;
+        long version = Planted.Is(PlantedBug.VersionReusedAfterDelete) ? found + 1 : state.Counters.LastVersion + 1;
         state.Counters = state.Counters with { LastVersion = version };
         var fields = new RecordFields
         {

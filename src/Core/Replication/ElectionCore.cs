@@ -1,3 +1,5 @@
+using Tidemark.Core.Diagnostics;
+
 namespace Tidemark.Core.Replication;
 
 /// <summary>What the status document holds about a shard. Every change of it is a compare-and-swap.</summary>
@@ -219,6 +221,7 @@ internal sealed class ElectionCore
 
     private void OnAnswer(MemberHead member, ShardStatus status, List<ElectionEffect> effects)
     {
+        if (!status.Quorum.Members.Contains(member.Node)) return;   // It was told that it keeps the shard no more.
         if (_answers.TryGetValue(member.Node, out MemberHead? before) && before.Run > member.Run) return;
         switch (_state)
         {
@@ -244,7 +247,7 @@ internal sealed class ElectionCore
 
     private bool HasMajority(ShardStatus status) => status.Quorum.Holds(Counts);
 
-    private bool Counts(int node) => _answers.TryGetValue(node, out MemberHead? member) && !member.IsLost;
+    private bool Counts(int node) => _answers.TryGetValue(node, out MemberHead? member) && (!member.IsLost || Planted.Is(PlantedBug.AmnesiacVotes));
 
     /// <summary>Too few have answered.</summary>
     private void GiveUp(ShardStatus status, List<ElectionEffect> effects)
@@ -256,9 +259,15 @@ internal sealed class ElectionCore
 
     private void Choose(ShardStatus status, List<ElectionEffect> effects)
     {
-        MemberHead best = _answers.Values.Where(member => !member.IsLost).MaxBy(member => (member.Head, member.MayLead, member.Node == _heir))!;
+        MemberHead best = _answers.Values.Where(member => Counts(member.Node)).MaxBy(member => (member.Head, member.MayLead, member.Node == _heir))!;
         _heir = ShardStatus.Nobody;
-        if (best.MayLead) Write(status with { Leader = best.Node }, effects);
+        if (Planted.Is(PlantedBug.SecondLeaderInTerm))
+        {
+            _status = status with { Leader = best.Node };
+            Enter(State.Installing);
+            Install(effects);
+        }
+        else if (best.MayLead || Planted.Is(PlantedBug.RestartedLeads)) Write(status with { Leader = best.Node }, effects);
         else Raise(status, effects);   // It was started again since it was raised; nobody else is sure to have what it has.
     }
 

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 
+using Tidemark.Core.Diagnostics;
+
 namespace Tidemark.Core.Replication;
 
 /// <summary>What a replica knows while it leads one term: how far each follower is, what is committed, which reads wait.</summary>
@@ -63,7 +65,7 @@ internal sealed class LeaderTerm
         Behind,
     }
 
-    internal bool IsServing { get; private set; }
+    internal bool IsServing { get => field || Planted.Is(PlantedBug.ServesBeforeOwnEntry); private set; }
 
     internal (long Begun, long Answered) Rounds => (_round, _answered);
 
@@ -120,8 +122,8 @@ internal sealed class LeaderTerm
     /// <summary>Commits and answers what a majority allows.</summary>
     internal void Advance(List<Effect> effects)
     {
-        long agreed = Math.Min(_quorum.Agreed(_durable), _core.Durable);   // What is applied is in our own log too: a state is never ahead of it.
-        if (agreed > _begin && agreed > _core.Applied)
+        long agreed = Planted.Is(PlantedBug.AckBeforeQuorum) ? _core.Durable : Math.Min(_quorum.Agreed(_durable), Planted.Is(PlantedBug.AppliesBeyondDurable) ? long.MaxValue : _core.Durable);   // What is applied is in our own log too: a state is never ahead of it.
+        if ((agreed > _begin || Planted.Is(PlantedBug.CommitWithoutOwnTerm)) && agreed > _core.Applied)
         {
             _core.CommitTo(agreed, effects);
             if (!IsServing)
@@ -132,7 +134,7 @@ internal sealed class LeaderTerm
             }
         }
 
-        _answered = _quorum.Agreed(_rounds);
+        _answered = Planted.Is(PlantedBug.ReadWithoutRound) ? _round : _quorum.Agreed(_rounds);
         long tickets = -1;
         while (_reads.TryPeek(out (long Round, long Tickets) read) && read.Round <= _answered) tickets = _reads.Dequeue().Tickets;
         if (tickets >= 0) effects.Add(new Effect(EffectKind.AnswerReads, To: tickets));
@@ -198,7 +200,13 @@ internal sealed class LeaderTerm
         peer.Run = member.Run;
         peer.IsCounted = !member.IsLost;
         peer.Found = member.Head;
-        if (log.Contains(member.Head))
+        if (Planted.Is(PlantedBug.TruncateByCommit) && member.Head.Offset >= _core.Applied && _core.Applied > log.Start)
+        {
+            peer.State = PeerState.Truncating;
+            peer.Order = new Truncate(_core.Term, member.Head, new LogHead(log.TermAt(_core.Applied - 1), _core.Applied - 1));
+            effects.Add(new Effect(EffectKind.Send, Node: peer.Node, Message: peer.Order));
+        }
+        else if (log.Contains(member.Head))
         {
             Attached(peer, member.Run, member.Head.Offset + 1, member.IsLost, effects);
         }
@@ -246,7 +254,7 @@ internal sealed class LeaderTerm
 
     private void AskToRestore(Peer peer, List<Effect> effects)
     {
-        if (!peer.IsCounted && IsServing && peer.Durable >= _core.Applied) effects.Add(new Effect(EffectKind.Send, Node: peer.Node, Message: new Restore(_core.Term, peer.Run)));
+        if (!peer.IsCounted && IsServing && (peer.Durable >= _core.Applied || Planted.Is(PlantedBug.RestoredTooEarly))) effects.Add(new Effect(EffectKind.Send, Node: peer.Node, Message: new Restore(_core.Term, peer.Run)));
     }
 
     private Peer? Find(int node)

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 
+using Tidemark.Core.Diagnostics;
+
 namespace Tidemark.Core.Replication;
 
 /// <summary>What a replica does at the moment.</summary>
@@ -129,7 +131,7 @@ internal sealed class ReplicaCore
             return;
         }
 
-        if (message.Term != Term) return;
+        if (message.Term != Term && !(Planted.Is(PlantedBug.NoTermCheckOnAcks) && message is Ack)) return;
         switch (message)
         {
             case BecomeLeader order: Lead(order, from, effects); break;
@@ -169,7 +171,7 @@ internal sealed class ReplicaCore
         if (Role == ReplicaRole.Stopped) return;
         if (Log.End > Durable) effects.Add(new Effect(EffectKind.Flush, Durable, Log.End));
         _leading?.Send(effects);
-        if (_isAckDue) effects.Add(new Effect(EffectKind.Send, Node: _leader, Message: new Ack(Term, Run, Durable, IsLost || _saved.IsLost, _round)));
+        if (_isAckDue) effects.Add(new Effect(EffectKind.Send, Node: _leader, Message: new Ack(Term, Run, Planted.Is(PlantedBug.AckBeforeFlush) ? Log.End : Durable, IsLost || _saved.IsLost, _round)));
         _isAckDue = false;
     }
 
@@ -259,7 +261,7 @@ internal sealed class ReplicaCore
 
     private void AnswerElections(List<Effect> effects)
     {
-        if (_askers.Count == 0 || Role != ReplicaRole.Fenced || _saved.Term != Term || Durable != Log.End) return;
+        if (_askers.Count == 0 || Role != ReplicaRole.Fenced || (_saved.Term != Term && !Planted.Is(PlantedBug.TermAnsweredBeforeSaved)) || (Durable != Log.End && !Planted.Is(PlantedBug.HeadBeforeFlush))) return;
         foreach (int election in _askers) effects.Add(new Effect(EffectKind.Send, Node: election, Message: new TermAnswer(Term, new MemberHead(Node, Run, Log.Head, IsLost || _saved.IsLost, _mayLead))));
         _askers.Clear();
     }
@@ -267,7 +269,7 @@ internal sealed class ReplicaCore
     private void Lead(BecomeLeader order, int election, List<Effect> effects)
     {
         _leading?.SayReady(election, effects);
-        if (Role != ReplicaRole.Fenced || !_mayLead || IsLost || _saved.Term != Term || Durable != Log.End || !order.Quorum.Members.Contains(Node)) return;
+        if (Role != ReplicaRole.Fenced || (!_mayLead && !Planted.Is(PlantedBug.RestartedLeads)) || IsLost || _saved.Term != Term || Durable != Log.End || !order.Quorum.Members.Contains(Node)) return;
         Role = ReplicaRole.Leader;
         _askers.Clear();
         effects.Add(new Effect(EffectKind.BeginTerm, Log.End, Log.End + 1));
@@ -284,6 +286,7 @@ internal sealed class ReplicaCore
             return;
         }
 
+        if (Planted.Is(PlantedBug.TruncateOffByOne) && kept.Offset + 2 < Log.End) kept = new LogHead(Log.TermAt(kept.Offset + 1), kept.Offset + 1);
         if (kept != Log.Head)
         {
             effects.Add(new Effect(EffectKind.Truncate, kept.Offset + 1, Log.End));
@@ -299,7 +302,7 @@ internal sealed class ReplicaCore
         if (Role == ReplicaRole.Leader || _saved.Term != Term) return;
         if (Role == ReplicaRole.Fenced)
         {
-            if (append.Before != Log.Head || Durable != Log.End) return;   // Another place may be where the logs differ.
+            if ((append.Before != Log.Head && !Planted.Is(PlantedBug.AttachAnywhere)) || Durable != Log.End) return;   // Another place may be where the logs differ.
             Role = ReplicaRole.Follower;
             _leader = from;
             _askers.Clear();
@@ -307,7 +310,12 @@ internal sealed class ReplicaCore
 
         _round = Math.Max(_round, append.Round);
         _isAckDue = true;
-        if (append.Before.Offset >= Log.End) return;   // Something between was lost on the way.
+        if (append.Before.Offset >= Log.End)
+        {
+            if (Planted.Is(PlantedBug.GapTakenForDuplicate)) effects.Add(new Effect(EffectKind.Send, Node: from, Message: new Ack(Term, Run, append.To, IsLost, append.Round)));
+            return;   // Something between was lost on the way.
+        }
+
         if (append.To > Log.End)
         {
             effects.Add(new Effect(EffectKind.Persist, Log.End, append.To, from, append));

@@ -1,3 +1,4 @@
+using Tidemark.Core.Diagnostics;
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Wire;
 
@@ -186,8 +187,9 @@ internal sealed class CoordinatorHost
         {
             if (!_elections.TryGetValue(shard, out Election? election))
                 _elections[shard] = election = new Election(shard, new ElectionCore(FormattableString.Invariant($"{_name}.{shard}"), _limits)) { Known = found, IsAsking = true };
+            if (Planted.Is(PlantedBug.StatusWithoutCas) && election.Wanted is not null) continue;
             if (!election.IsAsking && election.Known.Nonce == found.Nonce) continue;   // Only other shards have changed.
-            if (election.Known.Nonce != found.Nonce) election.Wanted = null;   // It is there, or somebody else's is.
+            if (election.Known.Nonce != found.Nonce && !Planted.Is(PlantedBug.StatusWithoutCas)) election.Wanted = null;   // It is there, or somebody else's is.
             (election.Known, election.IsAsking) = (found, false);
             Step(election, core => core.Read(found, version, _effects));
         }

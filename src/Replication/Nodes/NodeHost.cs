@@ -140,17 +140,23 @@ internal sealed class NodeHost
         }
 
         Coordinator.Tick(now);
-        OpenWhatIsNew();
+        LookAtStatus();
     }
 
-    /// <summary>A shard that came to this node since it was started.</summary>
-    private void OpenWhatIsNew()
+    /// <summary>A shard may have come to this node since it was started, or gone from it: no election asks that one any more, and it may lead without knowing.</summary>
+    private void LookAtStatus()
     {
         if (ReferenceEquals(_seen, Coordinator.Status) || Coordinator.Status is not { } status) return;
         _seen = status;
         foreach ((long shard, ShardStatus found) in NodeBoot.ShardsOf(status, Node))
         {
             if (!_replicas.ContainsKey(shard)) Open(shard, found, isLost: false);
+        }
+
+        foreach (ReplicaHost replica in _replicas.Values)
+        {
+            if (status.Shards.TryGetValue(replica.ShardId, out ShardStatus? found) && !found.Quorum.Members.Contains(Node))
+                replica.Host.Receive(Node, new ShardMessage(replica.ShardId, new NewTerm(found.Term)));
         }
     }
 

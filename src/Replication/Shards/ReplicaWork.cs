@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Diagnostics;
 
+using Tidemark.Core.Diagnostics;
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Wire;
 using Tidemark.Storage.Log;
@@ -164,7 +165,7 @@ internal sealed class ReplicaWork : IDisposable
         long offset = _effects[0].From;
         try
         {
-            HybridTimestamp timestamp = _options.Clock.Now();
+            HybridTimestamp timestamp = Planted.Is(PlantedBug.WallClockTimestamps) ? HybridTimestamp.FromDateTimeOffset(_options.TimeProvider.GetUtcNow()) : _options.Clock.Now();
             long term = _replica is null ? TermAlone : Core.Term;
             var record = new LogRecord(offset, term, timestamp, proposal.Kind, proposal.Payload.WrittenMemory);
             if (TryAppend(record, now))
@@ -282,7 +283,11 @@ internal sealed class ReplicaWork : IDisposable
         }
     }
 
-    private ShardUnavailableException Unavailable(string why) => new(_options.ShardId, $"{char.ToUpperInvariant(why[0])}{why[1..]}.", Core.Leader);
+    private ShardUnavailableException Unavailable(string why)
+    {
+        int leader = _heir != ShardStatus.Nobody ? _heir : Core.Leader;   // Another than this, or nobody.
+        return new ShardUnavailableException(_options.ShardId, $"{char.ToUpperInvariant(why[0])}{why[1..]}.", leader == Core.Node ? ShardStatus.Nobody : leader);
+    }
 
     /// <summary>Applies what the log has and the state has not: all of it is committed where there is one replica.</summary>
     private void Replay()

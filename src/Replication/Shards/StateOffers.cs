@@ -1,5 +1,6 @@
 using System.Buffers;
 
+using Tidemark.Core.Diagnostics;
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Wire;
 
@@ -39,7 +40,9 @@ internal sealed class StateOffers(long shardId, TimeSpan patience) : IDisposable
         if (!_offers.TryGetValue(node, out Offer? offer) || offer.Term != request.Term || offer.Last != request.Last) return null;
         if (offer.TakePart(request.Part) is not { } part) return null;
         offer.AskedAt = now;
-        var message = new StatePart(offer.Term, offer.State.Position, offer.State.Hash, request.Part, part.Length == 0);
+        StatePosition position = offer.State.Position;
+        if (Planted.Is(PlantedBug.StateWithoutPosition)) position = position with { Offset = position.Offset - 1 };
+        var message = new StatePart(offer.Term, position, offer.State.Hash, request.Part, part.Length == 0);
         return new ShardMessage(shardId, message, [], part);
     }
 
@@ -71,7 +74,7 @@ internal sealed class StateOffers(long shardId, TimeSpan patience) : IDisposable
 
         internal IStateSnapshot State => state;
 
-        internal LogHead Last => new(state.Position.Term, state.Position.Offset);
+        internal LogHead Last => new(state.Position.Term, state.Position.Offset - (Planted.Is(PlantedBug.StateWithoutPosition) ? 1 : 0));
 
         internal DateTimeOffset AskedAt { get; set; } = now;
 

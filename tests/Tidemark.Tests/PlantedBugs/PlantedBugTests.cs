@@ -1,0 +1,83 @@
+#if PLANTED
+using System.Diagnostics;
+
+using Tidemark.Core.Diagnostics;
+using Tidemark.Testing.Simulation;
+
+using Xunit.Abstractions;
+
+namespace Tidemark.Tests.PlantedBugs;
+
+/// <summary>Mistakes built in on purpose, each found by the simulation. Only in a build with <c>-p:Planted=true</c>; there nothing else may run beside it.</summary>
+public class PlantedBugTests(ITestOutputHelper output)
+{
+    private const int MostSeeds = 200;
+    private const int MostSeedsInPassing = 12;   // Where the seed that found it once does not any more.
+
+    [Theory]
+    [InlineData(nameof(PlantedBug.CommitWithoutOwnTerm), 1)]
+    [InlineData(nameof(PlantedBug.AckBeforeFlush), 1)]
+    [InlineData(nameof(PlantedBug.AckBeforeQuorum), 1)]
+    [InlineData(nameof(PlantedBug.HeadBeforeFlush), 1)]
+    [InlineData(nameof(PlantedBug.ReadWithoutRound), 1)]
+    [InlineData(nameof(PlantedBug.TruncateOffByOne), 1)]
+    [InlineData(nameof(PlantedBug.TruncateByCommit), 1)]
+    [InlineData(nameof(PlantedBug.NoTermCheckOnAcks), 1)]
+    [InlineData(nameof(PlantedBug.SecondLeaderInTerm), 1)]
+    [InlineData(nameof(PlantedBug.RetryWithoutDedup), 1)]
+    [InlineData(nameof(PlantedBug.GapTakenForDuplicate), 1)]
+    [InlineData(nameof(PlantedBug.StateWithoutPosition), 1)]
+    [InlineData(nameof(PlantedBug.VersionReusedAfterDelete), 1)]
+    [InlineData(nameof(PlantedBug.StatusWithoutCas), 1)]
+    [InlineData(nameof(PlantedBug.WallClockTimestamps), 1)]
+    [InlineData(nameof(PlantedBug.AmnesiacVotes), 1)]
+    [InlineData(nameof(PlantedBug.TermAnsweredBeforeSaved), 1)]
+    [InlineData(nameof(PlantedBug.TermNotSaved), 1)]
+    [InlineData(nameof(PlantedBug.RestartedLeads), 1)]
+    [InlineData(nameof(PlantedBug.ServesBeforeOwnEntry), 1)]
+    [InlineData(nameof(PlantedBug.AttachAnywhere), 1)]
+    [InlineData(nameof(PlantedBug.AppliesBeyondDurable), 1)]
+    [InlineData(nameof(PlantedBug.RestoredTooEarly), 1)]
+    public void A_planted_bug_is_found(string name, long knownSeed)
+    {
+        Planted.Bug = Enum.Parse<PlantedBug>(name);
+        try
+        {
+            bool isSearch = Environment.GetEnvironmentVariable("TIDEMARK_SOAK") is not null;
+            long[] seeds = isSearch ? [.. Enumerable.Range(1, MostSeeds)] : [knownSeed, .. Enumerable.Range(1, MostSeedsInPassing)];
+            var watch = Stopwatch.StartNew();
+            foreach (long seed in seeds)
+            {
+                if (Run(seed) is not { } how) continue;
+                output.WriteLine($"{name} found with seed {seed} in {watch.Elapsed.TotalSeconds:F1} s: {how}");
+                return;
+            }
+
+            Assert.Fail($"{name} is not found with any of {seeds.Length} seeds");
+        }
+        finally
+        {
+            Planted.Bug = PlantedBug.None;
+        }
+    }
+
+    [Fact]
+    public void Without_one_the_same_build_holds()
+    {
+        for (long seed = 1; seed <= 3; seed++) Assert.Null(Run(seed));
+    }
+
+    private static string? Run(long seed)
+    {
+        try
+        {
+            new ClusterSimulation(seed).Run();
+            return null;
+        }
+        catch (Exception e)
+        {
+            return $"{e.GetType().Name}: {e.Message}";
+        }
+    }
+}
+#endif
