@@ -33,7 +33,7 @@ internal sealed record SimulationPlan
 
 /// <summary>A whole cluster on virtual time: nodes with their disks and clocks, a network, a status store, clients, and what goes wrong, all from one seed.</summary>
 /// <remarks>The objects that are driven here are those that run in production; what is simulated is what is outside of them. docs/testing.md.</remarks>
-internal sealed class ClusterSimulation
+internal sealed class ClusterSimulation : IDisposable
 {
     private const long Shard = 0;
 
@@ -115,6 +115,11 @@ internal sealed class ClusterSimulation
         }
 
         return text.ToString();
+    }
+
+    public void Dispose()
+    {
+        foreach (ShardOracle oracle in Oracles.Values) oracle.Dispose();
     }
 
     private long Writes => World.Counts.GetValueOrDefault("write");

@@ -71,7 +71,8 @@ public class PlantedBugTests(ITestOutputHelper output)
     {
         try
         {
-            new ClusterSimulation(seed).Run();
+            using var simulation = new ClusterSimulation(seed);
+            simulation.Run();
             return null;
         }
         catch (Exception e)
