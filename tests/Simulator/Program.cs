@@ -34,6 +34,9 @@ if (args.Length == 1)
     return 0;
 }
 
+#if PLANTED
+if (Environment.GetEnvironmentVariable("TIDEMARK_PLANTED") is { } bug) Tidemark.Core.Diagnostics.Planted.Bug = Enum.Parse<Tidemark.Core.Diagnostics.PlantedBug>(bug);
+#endif
 long done = 0;
 var summary = SimulationSummary.Run(seed, count, Environment.ProcessorCount, _ =>
 {

@@ -25,7 +25,6 @@ internal enum PlantedBug
     RestartedLeads,
     ServesBeforeOwnEntry,
     AttachAnywhere,
-    AppliesBeyondDurable,
     RestoredTooEarly,
 }
 

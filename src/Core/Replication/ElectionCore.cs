@@ -192,7 +192,9 @@ internal sealed class ElectionCore
                 if (_waited > _limits.Patience) NotWritten(_writing!.Nonce, isUnknown: true, effects);
                 break;
             case State.Waiting:
-                if (_waited > _limits.Patience) Raise(status, effects);
+                if (_waited <= _limits.Patience) break;
+                if (Planted.Is(PlantedBug.SecondLeaderInTerm) && status.Term > 0) Enter(State.Asking);
+                else Raise(status, effects);
                 break;
             case State.Asking:
                 foreach (int node in status.Quorum.Members.Where(node => !_answers.ContainsKey(node))) Send(node, new NewTerm(status.Term), effects);

@@ -122,7 +122,7 @@ internal sealed class LeaderTerm
     /// <summary>Commits and answers what a majority allows.</summary>
     internal void Advance(List<Effect> effects)
     {
-        long agreed = Planted.Is(PlantedBug.AckBeforeQuorum) ? _core.Durable : Math.Min(_quorum.Agreed(_durable), Planted.Is(PlantedBug.AppliesBeyondDurable) ? long.MaxValue : _core.Durable);   // What is applied is in our own log too: a state is never ahead of it.
+        long agreed = Planted.Is(PlantedBug.AckBeforeQuorum) ? _core.Durable : Math.Min(_quorum.Agreed(_durable), _core.Durable);   // What is applied is in our own log too: a state is never ahead of it.
         if ((agreed > _begin || Planted.Is(PlantedBug.CommitWithoutOwnTerm)) && agreed > _core.Applied)
         {
             _core.CommitTo(agreed, effects);

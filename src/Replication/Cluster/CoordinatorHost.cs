@@ -46,6 +46,7 @@ internal sealed class CoordinatorHost
     private DateTimeOffset _calledAt;
     private DateTimeOffset _beatAt;
     private int _quietBeats;
+    private DateTimeOffset _actsUntil;
 
     /// <param name="node">Whose it is.</param>
     /// <param name="name">Tells its writing from all others', ever.</param>
@@ -103,6 +104,9 @@ internal sealed class CoordinatorHost
         _calledAt = IsCalling ? _calledAt : now;
         Pump();
     }
+
+    /// <summary>It acts for a while, whoever else does: as after a network was parted.</summary>
+    internal void ActAnyway(DateTimeOffset until) => _actsUntil = until;
 
     /// <summary>A node is believed to be gone.</summary>
     internal void Suspect(int node)
@@ -171,6 +175,7 @@ internal sealed class CoordinatorHost
 
     private bool IsActing(DateTimeOffset now)
     {
+        if (now < _actsUntil) return true;
         foreach (int node in _status!.Nodes.Keys)
         {
             if (node == _node) return true;

@@ -30,6 +30,15 @@ internal sealed class LocalNamespace
 
     internal Guid NewId() => _newId();
 
+    /// <summary>Completes when reads of the shard of a routing key, or of all, see what was acknowledged before the call.</summary>
+    internal async ValueTask ReadyToReadAsync(StoreKey? routingKey, CancellationToken cancellationToken)
+    {
+        foreach (LocalShard shard in ShardsOf(routingKey)) await shard.ReadyToReadAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Whether a read can be answered at once.</summary>
+    internal bool IsReplicated => Shards[0].IsReplicated;
+
     internal LocalShard ShardOf(StoreKey key, StoreKey? partitionKey) =>
         Shards.Count == 1 ? Shards[0] : _byId[_router.Route((partitionKey ?? key).Span)];
 

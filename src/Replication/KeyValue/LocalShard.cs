@@ -7,30 +7,38 @@ using Tidemark.Replication.Shards;
 
 namespace Tidemark.Replication.KeyValue;
 
-/// <summary>A shard whose state is in this process: reads look at it directly, writes go through its host.</summary>
+/// <summary>A shard whose state is in this process: reads look at it directly, writes go through its host, or on the way to whichever node leads it.</summary>
 internal sealed class LocalShard
 {
     private readonly ProposalPool _proposals;
+    private readonly KvMachine? _machine;
+    private readonly IShardRoute? _route;
     private TaskCompletionSource _changed = NewSignal();
     private volatile bool _isClosed;
 
     internal LocalShard(KvMachine machine, ProposalPool proposals)
     {
-        Machine = machine;
+        _machine = machine;
         _proposals = proposals;
     }
 
-    internal KvMachine Machine { get; }
+    /// <summary>One that several nodes keep.</summary>
+    internal LocalShard(IShardRoute route, ProposalPool proposals) => (_route, _proposals) = (route, proposals);
+
+    internal KvMachine Machine => _machine ?? _route!.Machine;
+
+    /// <summary>Whether what is acknowledged may be elsewhere first.</summary>
+    internal bool IsReplicated => _route is not null;
 
     internal ShardHost Host { get; set; } = null!;   // Set right after: the host is made with the machine's hooks.
 
     /// <summary>The leader's part of the machine, once the host runs.</summary>
     internal KvLeader Leader { get; set; } = null!;
 
-    internal long Id => Host.ShardId;
+    internal long Id => _route?.ShardId ?? Host.ShardId;
 
     /// <summary>Completes when the next batch of entries has been applied, or the shard is closed. Take it before looking.</summary>
-    internal Task Changed => Volatile.Read(ref _changed).Task;
+    internal Task Changed => _route?.Changed ?? Volatile.Read(ref _changed).Task;
 
     internal bool IsClosed => _isClosed;
 
@@ -43,6 +51,12 @@ internal sealed class LocalShard
         ThrowIfClosed();
         return StateReader.Open(Machine.Table);
     }
+
+    /// <summary>Completes when reads see all that was acknowledged before the call.</summary>
+    internal ValueTask ReadyToReadAsync(CancellationToken cancellationToken) => _route?.ReadyToReadAsync(cancellationToken) ?? ValueTask.CompletedTask;
+
+    /// <summary>Whether commands can still come through.</summary>
+    internal bool IsReachable => !IsClosed && (_route is not null || Host.Failure is null);
 
     internal void ThrowIfClosed() => ObjectDisposedException.ThrowIf(_isClosed, typeof(TidemarkStore));
 
@@ -69,7 +83,8 @@ internal sealed class LocalShard
         try
         {
             ThrowIfClosed();
-            Host.Submit(proposal);
+            if (_route is null) Host.Submit(proposal);
+            else _route.Submit(proposal);
         }
         catch (Exception e)
         {
@@ -115,8 +130,13 @@ internal sealed class LocalShard
     /// <returns>Whether it lives.</returns>
     internal Task<bool> KeepAliveAsync(Guid session)
     {
+        if (_route is not null) return _route.KeepAliveAsync(session);
         var answer = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
-        Host.Post(now => answer.SetResult(Host.Failure is null && Leader.TryKeepAlive(session, now)));
+        Host.KeepAlive(session, (isAlive, unknown) =>
+        {
+            if (unknown is ShardUnavailableException) answer.SetException(unknown);
+            else answer.SetResult(isAlive);
+        });
         return answer.Task;
     }
 

@@ -53,13 +53,18 @@ public class ShardedKeyValueStore : KeyValueStore
     public override ValueTask<StoreRecord?> GetAsync(StoreKey key, GetOptions? options = null, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<StoreRecord?>(cancellationToken);
-        if (options is null) return new ValueTask<StoreRecord?>(TryGet(key, out StoreRecord record) ? record : null);
+        if (_namespace.IsReplicated) return WhenReadyAsync(RoutingKey(key, options), () => Get(key, options), cancellationToken);
+        return new ValueTask<StoreRecord?>(Get(key, options));
+    }
+
+    private StoreRecord? Get(StoreKey key, GetOptions? options)
+    {
+        if (options is null) return TryGet(key, out StoreRecord record) ? record : null;
         if (key.Length > Settings.MaxKeyBytes) throw _namespace.KeyTooLong(key);
         byte[] encoded = Order.Encode(key.Span);
         byte[]? bestKey = null;
         StoreRecord? best = null;
-        bool isEqual = options.Comparison == KeyComparison.Equal;
-        foreach (LocalShard shard in _namespace.ShardsOf(options.PartitionKey ?? (isEqual ? key : (StoreKey?)null)))
+        foreach (LocalShard shard in _namespace.ShardsOf(RoutingKey(key, options)))
         {
             using StateReader reader = shard.Open();
             if (KvReads.Find(reader, options.Comparison, encoded) is not { } found || !IsNearer(found.EncodedKey, bestKey, options.Comparison)) continue;
@@ -67,7 +72,17 @@ public class ShardedKeyValueStore : KeyValueStore
             best = ToRecord(found.EncodedKey, found.Row);
         }
 
-        return new ValueTask<StoreRecord?>(best);
+        return best;
+    }
+
+    /// <summary>The key that says which shard a get is about; null for all.</summary>
+    private static StoreKey? RoutingKey(StoreKey key, GetOptions? options) =>
+        options?.PartitionKey ?? (options is null || options.Comparison == KeyComparison.Equal ? key : (StoreKey?)null);
+
+    private async ValueTask<TResult> WhenReadyAsync<TResult>(StoreKey? routingKey, Func<TResult> read, CancellationToken cancellationToken)
+    {
+        await _namespace.ReadyToReadAsync(routingKey, cancellationToken).ConfigureAwait(false);
+        return read();
     }
 
     /// <inheritdoc/>
@@ -75,6 +90,13 @@ public class ShardedKeyValueStore : KeyValueStore
     {
         cancellationToken.ThrowIfCancellationRequested();
         options ??= new GetOptions();
+        return _namespace.IsReplicated
+            ? WhenReadyAsync(options.PartitionKey, () => GetByIndex(index, key, options), cancellationToken)
+            : new ValueTask<StoreRecord?>(GetByIndex(index, key, options));
+    }
+
+    private StoreRecord? GetByIndex(StoreKey index, StoreKey key, GetOptions options)
+    {
         byte[]? bestKey = null;
         StoreRecord? best = null;
         foreach (LocalShard shard in _namespace.ShardsOf(options.PartitionKey))
@@ -87,7 +109,7 @@ public class ShardedKeyValueStore : KeyValueStore
             best = ToRecord(found.EncodedKey, found.Row);
         }
 
-        return new ValueTask<StoreRecord?>(best);
+        return best;
     }
 
     /// <inheritdoc/>
@@ -95,7 +117,7 @@ public class ShardedKeyValueStore : KeyValueStore
     {
         options ??= new ScanOptions();
         EncodedKeyRange encoded = ContinuationToken.Apply(Encode(range), options);
-        return WalkAsync(() => OpenScan(encoded, options), source => ToRecord(source.EncodedKey, source.Row), options.Limit, cancellationToken);
+        return WalkAsync(options.PartitionKey, () => OpenScan(encoded, options), source => ToRecord(source.EncodedKey, source.Row), options.Limit, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -103,7 +125,7 @@ public class ShardedKeyValueStore : KeyValueStore
     {
         options ??= new ScanOptions();
         EncodedKeyRange encoded = ContinuationToken.Apply(Encode(range), options);
-        return WalkAsync(() => OpenScan(encoded, options), source => new StoreKey(Order.Decode(source.EncodedKey)), options.Limit, cancellationToken);
+        return WalkAsync(options.PartitionKey, () => OpenScan(encoded, options), source => new StoreKey(Order.Decode(source.EncodedKey)), options.Limit, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -114,17 +136,24 @@ public class ShardedKeyValueStore : KeyValueStore
         int limit = options.Limit ?? ContinuationToken.DefaultPage;
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(limit, nameof(options));
         EncodedKeyRange encoded = ContinuationToken.Apply(Encode(range), options);
+        return _namespace.IsReplicated
+            ? WhenReadyAsync(options.PartitionKey, () => ReadPage(encoded, options, limit), cancellationToken)
+            : new ValueTask<ScanPage>(ReadPage(encoded, options, limit));
+    }
+
+    private ScanPage ReadPage(EncodedKeyRange encoded, ScanOptions options, int limit)
+    {
         var records = new List<StoreRecord>();
         using IRecordSource source = OpenScan(encoded, options);
         byte[] last = [];
         while (source.MoveNext())
         {
-            if (records.Count == limit) return new ValueTask<ScanPage>(new ScanPage(records, ContinuationToken.Write(last, options.Reverse)));
+            if (records.Count == limit) return new ScanPage(records, ContinuationToken.Write(last, options.Reverse));
             last = source.EncodedKey.ToArray();
             records.Add(ToRecord(last, source.Row));
         }
 
-        return new ValueTask<ScanPage>(new ScanPage(records, null));
+        return new ScanPage(records, null);
     }
 
     /// <inheritdoc/>
@@ -134,7 +163,7 @@ public class ShardedKeyValueStore : KeyValueStore
         options ??= new ScanOptions();
         if (index.IsEmpty) throw new ArgumentException("An index has a name.", nameof(index));
         if (options.ContinuationToken is not null) throw new ArgumentException("Index scans give no continuation tokens.", nameof(options));
-        return WalkAsync(Open, source => ToRecord(source.EncodedKey, source.Row), options.Limit, cancellationToken);
+        return WalkAsync(options.PartitionKey, Open, source => ToRecord(source.EncodedKey, source.Row), options.Limit, cancellationToken);
 
         IRecordSource Open() => MergedScan.Of(
             [.. _namespace.ShardsOf(options.PartitionKey).Select(shard => new IndexScan(shard.Open(), index.Span, start.Span, end.Span, options.Reverse))], options.Reverse);
@@ -273,11 +302,17 @@ public class ShardedKeyValueStore : KeyValueStore
         cancellationToken.ThrowIfCancellationRequested();
         LocalShard shard = _namespace.Shards.FirstOrDefault(shard => shard.Id == write.Shard)
             ?? throw new ArgumentException($"Namespace '{Name}' has no shard {write.Shard}.", nameof(write));
+        return FindOutcomeAsync(shard, write, cancellationToken);
+    }
+
+    private static async ValueTask<WriteOutcome> FindOutcomeAsync(LocalShard shard, WriteId write, CancellationToken cancellationToken)
+    {
+        await shard.ReadyToReadAsync(cancellationToken).ConfigureAwait(false);
         using StateReader reader = shard.Open();
         StoreStatus status = ClientTable.FindOutcome(reader, write.Client, write.Sequence, out ReadOnlyMemory<byte> answer);
-        if (status != StoreStatus.Ok) return new ValueTask<WriteOutcome>(new WriteOutcome(status, null));
+        if (status != StoreStatus.Ok) return new WriteOutcome(status, null);
         WriteResult result = LocalShard.ReadResult(answer.Span, default);
-        return new ValueTask<WriteOutcome>(new WriteOutcome(result.Status, result));
+        return new WriteOutcome(result.Status, result);
     }
 
     private static bool IsNearer(byte[] found, byte[]? best, KeyComparison comparison)
@@ -351,11 +386,11 @@ public class ShardedKeyValueStore : KeyValueStore
     private IRecordSource OpenScan(EncodedKeyRange range, ScanOptions options) => MergedScan.Of(
         [.. _namespace.ShardsOf(options.PartitionKey).Select(shard => new RecordScan(shard.Open(), range, options.Reverse))], options.Reverse);
 
-    private static async IAsyncEnumerable<TItem> WalkAsync<TItem>(
-        Func<IRecordSource> open, Func<IRecordSource, TItem> read, int? limit, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private async IAsyncEnumerable<TItem> WalkAsync<TItem>(
+        StoreKey? routingKey, Func<IRecordSource> open, Func<IRecordSource, TItem> read, int? limit, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         if (limit is { } most) ArgumentOutOfRangeException.ThrowIfNegative(most, nameof(limit));
-        await Task.CompletedTask.ConfigureAwait(false);   // Nothing is waited for here: the records are in this process.
+        await _namespace.ReadyToReadAsync(routingKey, cancellationToken).ConfigureAwait(false);
         using IRecordSource source = open();
         for (int count = 0; (limit is null || count < limit) && source.MoveNext(); count++)
         {

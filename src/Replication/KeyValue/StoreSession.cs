@@ -62,7 +62,7 @@ public sealed class StoreSession : IAsyncDisposable
         await _timer.DisposeAsync().ConfigureAwait(false);
         foreach (LocalShard shard in shards)
         {
-            if (shard.IsClosed || shard.Host.Failure is not null) continue;   // It ends there by its timeout.
+            if (!shard.IsReachable) continue;   // It ends there by its timeout.
             Proposal close = shard.Rent(KvCommand.CloseSession);
             CommandWriter.WriteIdAlone(close.Payload, Id);
             await shard.CommandAsync(close, CancellationToken.None).ConfigureAwait(false);
@@ -115,6 +115,10 @@ public sealed class StoreSession : IAsyncDisposable
             bool[] alive = await Task.WhenAll(shards.Select(shard => shard.IsClosed ? Task.FromResult(false) : shard.KeepAliveAsync(Id))).ConfigureAwait(false);
             if (Array.TrueForAll(alive, lives => lives)) Volatile.Write(ref _confirmed, sent);
             else Lose();
+        }
+        catch (ShardUnavailableException)
+        {
+            // Nobody could say. It is asked again, until the timeout is over.
         }
         finally
         {

@@ -30,6 +30,9 @@ internal sealed record NodeHostOptions
 
     public CoordinatorTimes Times { get; init; } = CoordinatorTimes.Default;
 
+    /// <summary>How long a leader goes on without a majority.</summary>
+    public TimeSpan LeaderPatience { get; init; } = TimeSpan.FromSeconds(1);
+
     /// <summary>Called when the state of a shard has changed, on the shard's thread.</summary>
     public Action<ReplicaHost>? Published { get; init; }
 
@@ -192,7 +195,7 @@ internal sealed class NodeHost
                 Tell = Tell,
                 Replaced = next => replica.Machine = next.Machine,
                 Heartbeat = _options.Times.Beat,
-                Patience = 2 * _options.Times.Suspicion,
+                Patience = _options.LeaderPatience,
             },
         });
         Opened?.Invoke(replica);

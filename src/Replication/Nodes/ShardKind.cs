@@ -11,6 +11,9 @@ internal abstract class ShardKind
     /// <summary>The number that stands for the machine in snapshot files.</summary>
     internal abstract ushort Machine { get; }
 
+    /// <summary>A state without any entry, in memory.</summary>
+    internal abstract IStateMachine New(Guid store, long shardId);
+
     /// <summary>Opens the state in a directory, as it was remembered there.</summary>
     internal abstract (IStateMachine Machine, IStateKeeper Keeper) Open(IFileSystem files, string directory, SnapshotIdentity identity);
 
@@ -47,9 +50,11 @@ internal sealed class KeyValueShardKind(NamespaceOptions settings, long snapshot
 {
     internal override ushort Machine => KvMachine.Number;
 
+    internal override IStateMachine New(Guid store, long shardId) => new KvMachine(StorageEngine.Memory.Open(""), new KvIdentity(store, shardId));
+
     internal override (IStateMachine Machine, IStateKeeper Keeper) Open(IFileSystem files, string directory, SnapshotIdentity identity)
     {
-        var machine = new KvMachine(StorageEngine.Memory.Open(directory), new KvIdentity(identity.StoreId, identity.ShardId));
+        IStateMachine machine = New(identity.StoreId, identity.ShardId);
         return (machine, SnapshotKeeper.Open(machine, files, directory, identity, snapshotLogBytes));
     }
 
@@ -72,9 +77,11 @@ internal sealed class CustomShardKind(Func<IStateMachine> create, long snapshotL
 
     internal override ushort Machine => Number;
 
+    internal override IStateMachine New(Guid store, long shardId) => create();
+
     internal override (IStateMachine Machine, IStateKeeper Keeper) Open(IFileSystem files, string directory, SnapshotIdentity identity)
     {
-        IStateMachine machine = create();
+        IStateMachine machine = New(identity.StoreId, identity.ShardId);
         return (machine, SnapshotKeeper.Open(machine, files, directory, identity, snapshotLogBytes));
     }
 }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Collections.Concurrent;
 using System.Diagnostics;
 
+using Tidemark.Core.KeyValue;
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Wire;
 using Tidemark.Storage.Log;
@@ -74,6 +75,9 @@ internal sealed class ShardHost : IDisposable
     /// <summary>The leader's part of the machine; null where this is no leader that serves.</summary>
     internal ILeaderRole? Leader => _work?.Leader;
 
+    /// <summary>The host's thread: whether commands and reads are taken here.</summary>
+    internal bool TakesCommands => Failure is null && _work.WhyNot is null;
+
     internal bool IsClosing => _isClosing;
 
     /// <summary>When there will be something to do if nothing else happens, in UTC ticks.</summary>
@@ -121,6 +125,13 @@ internal sealed class ShardHost : IDisposable
         if (_isClosed) RefuseReaders(Closed());
         else Wake?.Invoke();
     }
+
+    /// <summary>Any thread: keeps a session alive, and says whether it lives, or why that cannot be known: not before this is known to lead still.</summary>
+    internal void KeepAlive(Guid session, Action<bool, Exception?> done) => Post(now =>
+    {
+        bool isAlive = Failure is null && _work.Leader is KvLeader leader && leader.TryKeepAlive(session, now);
+        Read(refusal => done(isAlive && refusal is null, refusal));
+    });
 
     /// <summary>Any thread: a message came from a node.</summary>
     internal void Receive(int from, in ShardMessage message)

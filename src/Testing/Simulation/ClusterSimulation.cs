@@ -16,26 +16,57 @@ internal sealed record SimulationPlan
 
     public int ClientCount { get; init; } = 8;
 
+    /// <summary>The longest pause between two faults.</summary>
+    public TimeSpan FaultPause { get; init; } = TimeSpan.FromMilliseconds(2500);
+
+    /// <summary>Whether what goes wrong is mostly what changes leaders.</summary>
+    public bool IsStormy { get; init; }
+
+    public CoordinatorTimes Times { get; init; } = CoordinatorTimes.Default;
+
+    /// <summary>How long a leader goes on without a majority.</summary>
+    public TimeSpan LeaderPatience { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How much slower than usual disks are.</summary>
+    public double DiskSlowness { get; init; } = 1;
+
     /// <summary>How long things go wrong.</summary>
     public TimeSpan Faulty { get; init; } = TimeSpan.FromSeconds(100);
 
     /// <summary>How long they go on afterwards.</summary>
     public TimeSpan Calm { get; init; } = TimeSpan.FromSeconds(20);
 
+    /// <summary>What the shard is.</summary>
+    public ShardKind Kind { get; init; } = new KeyValueShardKind(new NamespaceOptions { ChangeLogEntries = 64 }, snapshotLogBytes: 24 * 1024);
+
     /// <summary>A plan drawn from a seed.</summary>
-    internal static SimulationPlan Of(long seed) => (seed % 3) switch
+    internal static SimulationPlan Of(long seed)
     {
-        0 => new SimulationPlan(),
-        1 => new SimulationPlan { NodeCount = 5, EnsembleSize = 5 },
-        _ => new SimulationPlan { NodeCount = 5, EnsembleSize = 3 },
-    };
+        SimulationPlan plan = (seed % 3) switch
+        {
+            0 => new SimulationPlan(),
+            1 => new SimulationPlan { NodeCount = 5, EnsembleSize = 5 },
+            _ => new SimulationPlan { NodeCount = 5, EnsembleSize = 3 },
+        };
+        if (seed / 3 % 2 == 0) return plan;
+
+        // A storm: leaders come and go several times a second, and old ones do not notice for long.
+        return plan with
+        {
+            IsStormy = true,
+            FaultPause = TimeSpan.FromMilliseconds(500),
+            Times = new CoordinatorTimes(TimeSpan.FromMilliseconds(25), TimeSpan.FromMilliseconds(150)),
+            LeaderPatience = TimeSpan.FromSeconds(10),
+            DiskSlowness = (seed / 6 % 3) switch { 0 => 1, 1 => 5, _ => 20 },
+        };
+    }
 }
 
 /// <summary>A whole cluster on virtual time: nodes with their disks and clocks, a network, a status store, clients, and what goes wrong, all from one seed.</summary>
 /// <remarks>The objects that are driven here are those that run in production; what is simulated is what is outside of them. docs/testing.md.</remarks>
 internal sealed class ClusterSimulation : IDisposable
 {
-    private const long Shard = 0;
+    internal const long Shard = 0;
 
     private readonly SimulationPlan _plan;
     private readonly List<SimClient> _clients = [];
@@ -48,7 +79,7 @@ internal sealed class ClusterSimulation : IDisposable
         Network = new SimNetwork(World);
         Store = new SimStatusStore(World);
         _id = World.NewId();
-        Oracles = new Dictionary<long, ShardOracle> { [Shard] = new(World, _id, Shard) };
+        Oracles = new Dictionary<long, ShardOracle> { [Shard] = new(World, Shard, _plan.Kind.New(World.NewId(), Shard)) };
         Nodes = [.. Enumerable.Range(0, _plan.NodeCount).Select(node => new SimNode(this, node))];
     }
 
@@ -64,6 +95,8 @@ internal sealed class ClusterSimulation : IDisposable
 
     internal IReadOnlyList<SimNode> Nodes { get; }
 
+    internal SimulationPlan Plan => _plan;
+
     internal double ClientLoss { get; set; }
 
     internal bool AreFaultsOn { get; private set; } = true;
@@ -73,7 +106,10 @@ internal sealed class ClusterSimulation : IDisposable
     /// <summary>Operations that clients have ended.</summary>
     internal long Operations => _clients.Sum(client => client.Done);
 
-    internal static ShardKind KindOf(long shard) => new KeyValueShardKind(new NamespaceOptions { ChangeLogEntries = 64 }, snapshotLogBytes: 24 * 1024);
+    internal ShardKind KindOf(long shard) => _plan.Kind;
+
+    /// <summary>Called when the state of a replica has changed.</summary>
+    internal Action? Published { get; set; }
 
     internal ClusterStatus FirstStatus() => ClusterStatus.New(_id, Enumerable.Range(0, _plan.NodeCount), [(Shard, (IReadOnlyList<int>)[.. Enumerable.Range(0, _plan.EnsembleSize)])]);
 
@@ -81,14 +117,8 @@ internal sealed class ClusterSimulation : IDisposable
     /// <exception cref="SimulationException">Something does not hold that must.</exception>
     internal void Run()
     {
-        foreach (SimNode node in Nodes) World.After(World.Between(0, 50), node.Start);
+        StartNodes();
         ShardOracle oracle = Oracles[Shard];
-        TimeSpan limit = TimeSpan.FromSeconds(10);
-        while (!oracle.IsConfigured && World.Step(limit))
-        {
-        }
-
-        SimWorld.Require(oracle.IsConfigured, "nobody leads, and nothing has gone wrong");
         for (int i = 0; i < _plan.ClientCount; i++) _clients.Add(new SimClient(this, oracle, i, isNumbered: i % 2 == 0));
         foreach (SimClient client in _clients) client.Start();
         new SimFaults(this).Start();
@@ -101,6 +131,19 @@ internal sealed class ClusterSimulation : IDisposable
         IsOver = true;
         RunUntil(World.Now + TimeSpan.FromSeconds(10));
         CheckEnd(oracle);
+    }
+
+    /// <summary>Starts all nodes and waits until the shard takes commands.</summary>
+    internal void StartNodes()
+    {
+        foreach (SimNode node in Nodes) World.After(World.Between(0, 50), node.Start);
+        ShardOracle oracle = Oracles[Shard];
+        TimeSpan limit = TimeSpan.FromSeconds(10);
+        while (!oracle.IsReady && World.Step(limit))
+        {
+        }
+
+        SimWorld.Require(oracle.IsReady, "nobody leads, and nothing has gone wrong");
     }
 
     /// <summary>Where everything stands, for a report.</summary>
@@ -131,7 +174,8 @@ internal sealed class ClusterSimulation : IDisposable
         }
     }
 
-    private void Heal()
+    /// <summary>Nothing goes wrong any more, and whoever is down comes up.</summary>
+    internal void Heal()
     {
         World.Mark("no faults any more");
         AreFaultsOn = false;
@@ -141,7 +185,7 @@ internal sealed class ClusterSimulation : IDisposable
         Store.Unknown = 0;
         foreach (SimNode node in Nodes)
         {
-            node.DiskSlowness = 1;
+            node.DiskSlowness = _plan.DiskSlowness;
             node.Clock.Drift = 0;
             node.Disk.CapacityBytes = long.MaxValue;
             node.Disk.StopAt(0);
@@ -149,7 +193,8 @@ internal sealed class ClusterSimulation : IDisposable
         }
     }
 
-    private void CheckEnd(ShardOracle oracle)
+    /// <summary>Whoever keeps the shard has all of it.</summary>
+    internal void CheckEnd(ShardOracle oracle)
     {
         foreach (int member in Store.Status!.Shards[Shard].Ensemble)
         {

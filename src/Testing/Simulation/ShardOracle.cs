@@ -20,7 +20,7 @@ internal readonly record struct KeyMoment(long Offset, long Version, string? Val
 internal sealed class ShardOracle : IDisposable
 {
     private readonly SimWorld _world;
-    private readonly KvMachine _machine;   // All committed entries, applied by nobody but this.
+    private readonly IStateMachine _machine;   // All committed entries, applied by nobody but this.
     private readonly List<Entry> _entries = [];
     private readonly Dictionary<long, int> _leaders = [];
     private readonly Dictionary<int, (long Run, long Term)> _terms = [];
@@ -28,16 +28,14 @@ internal sealed class ShardOracle : IDisposable
     private readonly Dictionary<string, long> _effects = [];   // Value to the entry that wrote it.
     private readonly ArrayBufferWriter<byte> _answer = new();
 
-    internal ShardOracle(SimWorld world, Guid store, long shard)
-    {
-        _world = world;
-        ShardId = shard;
-        _machine = new KvMachine(StorageEngine.Memory.Open("/oracle"), new KvIdentity(store, shard));
-    }
+    /// <param name="world">Where it is.</param>
+    /// <param name="shard">What it watches.</param>
+    /// <param name="machine">A state of the shard's kind without any entry.</param>
+    internal ShardOracle(SimWorld world, long shard, IStateMachine machine) => (_world, ShardId, _machine) = (world, shard, machine);
 
     internal long ShardId { get; }
 
-    public void Dispose() => _machine.Dispose();
+    public void Dispose() => (_machine as IDisposable)?.Dispose();
 
     /// <summary>How many entries are known to be committed.</summary>
     internal long Committed => _entries.Count;
@@ -45,7 +43,7 @@ internal sealed class ShardOracle : IDisposable
     internal int Terms => _leaders.Count;
 
     /// <summary>Whether the shard takes writes.</summary>
-    internal bool IsConfigured => _machine.Settings is not null;
+    internal bool IsReady => _entries.Count > 0 && _machine is not KvMachine { Settings: null };
 
     /// <summary>The key's history.</summary>
     internal List<KeyMoment> MomentsOf(string key)
@@ -131,13 +129,13 @@ internal sealed class ShardOracle : IDisposable
         if (record.Kind != EntryKinds.BeginTerm)
         {
             _machine.Apply(new StateEntry(new StatePosition(record.Term, record.Offset, record.Timestamp), record.Kind, record.Payload), _answer);
-            _machine.Sessions.Moves.Clear();
-            _machine.Table.Publish(record.Offset);
         }
 
         _entries.Add(new Entry(record.Term, record.Timestamp, record.Kind, checksum, _machine.Hash, _answer.WrittenSpan.ToArray()));
-        if (record.Kind == EntryKinds.BeginTerm) return;
-        using var reader = StateReader.Open(_machine.Table);
+        if (record.Kind == EntryKinds.BeginTerm || _machine is not KvMachine keyValue) return;
+        keyValue.Sessions.Moves.Clear();
+        keyValue.Table.Publish(record.Offset);
+        using var reader = StateReader.Open(keyValue.Table);
         foreach ((string key, List<KeyMoment> moments) in _keys)
         {
             KeyMoment last = moments[^1];

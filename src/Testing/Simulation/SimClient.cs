@@ -48,6 +48,7 @@ internal sealed class SimClient
             return;
         }
 
+        if (_world.Chance.Below(6) == 0) _guess = _world.Chance.Below(_cluster.Nodes.Count);   // Some know of another leader than others.
         string key = $"/key/{_world.Chance.Below(6)}";
         _oracle.MomentsOf(key);
         switch (_world.Chance.Below(10))
@@ -183,7 +184,7 @@ internal sealed class SimClient
         {
             if (!IsWaiting(operation)) return;
             int node = _guess, attempt = ++operation.Attempt;
-            Send(node, () => _cluster.Nodes[node].Submit(_oracle.ShardId, command, (proposal, failure) =>
+            Send(node, () => _cluster.Nodes[node].Submit(_oracle.ShardId, (ushort)command.Command, command.Write, (proposal, failure) =>
             {
                 (StoreStatus, long)? answer = null;
                 if (failure is null)

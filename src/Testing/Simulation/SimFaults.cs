@@ -5,6 +5,7 @@ namespace Tidemark.Testing.Simulation;
 /// <summary>Draws what goes wrong, and counts it: never more at once than the protocol promises to bear, and nothing any more once it is over.</summary>
 internal sealed class SimFaults(ClusterSimulation cluster)
 {
+    private static readonly int[] _storm = [1, 2, 5, 5, 6, 7, 8, 10, 24, 24, 25, 26];   // What changes leaders.
     private readonly SimWorld _world = cluster.World;
 
     /// <summary>Every kind of fault there is, as it is counted.</summary>
@@ -22,7 +23,8 @@ internal sealed class SimFaults(ClusterSimulation cluster)
     {
         if (!cluster.AreFaultsOn) return;
         SimNode node = cluster.Nodes[_world.Chance.Below(cluster.Nodes.Count)];
-        switch (_world.Chance.Below(27))
+        int what = cluster.Plan.IsStormy && _world.Chance.Below(4) > 0 ? _storm[_world.Chance.Below(_storm.Length)] : _world.Chance.Below(27);
+        switch (what)
         {
             case 0: Weather(); break;
             case 1: Partition(isOneWay: false); break;
@@ -52,7 +54,7 @@ internal sealed class SimFaults(ClusterSimulation cluster)
             case 26: HandOver(node); break;
         }
 
-        _world.After(_world.Between(50, 2500), Next);
+        _world.After(_world.Between(20, cluster.Plan.FaultPause.TotalMilliseconds), Next);
     }
 
     private void Do(string kind, Action fault)
@@ -88,7 +90,7 @@ internal sealed class SimFaults(ClusterSimulation cluster)
                 }
             }
         });
-        _world.After(_world.Between(200, 6000), cluster.Network.HealLinks);
+        _world.After(_world.Between(100, cluster.Plan.IsStormy ? 1500 : 6000), cluster.Network.HealLinks);
     }
 
     private void Clog()
@@ -102,7 +104,7 @@ internal sealed class SimFaults(ClusterSimulation cluster)
     {
         if (!node.IsUp) return;
         Do(losesPower ? "power lost" : "process killed", () => node.Crash(losesPower));
-        _world.After(_world.Between(20, 5000), node.Start);
+        _world.After(_world.Between(10, cluster.Plan.IsStormy ? 800 : 5000), node.Start);
     }
 
     private void CrashAtOperation(SimNode node)
@@ -125,7 +127,7 @@ internal sealed class SimFaults(ClusterSimulation cluster)
     private void SlowDisk(SimNode node)
     {
         Do("slow disk", () => node.DiskSlowness = 20 + (200 * _world.Fraction()));
-        _world.After(_world.Between(100, 3000), () => node.DiskSlowness = 1);
+        _world.After(_world.Between(100, 3000), () => node.DiskSlowness = cluster.Plan.DiskSlowness);
     }
 
     private void DiskError(SimNode node, FaultKind kind, string name)
@@ -213,7 +215,14 @@ internal sealed class SimFaults(ClusterSimulation cluster)
         if (node.Host is not { } host || cluster.Store.Status is not { } status) return;
         int leader = status.Shards.Values.First().Leader;
         if (leader == ShardStatus.Nobody) return;
-        Do(node.Node == 0 ? "node suspected" : "second coordinator", () => host.Post(() => host.Coordinator.Suspect(leader)));
+        Do("node suspected", () => host.Post(() => host.Coordinator.Suspect(leader)));
+        SimNode other = cluster.Nodes[_world.Chance.Below(cluster.Nodes.Count)];
+        if (other == node || other.Host is not { } second) return;
+        Do("second coordinator", () =>
+        {
+            second.Post(() => second.Coordinator.ActAnyway(other.Clock.Steady + TimeSpan.FromSeconds(1)));
+            second.Post(() => second.Coordinator.Suspect(leader));
+        });
     }
 
     private void Change(SimNode node)

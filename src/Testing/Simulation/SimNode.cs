@@ -1,3 +1,5 @@
+using System.Buffers;
+
 using Microsoft.Extensions.Logging;
 
 using Tidemark.Core.Replication;
@@ -28,6 +30,7 @@ internal sealed class SimNode
     {
         (_cluster, _world, Node) = (cluster, cluster.World, node);
         Clock = new SimClock(_world);
+        DiskSlowness = cluster.Plan.DiskSlowness;
         Disk = new FaultyFileSystem((long)_world.Chance.Next());
     }
 
@@ -50,7 +53,7 @@ internal sealed class SimNode
     internal bool HasHiddenDamage { get; set; }
 
     /// <summary>How much slower than usual the disk is.</summary>
-    internal double DiskSlowness { get; set; } = 1;
+    internal double DiskSlowness { get; set; }
 
     internal IReadOnlyDictionary<long, Driver> Drivers => _drivers;
 
@@ -76,12 +79,18 @@ internal sealed class SimNode
                 Node = Node,
                 Booted = booted,
                 Disk = disk,
-                KindOf = ClusterSimulation.KindOf,
+                KindOf = _cluster.KindOf,
                 Transport = transport,
                 Store = _cluster.Store.CallsOf,
                 TimeProvider = Clock,
+                Times = _cluster.Plan.Times,
+                LeaderPatience = _cluster.Plan.LeaderPatience,
                 Applied = (replica, record) => _cluster.Oracles[replica.ShardId].Applied(this, replica, record),
-                Published = replica => _cluster.Oracles[replica.ShardId].Published(this, replica),
+                Published = replica =>
+                {
+                    _cluster.Oracles[replica.ShardId].Published(this, replica);
+                    _cluster.Published?.Invoke();
+                },
             });
             ValueTask listening = transport.StartAsync(host.Receive);
             SimWorld.Require(listening.IsCompletedSuccessfully, "nothing is waited for in a simulation");
@@ -160,11 +169,11 @@ internal sealed class SimNode
     }
 
     /// <summary>Hands a command to a replica of this node. What comes of it is told later, or never.</summary>
-    internal void Submit(long shard, KvCommandWriter write, Action<Proposal, Exception?> done)
+    internal void Submit(long shard, ushort kind, Action<IBufferWriter<byte>> write, Action<Proposal, Exception?> done)
     {
         if (!_drivers.TryGetValue(shard, out Driver? driver)) return;
-        Proposal proposal = _proposals.Rent((ushort)write.Command);
-        write.Write(proposal.Payload);
+        Proposal proposal = _proposals.Rent(kind);
+        write(proposal.Payload);
         ValueTask completion = proposal.Completion(default);
         driver.Pending.Add((proposal, completion, done));
         try

@@ -36,7 +36,6 @@ public class PlantedBugTests(ITestOutputHelper output)
     [InlineData(nameof(PlantedBug.RestartedLeads), 1)]
     [InlineData(nameof(PlantedBug.ServesBeforeOwnEntry), 1)]
     [InlineData(nameof(PlantedBug.AttachAnywhere), 1)]
-    [InlineData(nameof(PlantedBug.AppliesBeyondDurable), 1)]
     [InlineData(nameof(PlantedBug.RestoredTooEarly), 1)]
     public void A_planted_bug_is_found(string name, long knownSeed)
     {

@@ -1,0 +1,28 @@
+using Tidemark.Core.KeyValue;
+using Tidemark.Replication.Shards;
+
+namespace Tidemark.Replication.KeyValue;
+
+/// <summary>The way to a shard that several nodes keep: to whoever leads it now.</summary>
+internal interface IShardRoute
+{
+    long ShardId { get; }
+
+    /// <summary>The state that reads look at.</summary>
+    KvMachine Machine { get; }
+
+    /// <summary>Completes when the state has changed, whichever replica's it is.</summary>
+    Task Changed { get; }
+
+    /// <summary>Brings a command to the leader, and finishes it with its answer or with why there is none.</summary>
+    void Submit(Proposal proposal);
+
+    /// <summary>Completes when <see cref="Machine"/> shows all that was acknowledged before the call.</summary>
+    /// <exception cref="ShardUnavailableException">No leader could be reached that knows.</exception>
+    ValueTask ReadyToReadAsync(CancellationToken cancellationToken);
+
+    /// <summary>Keeps a session alive at a leader that knows it leads.</summary>
+    /// <returns>Whether it lives.</returns>
+    /// <exception cref="ShardUnavailableException">That cannot be known.</exception>
+    Task<bool> KeepAliveAsync(Guid session);
+}

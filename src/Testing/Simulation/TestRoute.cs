@@ -1,0 +1,114 @@
+using System.Buffers;
+
+using Tidemark.Core.KeyValue;
+using Tidemark.Replication.KeyValue;
+using Tidemark.Replication.Nodes;
+using Tidemark.Replication.Shards;
+
+namespace Tidemark.Testing.Simulation;
+
+/// <summary>The way from a test to whoever leads its cluster. An operation advances virtual time until it is answered, on the caller's thread.</summary>
+internal sealed class TestRoute : IShardRoute
+{
+    private readonly TestCluster _test;
+    private readonly ClusterSimulation _cluster;
+    private ReplicaHost? _last;   // Where a read was last known to see everything.
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    internal TestRoute(TestCluster test, ClusterSimulation cluster)
+    {
+        (_test, _cluster) = (test, cluster);
+        cluster.Published = () => Interlocked.Exchange(ref _changed, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
+    }
+
+    public long ShardId => ClusterSimulation.Shard;
+
+    public KvMachine Machine => (KvMachine)(_last ?? _test.ReadBarrier()).Machine;
+
+    public Task Changed => Volatile.Read(ref _changed).Task;
+
+    public void Submit(Proposal proposal)
+    {
+        Exception? failure = null;
+        try
+        {
+            proposal.Answer.Write(_test.Propose(proposal.Kind, output => output.Write(proposal.Payload.WrittenSpan)));
+        }
+        catch (TidemarkException e)
+        {
+            failure = e;
+        }
+
+        proposal.Finish(failure);
+    }
+
+    public ValueTask ReadyToReadAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        _last = _test.ReadBarrier();
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Does not advance time: it is time that calls it.</summary>
+    public Task<bool> KeepAliveAsync(Guid session)
+    {
+        var answer = new TaskCompletionSource<bool>();   // Continued at once, as part of the event that answers: so every run is the same.
+        foreach (SimNode node in _cluster.Nodes)
+        {
+            if (!node.Drivers.TryGetValue(ShardId, out SimNode.Driver? driver) || !driver.Host.TakesCommands) continue;
+            driver.Host.KeepAlive(session, (isAlive, unknown) =>
+            {
+                if (unknown is null) answer.TrySetResult(isAlive);
+                else answer.TrySetException(unknown);
+            });
+        }
+
+        _cluster.World.After(TimeSpan.FromSeconds(1), () => answer.TrySetException(new ShardUnavailableException(ShardId, "Nobody answered a keep-alive in time.")));
+        return answer.Task;
+    }
+}
+
+/// <summary>Virtual time for programs in a test: its timers are events of the world.</summary>
+internal sealed class SimTime(SimWorld world) : TimeProvider
+{
+    public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+    public override DateTimeOffset GetUtcNow() => SimWorld.Epoch + world.Now;
+
+    public override long GetTimestamp() => world.Now.Ticks;
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        var timer = new SimTimer(world, () => callback(state));
+        timer.Change(dueTime, period);
+        return timer;
+    }
+
+    private sealed class SimTimer(SimWorld world, Action fire) : ITimer
+    {
+        private int _arming;
+
+        public bool Change(TimeSpan dueTime, TimeSpan period)
+        {
+            int arming = ++_arming;
+            if (dueTime == Timeout.InfiniteTimeSpan) return true;
+            world.After(dueTime, () => Fire(arming, period));
+            return true;
+        }
+
+        public void Dispose() => _arming++;
+
+        public ValueTask DisposeAsync()
+        {
+            Dispose();
+            return ValueTask.CompletedTask;
+        }
+
+        private void Fire(int arming, TimeSpan period)
+        {
+            if (arming != _arming) return;
+            if (period > TimeSpan.Zero) world.After(period, () => Fire(arming, period));
+            fire();
+        }
+    }
+}

@@ -1,0 +1,313 @@
+using System.Buffers;
+
+using Tidemark.Core.Replication;
+using Tidemark.Replication.KeyValue;
+using Tidemark.Replication.Nodes;
+using Tidemark.Replication.Shards;
+using Tidemark.Testing.Simulation;
+
+namespace Tidemark.Testing;
+
+/// <summary>How a <see cref="TestCluster"/> is made.</summary>
+public sealed record TestClusterOptions
+{
+    /// <summary>How many nodes there are: 1 to 9. Default 3.</summary>
+    public int NodeCount { get; init; } = 3;
+
+    /// <summary>Decides all that chance decides: delays, and what a power cut leaves. Default 1.</summary>
+    public long Seed { get; init; } = 1;
+
+    /// <summary>The settings of the namespace; its shard count is 1.</summary>
+    public NamespaceOptions Namespace { get; init; } = new();
+
+    /// <summary>How much virtual time an operation may take before it is given up. Default 30 s.</summary>
+    public TimeSpan OperationTimeout { get; init; } = TimeSpan.FromSeconds(30);
+}
+
+/// <summary>A cluster of several nodes in one test: real replicas over a simulated network, simulated disks and virtual time.</summary>
+/// <remarks>
+/// Time stands still but for <see cref="AdvanceAsync"/> and while an operation is under way, which advances it as far as it must: a test takes as long as the processor needs and
+/// nothing depends on the machine's speed. The same calls in the same order give the same run for the same seed. While it runs, all that the simulator checks is checked: no
+/// acknowledged write is lost, one leader a term, equal states. Safe for concurrent calls; they take turns.
+/// </remarks>
+public sealed class TestCluster : IDisposable
+{
+    private readonly TestClusterOptions _options;
+    private readonly ClusterSimulation _cluster;
+    private readonly TestRoute _route;
+    private readonly Lock _gate = new();
+
+    private TestCluster(TestClusterOptions options, ShardKind kind)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.NodeCount, 1, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.NodeCount, 9, nameof(options));
+        _options = options;
+        _cluster = new ClusterSimulation(options.Seed, new SimulationPlan { NodeCount = options.NodeCount, EnsembleSize = options.NodeCount, Kind = kind });
+        _cluster.StartNodes();
+        _route = new TestRoute(this, _cluster);
+        IReadOnlyList<ShardHashRange> ranges = HashRangeRouter.CreateEven(1).Ranges;
+        var shard = new LocalShard(_route, new ProposalPool());
+        Store = new ShardedKeyValueStore(new LocalNamespace("default", options.Namespace, new HashRangeRouter(ranges), [shard], new SimTime(_cluster.World), _cluster.World.NewId));
+    }
+
+    /// <summary>Starts a cluster that keeps a key-value namespace, and waits until it has a leader.</summary>
+    public static TestCluster Start(TestClusterOptions? options = null)
+    {
+        options ??= new TestClusterOptions();
+        return new TestCluster(options, new KeyValueShardKind(options.Namespace with { ShardCount = 1 }, snapshotLogBytes: 64 * 1024));
+    }
+
+    /// <summary>Starts a cluster that keeps a state machine of your own.</summary>
+    /// <param name="createMachine">Makes a machine without any entry; called for each replica.</param>
+    /// <param name="options">How; null for the defaults.</param>
+    public static TestCluster Start(Func<IStateMachine> createMachine, TestClusterOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(createMachine);
+        return new TestCluster(options ?? new TestClusterOptions(), new CustomShardKind(createMachine, snapshotLogBytes: 64 * 1024));
+    }
+
+    /// <summary>The namespace, as a program anywhere in the cluster sees it. Only of a cluster that keeps one.</summary>
+    public KeyValueStore Store { get; }
+
+    /// <summary>Virtual time since the start.</summary>
+    public TimeSpan Elapsed => _cluster.World.Now;
+
+    /// <summary>The node that leads and serves, or -1.</summary>
+    public int Leader
+    {
+        get
+        {
+            lock (_gate) return FindLeader();
+        }
+    }
+
+    /// <summary>What has happened, one thing a line, with the seed that makes it happen again.</summary>
+    public string Replay
+    {
+        get
+        {
+            lock (_gate) return $"seed {_options.Seed}, {_options.NodeCount} nodes\n{_cluster.World.Story}\n{_cluster.Describe()}";
+        }
+    }
+
+    /// <summary>Lets virtual time pass.</summary>
+    public ValueTask AdvanceAsync(TimeSpan time)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.Zero);
+        lock (_gate)
+        {
+            TimeSpan until = _cluster.World.Now + time;
+            while (_cluster.World.Step(until))
+            {
+            }
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Stops a node at once. Nothing happens where it is down.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="losesPower">Whether its disk keeps only what was flushed, and of the rest what chance leaves; else it keeps all that was written, as when a process is killed.</param>
+    public ValueTask CrashAsync(int node, bool losesPower = true)
+    {
+        lock (_gate) NodeOf(node).Crash(losesPower);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Starts a node again. Nothing happens where it is up.</summary>
+    public ValueTask StartAsync(int node)
+    {
+        lock (_gate) NodeOf(node).Start();
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Stops a node and empties its disk. Started again it knows that it is lost, and the others give it everything.</summary>
+    public ValueTask WipeAsync(int node)
+    {
+        lock (_gate)
+        {
+            NodeOf(node).Crash(losesPower: true);
+            NodeOf(node).Wipe();
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Cuts all links between some nodes and the others, until <see cref="Heal"/>.</summary>
+    /// <param name="nodes">One side.</param>
+    public void Partition(params ReadOnlySpan<int> nodes)
+    {
+        lock (_gate)
+        {
+            foreach (int one in nodes)
+            {
+                NodeOf(one);
+                for (int other = 0; other < _options.NodeCount; other++)
+                {
+                    if (nodes.Contains(other)) continue;
+                    _cluster.Network.Cut(one, other);
+                    _cluster.Network.Cut(other, one);
+                }
+            }
+        }
+    }
+
+    /// <summary>Loses and doubles messages with a probability from 0 to 1.</summary>
+    public void Disturb(double loss, double doubling = 0)
+    {
+        lock (_gate) (_cluster.Network.Loss, _cluster.Network.Doubling) = (loss, doubling);
+    }
+
+    /// <summary>Nothing disturbs the network any more.</summary>
+    public void Heal()
+    {
+        lock (_gate) _cluster.Network.Heal();
+    }
+
+    /// <summary>Heals the network, starts what is down, lets time pass until all replicas have everything, and checks that they are equal.</summary>
+    /// <exception cref="InvalidOperationException">They do not become so. The message says who lacks what.</exception>
+    public void Check()
+    {
+        lock (_gate)
+        {
+            _cluster.Heal();
+            TimeSpan until = _cluster.World.Now + _options.OperationTimeout;
+            try
+            {
+                while (!IsWhole() && _cluster.World.Step(until))
+                {
+                }
+
+                _cluster.CheckEnd(_cluster.Oracles[ClusterSimulation.Shard]);
+            }
+            catch (SimulationException broken)
+            {
+                throw new InvalidOperationException($"{broken.Message}\n{_cluster.Describe()}", broken);
+            }
+        }
+    }
+
+    /// <summary>Brings a command to the state machine, through the log of all.</summary>
+    /// <param name="kind">What the payload is, in the machine's numbers; below 65280.</param>
+    /// <param name="payload">The command.</param>
+    /// <returns>The machine's answer.</returns>
+    /// <exception cref="ShardUnavailableException">Nobody leads. It surely did not happen.</exception>
+    /// <exception cref="OutcomeUnknownException">Nobody knows whether it happened.</exception>
+    public ValueTask<ReadOnlyMemory<byte>> ProposeAsync(ushort kind, ReadOnlyMemory<byte> payload)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(kind, (ushort)0xFF00);
+        return new ValueTask<ReadOnlyMemory<byte>>(Propose(kind, output => output.Write(payload.Span)));
+    }
+
+    /// <summary>Asks the state machine something, where all that was acknowledged before can be seen.</summary>
+    /// <exception cref="ShardUnavailableException">Nobody leads that knows it.</exception>
+    public ValueTask<ReadOnlyMemory<byte>> QueryAsync(ReadOnlyMemory<byte> request)
+    {
+        lock (_gate)
+        {
+            var answer = new ArrayBufferWriter<byte>();
+            Barrier().Machine.Query(request.Span, answer);
+            return new ValueTask<ReadOnlyMemory<byte>>(answer.WrittenMemory);
+        }
+    }
+
+    /// <summary>The state machine of a node, to look at while nothing advances; null where the node is down.</summary>
+    public IStateMachine? MachineOf(int node)
+    {
+        lock (_gate) return NodeOf(node).Drivers.TryGetValue(ClusterSimulation.Shard, out SimNode.Driver? driver) ? driver.Replica.Machine : null;
+    }
+
+    /// <summary>Ends the cluster.</summary>
+    public void Dispose() => _cluster.Dispose();
+
+    internal byte[] Propose(ushort kind, Action<IBufferWriter<byte>> write)
+    {
+        lock (_gate)
+        {
+            TimeSpan until = _cluster.World.Now + _options.OperationTimeout;
+            while (true)
+            {
+                int leader = WaitForLeader(until);
+                byte[]? answer = null;
+                Exception? failure = null;
+                bool isDone = false;
+                _cluster.Nodes[leader].Submit(ClusterSimulation.Shard, kind, write, (proposal, why) =>
+                {
+                    if (why is null) _cluster.Oracles[ClusterSimulation.Shard].Acknowledged(leader, proposal);
+                    (isDone, failure, answer) = (true, why, proposal.Answer.WrittenSpan.ToArray());
+                });
+                long run = _cluster.Nodes[leader].Run;
+                while (!isDone && _cluster.Nodes[leader] is { IsUp: true } node && node.Run == run && _cluster.World.Step(until))
+                {
+                }
+
+                if (!isDone) throw new OutcomeUnknownException($"Node {leader} did not answer. Whether the command happened shows when it, or another, leads again.");
+                if (failure is null) return answer!;
+                if (failure is not ShardUnavailableException) throw failure;
+            }
+        }
+    }
+
+    internal ReplicaHost ReadBarrier()
+    {
+        lock (_gate) return Barrier();
+    }
+
+    private ReplicaHost Barrier()
+    {
+        TimeSpan until = _cluster.World.Now + _options.OperationTimeout;
+        while (true)
+        {
+            int leader = WaitForLeader(until);
+            ReplicaHost replica = _cluster.Nodes[leader].Drivers[ClusterSimulation.Shard].Replica;
+            Exception? refusal = null;
+            bool isDone = false;
+            replica.Host.Read(why => (isDone, refusal) = (true, why));
+            long run = _cluster.Nodes[leader].Run;
+            while (!isDone && _cluster.Nodes[leader] is { IsUp: true } node && node.Run == run && _cluster.World.Step(until))
+            {
+            }
+
+            if (isDone && refusal is null) return replica;
+            if (_cluster.World.Now >= until) throw new ShardUnavailableException(ClusterSimulation.Shard, "No leader answered a read in time.");
+        }
+    }
+
+    private int WaitForLeader(TimeSpan until)
+    {
+        while (FindLeader() < 0 && _cluster.World.Step(until))
+        {
+        }
+
+        int leader = FindLeader();
+        return leader >= 0 ? leader : throw new ShardUnavailableException(ClusterSimulation.Shard, $"Nobody has led for {_options.OperationTimeout} of virtual time. Are more than half of the nodes up, and do they reach each other?");
+    }
+
+    /// <summary>The one that serves in the highest term.</summary>
+    private int FindLeader()
+    {
+        int found = -1;
+        long term = -1;
+        foreach (SimNode node in _cluster.Nodes)
+        {
+            if (!node.Drivers.TryGetValue(ClusterSimulation.Shard, out SimNode.Driver? driver) || !driver.Host.TakesCommands) continue;
+            if (driver.Host.Core.Term > term) (found, term) = (node.Node, driver.Host.Core.Term);
+        }
+
+        return found;
+    }
+
+    private bool IsWhole()
+    {
+        long committed = _cluster.Oracles[ClusterSimulation.Shard].Committed;
+        return FindLeader() >= 0 && _cluster.Nodes.All(node => node.Drivers.TryGetValue(ClusterSimulation.Shard, out SimNode.Driver? driver)
+            && driver.Host.Core is { IsLost: false, Role: ReplicaRole.Leader or ReplicaRole.Follower } core && core.Applied == committed && core.Log.End == committed);
+    }
+
+    private SimNode NodeOf(int node)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(node);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(node, _options.NodeCount);
+        return _cluster.Nodes[node];
+    }
+}

@@ -1,0 +1,138 @@
+using System.Buffers.Binary;
+using System.Text;
+
+using Tidemark.Testing;
+
+namespace Tidemark.Tests.Simulation;
+
+/// <summary>A cluster in a user's own test.</summary>
+public class TestClusterTests
+{
+    [Fact]
+    public async Task What_is_acknowledged_outlives_its_leader()
+    {
+        using var cluster = TestCluster.Start();
+        for (int i = 0; i < 20; i++)
+        {
+            Assert.Equal(StoreStatus.Ok, (await cluster.Store.PutAsync($"/{i}", Bytes($"value {i}"))).Status);
+            if (i == 10) await cluster.CrashAsync(cluster.Leader);
+        }
+
+        for (int i = 0; i < 20; i++) Assert.Equal($"value {i}", (await cluster.Store.GetAsync($"/{i}"))?.GetString());
+        cluster.Check();
+    }
+
+    [Fact]
+    public async Task Partitioned_old_leader_reads_nothing_and_the_others_go_on()
+    {
+        using var cluster = TestCluster.Start();
+        await cluster.Store.PutAsync("key", Bytes("before"));
+        int old = cluster.Leader;
+        cluster.Partition(old);
+        await cluster.AdvanceAsync(TimeSpan.FromSeconds(5));
+        Assert.NotEqual(old, cluster.Leader);
+        await cluster.Store.PutAsync("key", Bytes("after"));
+        Assert.Equal("after", (await cluster.Store.GetAsync("key"))?.GetString());
+        cluster.Check();
+    }
+
+    [Fact]
+    public async Task Without_a_majority_nothing_is_written_and_with_one_all_goes_on()
+    {
+        using var cluster = TestCluster.Start(new TestClusterOptions { OperationTimeout = TimeSpan.FromSeconds(10) });
+        await cluster.Store.PutAsync("key", Bytes("one"));
+        await cluster.CrashAsync((cluster.Leader + 1) % 3);
+        await cluster.CrashAsync((cluster.Leader + 2) % 3, losesPower: false);
+        Exception? refused = await Record.ExceptionAsync(async () => await cluster.Store.PutAsync("key", Bytes("two")));
+        Assert.True(refused is OutcomeUnknownException or ShardUnavailableException, $"{refused}");
+        await Assert.ThrowsAsync<ShardUnavailableException>(async () => await cluster.Store.GetAsync("key"));
+        cluster.Check();
+        Assert.NotNull(await cluster.Store.GetAsync("key"));
+    }
+
+    [Fact]
+    public async Task A_wiped_node_is_given_everything_again()
+    {
+        using var cluster = TestCluster.Start();
+        for (int i = 0; i < 1000; i++) await cluster.Store.PutAsync($"/{i % 50}", new byte[300]);
+        int follower = (cluster.Leader + 1) % 3;
+        await cluster.WipeAsync(follower);
+        await cluster.StartAsync(follower);
+        cluster.Check();
+        Assert.Equal(cluster.MachineOf(cluster.Leader)!.Hash, cluster.MachineOf(follower)!.Hash);
+    }
+
+    [Fact]
+    public async Task Retry_after_ambiguous_commit_happens_once()
+    {
+        using var cluster = TestCluster.Start(new TestClusterOptions { Seed = 3 });
+        await using StoreClient client = await cluster.Store.RegisterClientAsync();
+        await client.Store.PutAsync("key", Bytes("one"));
+        await cluster.CrashAsync(cluster.Leader);
+        WriteResult second = await client.Store.PutAsync("key", Bytes("two"));
+        Assert.Equal(StoreStatus.Ok, second.Status);
+        cluster.Check();
+    }
+
+    [Fact]
+    public async Task A_session_outlives_its_leader_and_ends_when_nobody_keeps_it()
+    {
+        using var cluster = TestCluster.Start();
+        await using StoreSession session = await cluster.Store.OpenSessionAsync(new SessionOptions { Timeout = TimeSpan.FromSeconds(4) });
+        await cluster.Store.PutAsync("service", Bytes("here"), new PutOptions { Session = session });
+        for (int i = 0; i < 5; i++)
+        {
+            int leader = cluster.Leader;
+            await cluster.CrashAsync(leader);
+            await cluster.AdvanceAsync(TimeSpan.FromSeconds(3));
+            await cluster.StartAsync(leader);
+            Assert.NotNull(await cluster.Store.GetAsync("service"));
+            Assert.False(session.IsEnded);
+        }
+
+        cluster.Partition(0, 1, 2);   // Nobody is cut off: all are on one side.
+        await session.DisposeAsync();
+        Assert.Null(await cluster.Store.GetAsync("service"));
+    }
+
+    [Fact]
+    public async Task The_same_calls_are_the_same_run()
+    {
+        Assert.Equal(await RunAsync(), await RunAsync());
+
+        static async Task<string> RunAsync()
+        {
+            using var cluster = TestCluster.Start(new TestClusterOptions { Seed = 9 });
+            cluster.Disturb(loss: 0.1, doubling: 0.1);
+            for (int i = 0; i < 30; i++) await cluster.Store.PutAsync($"/{i}", Bytes("value"));
+            await cluster.CrashAsync(1);
+            await cluster.AdvanceAsync(TimeSpan.FromSeconds(2));
+            cluster.Check();
+            return cluster.Replay;
+        }
+    }
+
+    [Fact]
+    public async Task A_state_machine_of_ones_own_is_replicated()
+    {
+        using var cluster = TestCluster.Start(() => new CounterMachine());
+        for (int i = 1; i <= 500; i++)
+        {
+            ReadOnlyMemory<byte> answer = await cluster.ProposeAsync(1, CounterMachine.Command("visits", 2));
+            Assert.Equal(2 * i, BinaryPrimitives.ReadInt64BigEndian(answer.Span));
+            if (i % 100 == 0)
+            {
+                int leader = cluster.Leader;
+                await cluster.CrashAsync(leader);
+                await cluster.AdvanceAsync(TimeSpan.FromSeconds(2));
+                await cluster.StartAsync(leader);
+            }
+        }
+
+        Assert.Equal(1000, BinaryPrimitives.ReadInt64BigEndian((await cluster.QueryAsync(Encoding.UTF8.GetBytes("visits"))).Span));
+        cluster.Check();
+        Assert.All(Enumerable.Range(0, 3), node => Assert.Equal(cluster.MachineOf(0)!.Hash, cluster.MachineOf(node)!.Hash));
+    }
+
+    private static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
+}
