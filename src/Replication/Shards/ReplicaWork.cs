@@ -42,7 +42,7 @@ internal sealed class ReplicaWork : IDisposable
     {
         (_options, _host, _replica) = (options, host, options.Replica);
         State = options.State;
-        CheckEnds();
+        State.RequireFit(options.Name);
         if (_replica is null)
         {
             Replay();
@@ -284,15 +284,6 @@ internal sealed class ReplicaWork : IDisposable
     }
 
     private ShardUnavailableException Unavailable(string why) => new(_options.ShardId, $"{char.ToUpperInvariant(why[0])}{why[1..]}.", Core.Leader);
-
-    private void CheckEnds()
-    {
-        long from = State.Machine.Position.Offset + 1;
-        if (from > Log.NextOffset)
-            throw new CorruptDataException(_options.Name, 0, $"a state at or before the log's end, {Log.NextOffset - 1}", $"a state at {from - 1}: the log lost its end");
-        if (from < Log.Start)
-            throw new CorruptDataException(_options.Name, 0, $"a log that begins at {from} or before", $"one that begins at {Log.Start}: entries between state and log are missing");
-    }
 
     /// <summary>Applies what the log has and the state has not: all of it is committed where there is one replica.</summary>
     private void Replay()

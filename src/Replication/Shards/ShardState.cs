@@ -5,7 +5,19 @@ using Tidemark.Storage.State;
 namespace Tidemark.Replication.Shards;
 
 /// <summary>What a shard is made of on this node: its log, the state that comes of the log, and who remembers the state.</summary>
-internal sealed record ShardState(LogEngine Log, IStateMachine Machine, IStateKeeper Keeper);
+internal sealed record ShardState(LogEngine Log, IStateMachine Machine, IStateKeeper Keeper)
+{
+    /// <summary>Whether the log goes on where the state ends.</summary>
+    /// <exception cref="CorruptDataException">The log ends before the state, or begins after it.</exception>
+    internal void RequireFit(string name)
+    {
+        long from = Machine.Position.Offset + 1;
+        if (from > Log.NextOffset)
+            throw new CorruptDataException(name, 0, $"a state at or before the log's end, {Log.NextOffset - 1}", $"a state at {from - 1}: the log lost its end");
+        if (from < Log.Start)
+            throw new CorruptDataException(name, 0, $"a log that begins at {from} or before", $"one that begins at {Log.Start}: entries between state and log are missing");
+    }
+}
 
 /// <summary>The disk of a replica, but for its log and state.</summary>
 internal interface IReplicaDisk
