@@ -77,7 +77,7 @@ public sealed class TestCluster : IDisposable
     {
         get
         {
-            lock (_gate) return FindLeader();
+            using (Enter()) return FindLeader();
         }
     }
 
@@ -86,7 +86,7 @@ public sealed class TestCluster : IDisposable
     {
         get
         {
-            lock (_gate) return $"seed {_options.Seed}, {_options.NodeCount} nodes\n{_cluster.World.Story}\n{_cluster.Describe()}";
+            using (Enter()) return $"seed {_options.Seed}, {_options.NodeCount} nodes\n{_cluster.World.Story}\n{_cluster.Describe()}";
         }
     }
 
@@ -94,7 +94,7 @@ public sealed class TestCluster : IDisposable
     public ValueTask AdvanceAsync(TimeSpan time)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.Zero);
-        lock (_gate)
+        using (Enter())
         {
             TimeSpan until = _cluster.World.Now + time;
             while (_cluster.World.Step(until))
@@ -110,21 +110,21 @@ public sealed class TestCluster : IDisposable
     /// <param name="losesPower">Whether its disk keeps only what was flushed, and of the rest what chance leaves; else it keeps all that was written, as when a process is killed.</param>
     public ValueTask CrashAsync(int node, bool losesPower = true)
     {
-        lock (_gate) NodeOf(node).Crash(losesPower);
+        using (Enter()) NodeOf(node).Crash(losesPower);
         return ValueTask.CompletedTask;
     }
 
     /// <summary>Starts a node again. Nothing happens where it is up.</summary>
     public ValueTask StartAsync(int node)
     {
-        lock (_gate) NodeOf(node).Start();
+        using (Enter()) NodeOf(node).Start();
         return ValueTask.CompletedTask;
     }
 
     /// <summary>Stops a node and empties its disk. Started again it knows that it is lost, and the others give it everything.</summary>
     public ValueTask WipeAsync(int node)
     {
-        lock (_gate)
+        using (Enter())
         {
             NodeOf(node).Crash(losesPower: true);
             NodeOf(node).Wipe();
@@ -137,7 +137,7 @@ public sealed class TestCluster : IDisposable
     /// <param name="nodes">One side.</param>
     public void Partition(params ReadOnlySpan<int> nodes)
     {
-        lock (_gate)
+        using (Enter())
         {
             foreach (int one in nodes)
             {
@@ -155,20 +155,20 @@ public sealed class TestCluster : IDisposable
     /// <summary>Loses and doubles messages with a probability from 0 to 1.</summary>
     public void Disturb(double loss, double doubling = 0)
     {
-        lock (_gate) (_cluster.Network.Loss, _cluster.Network.Doubling) = (loss, doubling);
+        using (Enter()) (_cluster.Network.Loss, _cluster.Network.Doubling) = (loss, doubling);
     }
 
     /// <summary>Nothing disturbs the network any more.</summary>
     public void Heal()
     {
-        lock (_gate) _cluster.Network.Heal();
+        using (Enter()) _cluster.Network.Heal();
     }
 
     /// <summary>Heals the network, starts what is down, lets time pass until all replicas have everything, and checks that they are equal.</summary>
     /// <exception cref="InvalidOperationException">They do not become so. The message says who lacks what.</exception>
     public void Check()
     {
-        lock (_gate)
+        using (Enter())
         {
             _cluster.Heal();
             TimeSpan until = _cluster.World.Now + _options.OperationTimeout;
@@ -203,7 +203,7 @@ public sealed class TestCluster : IDisposable
     /// <exception cref="ShardUnavailableException">Nobody leads that knows it.</exception>
     public ValueTask<ReadOnlyMemory<byte>> QueryAsync(ReadOnlyMemory<byte> request)
     {
-        lock (_gate)
+        using (Enter())
         {
             var answer = new ArrayBufferWriter<byte>();
             Barrier().Machine.Query(request.Span, answer);
@@ -214,7 +214,7 @@ public sealed class TestCluster : IDisposable
     /// <summary>The state machine of a node, to look at while nothing advances; null where the node is down.</summary>
     public IStateMachine? MachineOf(int node)
     {
-        lock (_gate) return NodeOf(node).Drivers.TryGetValue(ClusterSimulation.Shard, out SimNode.Driver? driver) ? driver.Replica.Machine : null;
+        using (Enter()) return NodeOf(node).Drivers.TryGetValue(ClusterSimulation.Shard, out SimNode.Driver? driver) ? driver.Replica.Machine : null;
     }
 
     /// <summary>Ends the cluster.</summary>
@@ -222,7 +222,7 @@ public sealed class TestCluster : IDisposable
 
     internal byte[] Propose(ushort kind, Action<IBufferWriter<byte>> write)
     {
-        lock (_gate)
+        using (Enter())
         {
             TimeSpan until = _cluster.World.Now + _options.OperationTimeout;
             while (true)
@@ -250,8 +250,11 @@ public sealed class TestCluster : IDisposable
 
     internal ReplicaHost ReadBarrier()
     {
-        lock (_gate) return Barrier();
+        using (Enter()) return Barrier();
     }
+
+    /// <summary>One caller at a time, and without its context: what the world's events complete goes on at once, as part of them, so that every run is the same.</summary>
+    private Turn Enter() => new(_gate);
 
     private ReplicaHost Barrier()
     {
@@ -309,5 +312,25 @@ public sealed class TestCluster : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(node);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(node, _options.NodeCount);
         return _cluster.Nodes[node];
+    }
+
+    private readonly ref struct Turn
+    {
+        private readonly Lock _gate;
+        private readonly SynchronizationContext? _context;
+
+        internal Turn(Lock gate)
+        {
+            _gate = gate;
+            gate.Enter();
+            _context = SynchronizationContext.Current;
+            SynchronizationContext.SetSynchronizationContext(null);
+        }
+
+        public void Dispose()
+        {
+            SynchronizationContext.SetSynchronizationContext(_context);
+            _gate.Exit();
+        }
     }
 }

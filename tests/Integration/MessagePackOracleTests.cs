@@ -68,6 +68,16 @@ public sealed class MessagePackOracleTests(ITestOutputHelper output)
         Assert.NotEqual(0, refused);
     }
 
+    [ExternalFact(Python)]
+    public void The_append_of_the_message_page_means_to_the_oracle_what_the_page_says()
+    {
+        string page = File.ReadAllText(RepositoryRoot.At("docs", "format", "messages.md"));
+        string example = page[(page.IndexOf("```text", StringComparison.Ordinal) + 7)..];
+        byte[] bytes = Convert.FromHexString(example[..example.IndexOf("```", StringComparison.Ordinal)].ReplaceLineEndings(""));
+        string payload = Convert.ToHexStringLower("tide"u8);
+        Assert.Equal($"[i1,i7,i10,i3,i2,i4,i5,i9,[[i3,i{0x0006400000000001},i7,b{payload},],],]", Render([bytes])[0].Split(' ')[0]);
+    }
+
     private static byte[] Damage(byte[] bytes, Random chance)
     {
         byte[] damaged = [.. bytes];

@@ -101,6 +101,10 @@ internal sealed record ClusterStatus(Guid Cluster, IReadOnlyDictionary<int, long
             shard.TryGetProperty("next", out JsonElement next) ? Nodes(next) : null,
             shard.GetProperty("nonce").GetString() ?? "");
 
-        static int[] Nodes(JsonElement nodes) => [.. nodes.EnumerateArray().Select(node => node.GetInt32())];
+        static int[] Nodes(JsonElement nodes)
+        {
+            int[] found = [.. nodes.EnumerateArray().Select(node => node.GetInt32())];
+            return found.Length > 0 ? found : throw new FormatException("An ensemble has a node.");
+        }
     }
 }

@@ -41,6 +41,7 @@ internal sealed class CoordinatorHost
     private ClusterStatus? _status;
     private long _version;
     private (ClusterStatus Status, List<(long Shard, string Nonce)> Shards)? _writing;
+    private int _unanswered;   // Writes whose answer has not come: more than the one under way where one was given up.
     private bool _isReading;
     private bool _isReadWanted = true;
     private DateTimeOffset _calledAt;
@@ -83,7 +84,7 @@ internal sealed class CoordinatorHost
         _beatAt = now + _times.Beat;
         if (IsCalling && now - _calledAt > 20 * _times.Beat)
         {
-            // The answer does not come any more. It may still, and then is not looked at.
+            // The answer does not come any more. It may still, and then is not believed.
             (_isReading, _writing, _isReadWanted) = (false, null, true);
         }
 
@@ -140,7 +141,14 @@ internal sealed class CoordinatorHost
     /// <summary>The write that was under way has been done.</summary>
     internal void Written(long version)
     {
+        bool isOfThisOne = --_unanswered == 0;
         if (_writing is not { } writing) return;
+        if (!isOfThisOne)
+        {
+            GiveUpWrite();   // It may be the answer to one that was given up.
+            return;
+        }
+
         _writing = null;
         (_status, _version) = (writing.Status, version);
         foreach ((long shard, string nonce) in writing.Shards)
@@ -157,7 +165,14 @@ internal sealed class CoordinatorHost
     /// <summary>The write that was under way was refused, or nobody knows.</summary>
     internal void NotWritten()
     {
-        (_writing, _isReadWanted) = (null, true);   // What is there now tells.
+        _unanswered--;
+        GiveUpWrite();
+    }
+
+    /// <summary>What is there now tells what has become of it.</summary>
+    private void GiveUpWrite()
+    {
+        (_writing, _isReadWanted) = (null, true);
         Pump();
     }
 
@@ -222,6 +237,7 @@ internal sealed class CoordinatorHost
 
         if (shards.Count == 0) return;
         _writing = (next, shards);
+        _unanswered++;
         _store.Write(next.ToBytes(), _version);
     }
 

@@ -14,6 +14,7 @@ internal sealed record BootedNode(ClusterStatus Status, long Run, bool IsLost);
 /// <remarks>The directory comes first: a crash between the two leaves a directory that is ahead, which is no harm; the other way round it would look old.</remarks>
 internal static class NodeBoot
 {
+    /// <summary>Starts a node. Where there is no status, this is the first start of a new cluster, and the status is written before anything else.</summary>
     /// <exception cref="FormatMismatchException">The directory is another node's or cluster's, or there is no status for a directory that has been used.</exception>
     /// <exception cref="IOException">Disk or status store could not be reached.</exception>
     internal static async Task<BootedNode> RunAsync(IFileSystem files, string directory, int node, IClusterStatusStore store, Func<ClusterStatus> first, CancellationToken cancellation = default)
@@ -35,8 +36,14 @@ internal static class NodeBoot
         while (true)
         {
             ClusterStatusEntry? entry = await store.ReadAsync(cancellation).ConfigureAwait(false);
-            if (entry is null && record is not null) throw new FormatMismatchException(directory, "a status document for a node that has been started before", "none");
-            ClusterStatus status = entry is null ? first() : ClusterStatus.Read(entry.Content);
+            if (entry is null)
+            {
+                if (record is not null || isDamaged || run > 0) throw new FormatMismatchException(directory, "a status document for a node that has been started before", "none");
+                await CreateAsync(store, first(), cancellation).ConfigureAwait(false);
+                continue;
+            }
+
+            var status = ClusterStatus.Read(entry.Content);
             if (record is { } own && (own.Cluster != status.Cluster || own.Node != node))
                 throw new FormatMismatchException(directory, $"node {node} of cluster {status.Cluster}", $"node {own.Node} of cluster {own.Cluster}");
 
@@ -52,7 +59,7 @@ internal static class NodeBoot
             long? version;
             try
             {
-                version = await store.TryWriteAsync(status.ToBytes(), entry?.Version ?? 0, cancellation).ConfigureAwait(false);
+                version = await store.TryWriteAsync(status.ToBytes(), entry.Version, cancellation).ConfigureAwait(false);
             }
             catch (OutcomeUnknownException)
             {
@@ -60,6 +67,19 @@ internal static class NodeBoot
             }
 
             if (version is not null) return new BootedNode(status, run, isLost);
+        }
+    }
+
+    /// <summary>A new cluster. Nothing of it is on this disk before it is there: another node may come first, with another id.</summary>
+    private static async Task CreateAsync(IClusterStatusStore store, ClusterStatus first, CancellationToken cancellation)
+    {
+        try
+        {
+            await store.TryWriteAsync(first.ToBytes(), 0, cancellation).ConfigureAwait(false);
+        }
+        catch (OutcomeUnknownException)
+        {
+            // What is there when it is read next tells.
         }
     }
 

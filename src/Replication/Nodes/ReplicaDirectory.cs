@@ -19,9 +19,11 @@ internal sealed class ReplicaDirectory : IReplicaDisk
     private readonly string _directory;
     private readonly LogIdentity _identity;
     private readonly ShardKind _kind;
+
     private ReplicaDirectory(NodeDisk disk, string directory, LogIdentity identity, ShardKind kind, ReplicaRecord record)
     {
-        (_disk, _directory, _identity, _kind, Record) = (disk, directory, identity, kind, record);    }
+        (_disk, _directory, _identity, _kind, Record) = (disk, directory, identity, kind, record);
+    }
 
     public ReplicaRecord Record { get; private set; }
 
@@ -101,7 +103,7 @@ internal sealed class ReplicaDirectory : IReplicaDisk
         ShardState state = directory.OpenGeneration(record.Generation, before: null);
         try
         {
-            state.CheckEnds(path);
+            state.RequireFit(directory.GenerationOf(record.Generation));
             LogTerms terms = LogTermsReader.Read(state.Log, disk.Pool);
             // Written once more before it is believed: a process may have ended between a failed flush of the directory and its report.
             ReplicaFile.Write(disk.Pool.Files, path, identity, record);
@@ -142,7 +144,7 @@ internal sealed class ReplicaDirectory : IReplicaDisk
             };
             options.Validate();
             LogEngine log = LogEngine.Open(new LogFiles(_disk.Pool, logDirectory), options, _disk.Clock, _disk.Batches, new Random(_disk.Random.Next()), NullLogger.Instance);
-            return new ShardState(log, machine, keeper);   // Whether the two fit, the shard's host looks.
+            return new ShardState(log, machine, keeper);
         }
         catch
         {

@@ -43,7 +43,7 @@ internal sealed class ReplicaWork : IDisposable
     {
         (_options, _host, _replica) = (options, host, options.Replica);
         State = options.State;
-        State.CheckEnds(options.Name);
+        State.RequireFit(options.Name);
         if (_replica is null)
         {
             Replay();

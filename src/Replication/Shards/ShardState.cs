@@ -7,8 +7,9 @@ namespace Tidemark.Replication.Shards;
 /// <summary>What a shard is made of on this node: its log, the state that comes of the log, and who remembers the state.</summary>
 internal sealed record ShardState(LogEngine Log, IStateMachine Machine, IStateKeeper Keeper)
 {
-    /// <exception cref="CorruptDataException">Log and state do not meet.</exception>
-    internal void CheckEnds(string name)
+    /// <summary>Whether the log goes on where the state ends.</summary>
+    /// <exception cref="CorruptDataException">The log ends before the state, or begins after it.</exception>
+    internal void RequireFit(string name)
     {
         long from = Machine.Position.Offset + 1;
         if (from > Log.NextOffset)

@@ -204,6 +204,7 @@ internal static class ShardMessageCodec
         LogHead before = ReadHead(ref reader);
         long commit = reader.ReadInt64(), round = reader.ReadInt64();
         var entries = new LogRecord[reader.ReadArrayHeader()];
+        if (before.Offset >= long.MaxValue - entries.Length) throw Wrong(reader, $"no more entries than there are offsets behind {before.Offset}, not {entries.Length}");
         var runs = new List<TermRun>();
         long offset = before.Offset;
         foreach (ref LogRecord entry in entries.AsSpan())

@@ -42,4 +42,34 @@ internal static class ContractCheck
             ? error
             : throw new ContractViolationException($"{rule} Expected {typeof(TError).Name}, found {seen?.GetType().Name ?? "no error"}.", seen);
     }
+
+    /// <summary>The task throws this type or one derived from it.</summary>
+    public static async Task<TError> ThrowsAsync<TError>(Func<Task> action, string rule)
+        where TError : Exception
+    {
+        Exception? seen = null;
+        try
+        {
+            await action().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            seen = e;
+        }
+
+        return seen as TError ?? throw new ContractViolationException($"{rule} Expected {typeof(TError).Name}, found {seen?.GetType().Name ?? "no error"}.", seen);
+    }
+
+    /// <summary>The task ends in time.</summary>
+    public static async Task<T> InTime<T>(Task<T> task, TimeSpan patience, string rule)
+    {
+        try
+        {
+            return await task.WaitAsync(patience).ConfigureAwait(false);
+        }
+        catch (TimeoutException e)
+        {
+            throw new ContractViolationException($"{rule} It took longer than {patience}.", e);
+        }
+    }
 }

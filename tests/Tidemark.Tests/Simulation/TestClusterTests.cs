@@ -87,7 +87,7 @@ public class TestClusterTests
             await cluster.AdvanceAsync(TimeSpan.FromSeconds(3));
             await cluster.StartAsync(leader);
             Assert.NotNull(await cluster.Store.GetAsync("service"));
-            Assert.False(session.IsEnded);
+            Assert.False(session.IsEnded, $"{i} {cluster.Elapsed}\n{cluster.Replay}");
         }
 
         cluster.Partition(0, 1, 2);   // Nobody is cut off: all are on one side.
