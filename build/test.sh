@@ -33,6 +33,7 @@ if [ "$FAILED" -eq 0 ]; then
     dotnet test "$project" -c Release --no-build --logger "trx;LogFileName=$name.trx" --results-directory "$results" --blame-hang-timeout 10m
     tally_trx "$results/$name.trx"
   done
+  planted "$results"
   step "sample Quickstart" dotnet run --project samples/Quickstart -c Release --no-build
 fi
 finish

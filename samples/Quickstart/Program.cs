@@ -68,6 +68,7 @@ try
 
     // 5. The same table as a key-value store: hierarchical keys, indexes, sessions, watches.
     if (given is null) await StoreTour.RunAsync(data + "-store", Shipped("zone1970.tab"), Say);
+    if (given is null) await ClusterTour.RunAsync(Shipped("zone1970.tab"), Say);
     return 0;
 }
 catch (TidemarkException e)

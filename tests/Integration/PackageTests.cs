@@ -1,7 +1,9 @@
 using System.IO.Compression;
+using System.Reflection;
 using System.Reflection.Metadata;
 using System.Reflection.PortableExecutable;
 using System.Runtime.InteropServices;
+using System.Runtime.Loader;
 using System.Xml.Linq;
 
 namespace Tidemark.Integration;
@@ -69,6 +71,19 @@ public sealed class PackageTests(PackedPackages packed) : IClassFixture<PackedPa
     {
         ProcessResult result = (await packed.DotnetAsync("run")).ExpectSuccess();
         Assert.Equal(Promises, Words(result));
+    }
+
+    /// <summary>Mistakes that tests can have built in are in no package.</summary>
+    [Fact]
+    public void The_packed_assembly_knows_no_planted_bug()
+    {
+        using ZipArchive package = ZipFile.OpenRead(packed.At($"Tidemark.{packed.Version}.nupkg"));
+        using MemoryStream bytes = Unpack(package, "lib/net10.0/Tidemark.dll");
+        var context = new AssemblyLoadContext("packed", isCollectible: true);
+        Type planted = context.LoadFromStream(bytes).GetType("Tidemark.Core.Diagnostics.Planted", throwOnError: true)!;
+        Assert.Equal(false, planted.GetProperty("IsPossible", BindingFlags.NonPublic | BindingFlags.Static)!.GetValue(null));
+        Assert.Null(planted.GetProperty("Bug", BindingFlags.NonPublic | BindingFlags.Static));
+        context.Unload();
     }
 
     [RequiresRuntimePackFact]

@@ -7,9 +7,7 @@ internal enum PlantedBug
     CommitWithoutOwnTerm,
     AckBeforeFlush,
     AckBeforeQuorum,
-    HeadBeforeFlush,
     ReadWithoutRound,
-    TruncateOffByOne,
     TruncateByCommit,
     NoTermCheckOnAcks,
     SecondLeaderInTerm,
@@ -24,8 +22,8 @@ internal enum PlantedBug
     TermNotSaved,
     RestartedLeads,
     ServesBeforeOwnEntry,
-    AttachAnywhere,
     RestoredTooEarly,
+    AppliesUncommittedAtStart,
 }
 
 /// <summary>Which mistake is in force. Only a build with <c>-p:Planted=true</c> has any.</summary>

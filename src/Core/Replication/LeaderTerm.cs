@@ -27,6 +27,11 @@ internal sealed class LeaderTerm
         {
             if (Find(head.Node) is { } peer) Attach(peer, head, effects);
         }
+
+        if (!Planted.Is(PlantedBug.ServesBeforeOwnEntry)) return;
+        IsServing = true;
+        effects.Add(new Effect(EffectKind.Serve));
+        SayReady(_election, effects);
     }
 
     private LeaderTerm(ReplicaCore core, ReplicaLimits limits, Quorum quorum, int election, long begin)
@@ -65,7 +70,7 @@ internal sealed class LeaderTerm
         Behind,
     }
 
-    internal bool IsServing { get => field || Planted.Is(PlantedBug.ServesBeforeOwnEntry); private set; }
+    internal bool IsServing { get; private set; }
 
     internal (long Begun, long Answered) Rounds => (_round, _answered);
 

@@ -261,7 +261,7 @@ internal sealed class ReplicaCore
 
     private void AnswerElections(List<Effect> effects)
     {
-        if (_askers.Count == 0 || Role != ReplicaRole.Fenced || (_saved.Term != Term && !Planted.Is(PlantedBug.TermAnsweredBeforeSaved)) || (Durable != Log.End && !Planted.Is(PlantedBug.HeadBeforeFlush))) return;
+        if (_askers.Count == 0 || Role != ReplicaRole.Fenced || (_saved.Term != Term && !Planted.Is(PlantedBug.TermAnsweredBeforeSaved)) || Durable != Log.End) return;
         foreach (int election in _askers) effects.Add(new Effect(EffectKind.Send, Node: election, Message: new TermAnswer(Term, new MemberHead(Node, Run, Log.Head, IsLost || _saved.IsLost, _mayLead))));
         _askers.Clear();
     }
@@ -286,7 +286,6 @@ internal sealed class ReplicaCore
             return;
         }
 
-        if (Planted.Is(PlantedBug.TruncateOffByOne) && kept.Offset + 2 < Log.End) kept = new LogHead(Log.TermAt(kept.Offset + 1), kept.Offset + 1);
         if (kept != Log.Head)
         {
             effects.Add(new Effect(EffectKind.Truncate, kept.Offset + 1, Log.End));
@@ -302,7 +301,7 @@ internal sealed class ReplicaCore
         if (Role == ReplicaRole.Leader || _saved.Term != Term) return;
         if (Role == ReplicaRole.Fenced)
         {
-            if ((append.Before != Log.Head && !Planted.Is(PlantedBug.AttachAnywhere)) || Durable != Log.End) return;   // Another place may be where the logs differ.
+            if (append.Before != Log.Head || Durable != Log.End) return;   // Another place may be where the logs differ.
             Role = ReplicaRole.Follower;
             _leader = from;
             _askers.Clear();

@@ -16,7 +16,7 @@ public interface IStateMachine
     StateHash Hash { get; }
 
     /// <summary>Applies the next committed entry and writes its answer.</summary>
-    /// <param name="entry">The entry. Its offset is one above the last applied.</param>
+    /// <param name="entry">The entry. Its offset is above the last applied; what lies between is the shard's own.</param>
     /// <param name="answer">Gets the bytes that whoever proposed the entry is answered with; may stay empty.</param>
     /// <remarks>What an entry asks for and may not have is an answer. An exception stops the replica: it is never skipped.</remarks>
     void Apply(in StateEntry entry, IBufferWriter<byte> answer);

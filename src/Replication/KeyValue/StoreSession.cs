@@ -48,6 +48,9 @@ public sealed class StoreSession : IAsyncDisposable
     /// <summary>Whether the session is lost or disposed.</summary>
     public bool IsEnded => _isDisposed || Lost.IsCancellationRequested;
 
+    /// <summary>Whether an answer to a keep-alive is waited for.</summary>
+    internal bool IsAsking => Volatile.Read(ref _isAsking) != 0;
+
     /// <summary>Ends the session and removes its records.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -148,7 +148,7 @@ internal sealed class SimClient
                     _world.After(_world.Between(20, 150), Try);
                 }
             })));
-            _world.After(_world.Between(1000, 2000), () =>
+            _world.After(AttemptTime(), () =>
             {
                 if (!IsWaiting(operation) || attempt != operation.Attempt) return;
                 _guess = _world.Chance.Below(_cluster.Nodes.Count);
@@ -210,7 +210,7 @@ internal sealed class SimClient
                     else ended(null, operation);
                 });
             }));
-            _world.After(_world.Between(1000, 2000), () =>
+            _world.After(AttemptTime(), () =>
             {
                 if (!IsWaiting(operation) || attempt != operation.Attempt) return;
                 _guess = _world.Chance.Below(_cluster.Nodes.Count);
@@ -241,6 +241,9 @@ internal sealed class SimClient
     }
 
     private bool IsWaiting(Operation operation) => operation.Number == _operation;
+
+    /// <summary>How long one attempt waits for its answer.</summary>
+    private TimeSpan AttemptTime() => _cluster.Plan.IsStormy ? _world.Between(150, 500) : _world.Between(1000, 2000);
 
     private void Elsewhere(Exception failure) =>
         _guess = failure is ShardUnavailableException { Leader: >= 0 } known && known.Leader < _cluster.Nodes.Count ? known.Leader : _world.Chance.Below(_cluster.Nodes.Count);

@@ -46,7 +46,7 @@ internal sealed class SimulationSummary
         ulong all = 14695981039346656037;
         foreach (ulong hash in _hashes.Values) all = (all ^ hash) * 1099511628211;
         text.AppendLine(CultureInfo.InvariantCulture,
-            $"{_hashes.Count} seeds, {_failures.Count} failed: {_lived.TotalMinutes:F0} virtual minutes, {_operations} operations, {_events} events in {_watch.Elapsed.TotalSeconds:F1} s, {_lived / _watch.Elapsed:F0} x real time; trace {all:x16}");
+            $"{_hashes.Count} seeds, {_failures.Count} failed: {_lived.TotalMinutes:F0} virtual minutes, {_operations} operations ({(_hashes.Count > _failures.Count ? _fewestOperations : 0)} or more each), {_events} events in {_watch.Elapsed.TotalSeconds:F1} s, {_lived / _watch.Elapsed:F0} x real time; trace {all:x16}");
         foreach ((string kind, long times) in _counts) text.AppendLine(CultureInfo.InvariantCulture, $"{times,12} {kind}");
         return text.ToString();
     }

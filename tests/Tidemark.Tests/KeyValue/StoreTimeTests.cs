@@ -36,6 +36,7 @@ public class StoreTimeTests
             {
                 _time.Advance(TimeSpan.FromSeconds(2.5));
                 await store.PutAsync("tick", default);   // A turn of the shard, behind the keep-alive.
+                while (session.IsAsking) await Task.Yield();
             }
 
             Assert.False(session.IsEnded);

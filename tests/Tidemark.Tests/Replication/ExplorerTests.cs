@@ -23,7 +23,7 @@ public sealed class ExplorerTests(ITestOutputHelper output)
     }
 
     /// <summary>Depth first; a state is remembered by its fingerprint.</summary>
-    private static int Explore(ExploredScope scope)
+    internal static int Explore(ExploredScope scope)
     {
         var seen = new HashSet<UInt128>();
         var path = new Stack<(string What, IEnumerator<(string What, ExploredCluster Next)> Steps)>();

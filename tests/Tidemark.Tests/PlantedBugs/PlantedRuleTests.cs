@@ -1,0 +1,86 @@
+#if PLANTED
+using Tidemark.Core.Diagnostics;
+using Tidemark.Tests.Replication;
+
+using Xunit.Abstractions;
+using Xunit.Sdk;
+
+namespace Tidemark.Tests.PlantedBugs;
+
+/// <summary>Rules of the protocol taken out one by one: in some state that the explorer reaches, a law is broken.</summary>
+[Collection(PlantedCollection.Name)]
+public class PlantedRuleTests(ITestOutputHelper output)
+{
+    private const int MostSchedules = 200;
+
+    /// <summary>Each in the narrow scope that shows it: terms, values, crashes of each node, messages that come twice, heartbeats.</summary>
+    [Theory]
+    [InlineData(nameof(PlantedBug.AckBeforeQuorum), 2, 1, 1, 0, 0)]
+    [InlineData(nameof(PlantedBug.AckBeforeFlush), 2, 1, 1, 0, 0)]
+    [InlineData(nameof(PlantedBug.TermAnsweredBeforeSaved), 2, 1, 1, 0, 0)]
+    [InlineData(nameof(PlantedBug.GapTakenForDuplicate), 2, 1, 0, 0, 1)]
+    [InlineData(nameof(PlantedBug.CommitWithoutOwnTerm), 3, 1, 0, 0, 0)]
+    public void Without_the_rule_the_explorer_finds_a_broken_law(string name, int terms, int values, int crashes, int doubles, int ticks)
+    {
+        Planted.Bug = Enum.Parse<PlantedBug>(name);
+        try
+        {
+            try
+            {
+                ExplorerTests.Explore(new ExploredScope(terms, values, crashes, doubles, ticks));
+            }
+            catch (Exception e) when (e is FailException or InvalidOperationException)
+            {
+                output.WriteLine($"{name}: {e.Message.Split('\n')[0]}");
+                return;
+            }
+
+            Assert.Fail($"nothing is broken without {name}");
+        }
+        finally
+        {
+            Planted.Bug = PlantedBug.None;
+        }
+    }
+
+    /// <summary>What the explorer's scopes are too narrow for, and the hosts too orderly, drawn schedules of the cores show.</summary>
+    [Theory]
+    [InlineData(nameof(PlantedBug.NoTermCheckOnAcks))]
+    [InlineData(nameof(PlantedBug.RestartedLeads))]
+    [InlineData(nameof(PlantedBug.AmnesiacVotes))]
+    [InlineData(nameof(PlantedBug.ReadWithoutRound))]
+    public void Without_the_rule_a_drawn_schedule_breaks_a_law(string name)
+    {
+        Planted.Bug = Enum.Parse<PlantedBug>(name);
+        try
+        {
+            for (int seed = 1; seed <= MostSchedules; seed++)
+            {
+                (int nodes, int ensemble) = (seed % 3) switch { 0 => (3, 3), 1 => (5, 5), _ => (4, 3) };
+                try
+                {
+                    ReplicaCoreProperties.LiveThrough(new SimCluster(seed, nodes, [.. Enumerable.Range(0, ensemble)], elections: 2));
+                }
+                catch (Exception e)
+                {
+                    output.WriteLine($"{name} found with schedule {seed}: {e.Message.Split('\n')[0]}");
+                    return;
+                }
+            }
+
+            Assert.Fail($"nothing is broken without {name}");
+        }
+        finally
+        {
+            Planted.Bug = PlantedBug.None;
+        }
+    }
+}
+
+/// <summary>Which mistake is in force holds for the whole process: these tests take turns.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class PlantedCollection
+{
+    public const string Name = "Planted";
+}
+#endif
