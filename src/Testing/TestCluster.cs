@@ -114,6 +114,17 @@ public sealed class TestCluster : IDisposable
         return ValueTask.CompletedTask;
     }
 
+    /// <summary>Stops a node, as by a loss of power, once some virtual time has passed: in the middle of whatever is under way then.</summary>
+    public void CrashIn(int node, TimeSpan time)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.Zero);
+        using (Enter())
+        {
+            SimNode crashing = NodeOf(node);
+            _cluster.World.After(time, () => crashing.Crash(losesPower: true));
+        }
+    }
+
     /// <summary>Starts a node again. Nothing happens where it is up.</summary>
     public ValueTask StartAsync(int node)
     {

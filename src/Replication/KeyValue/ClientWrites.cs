@@ -12,6 +12,8 @@ internal delegate void WriteCommand(IBufferWriter<byte> output, WriteTicket? tic
 /// <remarks>A number is used up once the write has an answer. One that surely has no place in the log keeps its number for the next write.</remarks>
 internal sealed class ClientWrites(Guid id)
 {
+    private const int MostAttempts = 5;
+
     private readonly Dictionary<LocalShard, Line> _lines = [];
 
     internal Guid Id => id;
@@ -52,18 +54,46 @@ internal sealed class ClientWrites(Guid id)
 
     private static async Task<byte[]> SendAsync(LocalShard shard, Line line, WriteCommand write, WriteTicket ticket)
     {
+        try
+        {
+            if (line.IsLost) throw new OutcomeUnknownException($"An earlier write of this client on shard {shard.Id} has an unknown outcome, and its number cannot be used for another. Register a new client.");
+            for (int attempt = 1; ; attempt++)
+            {
+                try
+                {
+                    byte[] answer = await SendOnceAsync(shard, write, ticket).ConfigureAwait(false);
+                    line.Next++;
+                    return answer;
+                }
+                catch (OutcomeUnknownException) when (shard.IsReplicated && attempt < MostAttempts)
+                {
+                    // The same number again: where it did happen, its answer is kept.
+                }
+                catch (OutcomeUnknownException)
+                {
+                    line.IsLost = true;
+                    throw;
+                }
+            }
+        }
+        finally
+        {
+            line.Turn.Release();
+        }
+    }
+
+    private static async Task<byte[]> SendOnceAsync(LocalShard shard, WriteCommand write, WriteTicket ticket)
+    {
         Proposal proposal = shard.Rent(KvCommand.Write);
         try
         {
             write(proposal.Payload, ticket);
             await shard.SubmitAsync(proposal, CancellationToken.None).ConfigureAwait(false);
-            line.Next++;
             return proposal.Answer.WrittenSpan.ToArray();
         }
         finally
         {
             proposal.LetGo();
-            line.Turn.Release();
         }
     }
 
@@ -72,5 +102,8 @@ internal sealed class ClientWrites(Guid id)
         internal SemaphoreSlim Turn { get; } = new(1);
 
         internal long Next { get; set; } = 1;
+
+        /// <summary>Whether a number was given to a write of which nobody knows whether it happened.</summary>
+        internal bool IsLost { get; set; }
     }
 }
