@@ -19,7 +19,7 @@ internal sealed class ReplicaWork : IDisposable
     private readonly ShardHostOptions _options;
     private readonly ReplicaOptions? _replica;
     private readonly ShardHost _host;
-    private readonly StateOffers? _offers;
+    private readonly StateTransfer? _transfer;
     private readonly Queue<Proposal> _underWay = new();   // In the log, not yet answered.
     private readonly Queue<LogRecord> _unplaced = new();  // The core has them, and the log has no room yet.
     private readonly Queue<(long Round, DateTimeOffset Sent)> _rounds = new();
@@ -28,9 +28,7 @@ internal sealed class ReplicaWork : IDisposable
     private readonly ArrayBufferWriter<byte> _answer = new();
     private EntryTail? _tail;
     private IReadOnlyList<LogRecord> _came = [];   // With the message that is being handled.
-    private StateFetch? _fetch;
     private DateTimeOffset _tickAt;
-    private DateTimeOffset _askAt;
     private DateTimeOffset _freshAt;               // When the newest round was sent that a majority has answered.
     private (long Term, bool IsLost)? _toSave;
     private (long Term, bool IsLost) _saving;
@@ -58,7 +56,7 @@ internal sealed class ReplicaWork : IDisposable
             long term = isLost ? Math.Max(record.Term, _replica.StatusTerm) : record.Term;
             Core = new ReplicaCore(new ReplicaStart(_replica.Node, _replica.Run, term, isLost, _replica.Terms, State.Machine.Position.Offset + 1), _replica.Limits);
             _tail = new EntryTail(State.Log, options.Pool, _replica.TailBytes);
-            _offers = new StateOffers(options.ShardId, 20 * _replica.Patience);
+            _transfer = new StateTransfer(options, _replica);
             options.Clock.Adopt(State.Machine.Position.Timestamp);
         }
 
@@ -87,12 +85,12 @@ internal sealed class ReplicaWork : IDisposable
         get
         {
             long due = Leader?.NextDue ?? long.MaxValue;
-            return _replica is null || (Core.Role != ReplicaRole.Leader && _fetch is null) ? due : Math.Min(due, _tickAt.UtcTicks);
+            return _replica is null || (Core.Role != ReplicaRole.Leader && !_transfer!.IsFetching) ? due : Math.Min(due, _tickAt.UtcTicks);
         }
     }
 
     /// <summary>The first offset of the log that must not be trimmed.</summary>
-    internal long NeededFrom => Math.Min(Math.Min(State.Keeper.NeededFrom, Core.Applied), _offers?.NeededFrom ?? long.MaxValue);
+    internal long NeededFrom => Math.Min(Math.Min(State.Keeper.NeededFrom, Core.Applied), _transfer?.NeededFrom ?? long.MaxValue);
 
     private bool IsCutOff { get; set; }
 
@@ -105,7 +103,7 @@ internal sealed class ReplicaWork : IDisposable
         switch (message.Message)
         {
             case StateRequest request:
-                if (Core.Role == ReplicaRole.Leader && request.Term == Core.Term && _offers!.Answer(from, request, now) is { } answer) _replica!.Send(from, answer);
+                if (Core.Role == ReplicaRole.Leader && request.Term == Core.Term) _transfer!.Answer(from, request, now);
                 break;
             case StatePart part:
                 TakePart(from, part, message.Bytes, now);
@@ -131,8 +129,7 @@ internal sealed class ReplicaWork : IDisposable
             return;
         }
 
-        _offers!.Forget(now);
-        if (_fetch is { } fetch && now >= _askAt) Ask(fetch, now);
+        _transfer!.Tick(Core.Term, now);
         if (Core.Role != ReplicaRole.Leader) return;
         _effects.Clear();
         Core.Tick(_effects);
@@ -272,8 +269,7 @@ internal sealed class ReplicaWork : IDisposable
 
     public void Dispose()
     {
-        _fetch?.Dispose();
-        _offers?.Dispose();
+        _transfer?.Dispose();
         try
         {
             Log.Close();
@@ -375,7 +371,7 @@ internal sealed class ReplicaWork : IDisposable
                 Truncate(effect.From);
                 break;
             case EffectKind.Fetch:
-                Fetch(effect.Node, (Install)effect.Message!, now);
+                _transfer!.Fetch(effect.Node, (Install)effect.Message!, now);
                 break;
             case EffectKind.Replace:
                 Replace();
@@ -462,7 +458,7 @@ internal sealed class ReplicaWork : IDisposable
                 SendEntries(effect.Node, append, effect.From, effect.To);
                 break;
             case Install install:
-                _replica!.Send(effect.Node, new ShardMessage(shard, _offers!.Make(effect.Node, install, State.Machine, now)));
+                _replica!.Send(effect.Node, new ShardMessage(shard, _transfer!.Offer(effect.Node, install, State.Machine, now)));
                 break;
             default:
                 _replica!.Send(effect.Node, new ShardMessage(shard, effect.Message));
@@ -508,59 +504,20 @@ internal sealed class ReplicaWork : IDisposable
         }
     }
 
-    private void Fetch(int leader, Install install, DateTimeOffset now)
-    {
-        if (_fetch is { } fetch && fetch.IsOf(leader, install))
-        {
-            if (now >= _askAt) Ask(fetch, now);
-            return;
-        }
-
-        _fetch?.Dispose();
-        _fetch = new StateFetch(leader, install);
-        Ask(_fetch, now);
-    }
-
-    private void Ask(StateFetch fetch, DateTimeOffset now)
-    {
-        if (fetch.Install.Term != Core.Term)
-        {
-            fetch.Dispose();
-            _fetch = null;
-            return;
-        }
-
-        _askAt = now + (4 * _replica!.Heartbeat);
-        _replica.Send(fetch.Leader, new ShardMessage(_options.ShardId, fetch.Request));
-    }
-
     private void TakePart(int from, StatePart part, ReadOnlyMemory<byte> bytes, DateTimeOffset now)
     {
-        if (_fetch is not { } fetch || fetch.Leader != from || part.Term != Core.Term) return;
         try
         {
-            if (!fetch.Take(part, bytes.Span, _replica!.Disk)) return;
+            if (part.Term != Core.Term || _transfer!.Take(from, part, bytes.Span, now) is not { } install) return;
+            _effects.Clear();
+            Core.Fetched(from, install, _effects);
+            CarryOut(now);
+            _transfer.Drop();   // Meanwhile it may have become of no use.
         }
-        catch (Exception e) when (e is TidemarkException or IOException)
+        catch (IOException e)
         {
-            ShardMessages.StateRefused(_options.Logger, _options.ShardId, e);
-            fetch.Dispose();
-            _fetch = null;
-            if (e is IOException) _host.Fail(e);
-            return;
+            _host.Fail(e);
         }
-
-        if (fetch.State is null)
-        {
-            Ask(fetch, now);
-            return;
-        }
-
-        _effects.Clear();
-        Core.Fetched(from, fetch.Install, _effects);
-        CarryOut(now);
-        _fetch?.Dispose();   // Meanwhile it may have become of no use.
-        _fetch = null;
     }
 
     private void Replace()
@@ -569,7 +526,7 @@ internal sealed class ReplicaWork : IDisposable
         {
             _host.WaitForJob();
             _replica!.Disk.Switch();
-            ShardState old = State, next = _fetch!.TakeState();
+            ShardState old = State, next = _transfer!.TakeState();
             State = next;
             _replica.Replaced?.Invoke(next);
             _tail = new EntryTail(next.Log, _options.Pool, _replica.TailBytes);
