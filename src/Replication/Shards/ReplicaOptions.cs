@@ -15,9 +15,6 @@ internal sealed record ReplicaOptions
     /// <summary>The term the status had when the node was started: of a lost replica, the least it begins in.</summary>
     public required long StatusTerm { get; init; }
 
-    /// <summary>Whether it is lost whatever its disk says.</summary>
-    public bool IsLost { get; init; }
-
     /// <summary>The terms of the log's entries.</summary>
     public required LogTerms Terms { get; init; }
 

@@ -51,10 +51,9 @@ internal sealed class ReplicaWork : IDisposable
         else
         {
             ReplicaRecord record = _replica.Disk.Record;
-            bool isLost = record.IsLost || _replica.IsLost;
             if (Planted.Is(PlantedBug.AppliesUncommittedAtStart)) Replay();
-            long term = isLost ? Math.Max(record.Term, _replica.StatusTerm) : record.Term;
-            Core = new ReplicaCore(new ReplicaStart(_replica.Node, _replica.Run, term, isLost, _replica.Terms, State.Machine.Position.Offset + 1), _replica.Limits);
+            long term = record.IsLost ? Math.Max(record.Term, _replica.StatusTerm) : record.Term;
+            Core = new ReplicaCore(new ReplicaStart(_replica.Node, _replica.Run, term, record.IsLost, _replica.Terms, State.Machine.Position.Offset + 1), _replica.Limits);
             _tail = new EntryTail(State.Log, options.Pool, _replica.TailBytes);
             _transfer = new StateTransfer(options, _replica);
             options.Clock.Adopt(State.Machine.Position.Timestamp);

@@ -78,8 +78,6 @@ internal sealed class ShardHost : IDisposable
     /// <summary>The host's thread: whether commands and reads are taken here.</summary>
     internal bool TakesCommands => Failure is null && _work.WhyNot is null;
 
-    internal bool IsClosing => _isClosing;
-
     /// <summary>When there will be something to do if nothing else happens, in UTC ticks.</summary>
     internal long NextDue
     {

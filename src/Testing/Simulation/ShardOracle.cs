@@ -40,8 +40,6 @@ internal sealed class ShardOracle : IDisposable
     /// <summary>How many entries are known to be committed.</summary>
     internal long Committed => _entries.Count;
 
-    internal int Terms => _leaders.Count;
-
     /// <summary>Whether the shard takes writes.</summary>
     internal bool IsReady => _entries.Count > 0 && _machine is not KvMachine { Settings: null };
 
@@ -54,9 +52,6 @@ internal sealed class ShardOracle : IDisposable
 
     /// <summary>The entry that wrote a value, or -1.</summary>
     internal long EffectOf(string value) => _effects.GetValueOrDefault(value, -1);
-
-    /// <summary>The answer that the entry at an offset has.</summary>
-    internal ReadOnlySpan<byte> AnswerAt(long offset) => _entries[(int)offset].Answer;
 
     /// <summary>A replica applied an entry.</summary>
     internal void Applied(SimNode node, ReplicaHost replica, in LogRecord record)

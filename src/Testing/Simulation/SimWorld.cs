@@ -15,8 +15,6 @@ internal sealed class SimWorld(long seed)
 
     internal static DateTimeOffset Epoch { get; } = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
-    internal long Seed => seed;
-
     internal SeededChance Chance { get; } = SeededChance.For(seed, 10);
 
     /// <summary>Virtual time since the beginning.</summary>
