@@ -17,6 +17,7 @@ internal sealed class LocalNamespace
         Shards = shards;
         _byId = shards.ToDictionary(shard => shard.Id);
         TimeProvider = time;
+        IsReplicated = shards[0].IsReplicated;
         _newId = newId;
     }
 
@@ -36,8 +37,8 @@ internal sealed class LocalNamespace
         foreach (LocalShard shard in ShardsOf(routingKey)) await shard.ReadyToReadAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Whether a read can be answered at once.</summary>
-    internal bool IsReplicated => Shards[0].IsReplicated;
+    /// <summary>Whether a read must first ask whether what is here is all there is.</summary>
+    internal bool IsReplicated { get; }
 
     internal LocalShard ShardOf(StoreKey key, StoreKey? partitionKey) =>
         Shards.Count == 1 ? Shards[0] : _byId[_router.Route((partitionKey ?? key).Span)];

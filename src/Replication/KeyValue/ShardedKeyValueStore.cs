@@ -53,8 +53,7 @@ public class ShardedKeyValueStore : KeyValueStore
     public override ValueTask<StoreRecord?> GetAsync(StoreKey key, GetOptions? options = null, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<StoreRecord?>(cancellationToken);
-        if (_namespace.IsReplicated) return WhenReadyAsync(RoutingKey(key, options), () => Get(key, options), cancellationToken);
-        return new ValueTask<StoreRecord?>(Get(key, options));
+        return _namespace.IsReplicated ? GetWhenReadyAsync(key, options, cancellationToken) : new ValueTask<StoreRecord?>(Get(key, options));
     }
 
     private StoreRecord? Get(StoreKey key, GetOptions? options)
@@ -79,10 +78,10 @@ public class ShardedKeyValueStore : KeyValueStore
     private static StoreKey? RoutingKey(StoreKey key, GetOptions? options) =>
         options?.PartitionKey ?? (options is null || options.Comparison == KeyComparison.Equal ? key : (StoreKey?)null);
 
-    private async ValueTask<TResult> WhenReadyAsync<TResult>(StoreKey? routingKey, Func<TResult> read, CancellationToken cancellationToken)
+    private async ValueTask<StoreRecord?> GetWhenReadyAsync(StoreKey key, GetOptions? options, CancellationToken cancellationToken)
     {
-        await _namespace.ReadyToReadAsync(routingKey, cancellationToken).ConfigureAwait(false);
-        return read();
+        await _namespace.ReadyToReadAsync(RoutingKey(key, options), cancellationToken).ConfigureAwait(false);
+        return Get(key, options);
     }
 
     /// <inheritdoc/>
@@ -90,9 +89,13 @@ public class ShardedKeyValueStore : KeyValueStore
     {
         cancellationToken.ThrowIfCancellationRequested();
         options ??= new GetOptions();
-        return _namespace.IsReplicated
-            ? WhenReadyAsync(options.PartitionKey, () => GetByIndex(index, key, options), cancellationToken)
-            : new ValueTask<StoreRecord?>(GetByIndex(index, key, options));
+        return _namespace.IsReplicated ? WhenReadyAsync() : new ValueTask<StoreRecord?>(GetByIndex(index, key, options));
+
+        async ValueTask<StoreRecord?> WhenReadyAsync()
+        {
+            await _namespace.ReadyToReadAsync(options.PartitionKey, cancellationToken).ConfigureAwait(false);
+            return GetByIndex(index, key, options);
+        }
     }
 
     private StoreRecord? GetByIndex(StoreKey index, StoreKey key, GetOptions options)
@@ -136,9 +139,13 @@ public class ShardedKeyValueStore : KeyValueStore
         int limit = options.Limit ?? ContinuationToken.DefaultPage;
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(limit, nameof(options));
         EncodedKeyRange encoded = ContinuationToken.Apply(Encode(range), options);
-        return _namespace.IsReplicated
-            ? WhenReadyAsync(options.PartitionKey, () => ReadPage(encoded, options, limit), cancellationToken)
-            : new ValueTask<ScanPage>(ReadPage(encoded, options, limit));
+        return _namespace.IsReplicated ? WhenReadyAsync() : new ValueTask<ScanPage>(ReadPage(encoded, options, limit));
+
+        async ValueTask<ScanPage> WhenReadyAsync()
+        {
+            await _namespace.ReadyToReadAsync(options.PartitionKey, cancellationToken).ConfigureAwait(false);
+            return ReadPage(encoded, options, limit);
+        }
     }
 
     private ScanPage ReadPage(EncodedKeyRange encoded, ScanOptions options, int limit)
