@@ -74,6 +74,8 @@ internal sealed class LeaderTerm
 
     internal (long Begun, long Answered) Rounds => (_round, _answered);
 
+    internal bool Follows(int node) => Find(node) is { State: PeerState.Attached, IsCounted: true };
+
     internal bool HasAll(int node) => Find(node) is { State: PeerState.Attached, IsCounted: true } peer && peer.Durable == _core.Log.End;
 
     /// <summary>Of an ensemble of one that never had another: nothing begins its term, and it serves at once.</summary>

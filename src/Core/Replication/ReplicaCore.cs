@@ -104,6 +104,9 @@ internal sealed class ReplicaCore
     /// <summary>Whether this is the leader, and a follower has all entries on its disk.</summary>
     internal bool HasAll(int follower) => _leading is { IsServing: true } leading && leading.HasAll(follower);
 
+    /// <summary>Whether this is the leader, and a follower takes its entries and counts.</summary>
+    internal bool Follows(int follower) => _leading is { IsServing: true } leading && leading.Follows(follower);
+
     /// <summary>A replica that is an ensemble of its own, leads it, and always has.</summary>
     /// <param name="end">The offset after the last entry of the recovered log.</param>
     /// <param name="applied">The offset after the last entry in the recovered state.</param>
@@ -279,7 +282,9 @@ internal sealed class ReplicaCore
 
     private void OnTruncate(Truncate order, int from, List<Effect> effects)
     {
-        if (Role != ReplicaRole.Fenced || _saved.Term != Term || order.Found != Log.Head || Durable != Log.End) return;
+        if (Role != ReplicaRole.Fenced || _saved.Term != Term || Durable != Log.End) return;
+        if (order.Found > Log.Head) effects.Add(new Effect(EffectKind.Send, Node: from, Message: new Truncated(Term, Run, Log.Head)));   // It was cut, and the answer was lost.
+        if (order.Found != Log.Head) return;
         if (Log.LastUpTo(order.To) is not { } kept || kept.Offset + 1 < Applied)
         {
             Stop(effects);   // What is applied is committed, and the leader has all that is: one of the two is wrong.
@@ -331,6 +336,7 @@ internal sealed class ReplicaCore
     private void OnInstall(Install install, int from, List<Effect> effects)
     {
         if (IsWanted(install)) effects.Add(new Effect(EffectKind.Fetch, Node: from, Message: install));
+        else _isAckDue |= Role == ReplicaRole.Follower && from == _leader && Log.Contains(install.Last);   // It has the state already, and the answer was lost.
     }
 
     private bool IsWanted(Install install) =>

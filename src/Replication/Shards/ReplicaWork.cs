@@ -256,7 +256,10 @@ internal sealed class ReplicaWork : IDisposable
     }
 
     /// <summary>A node is to lead in this one's place, once it has everything.</summary>
-    internal void HandOverTo(int heir, DateTimeOffset now) => (_heir, _heirUntil) = (heir, now + (5 * _replica!.Patience));
+    internal void HandOverTo(int heir, DateTimeOffset now)
+    {
+        if (Core.Follows(heir)) (_heir, _heirUntil) = (heir, now + (20 * _replica!.Heartbeat));
+    }
 
     /// <summary>What is under way ends as unknown, and what waits to be read is refused.</summary>
     internal void Abandon(Exception cause)
