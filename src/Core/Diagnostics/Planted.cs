@@ -19,7 +19,6 @@ internal enum PlantedBug
     WallClockTimestamps,
     AmnesiacVotes,
     TermAnsweredBeforeSaved,
-    TermNotSaved,
     RestartedLeads,
     ServesBeforeOwnEntry,
     RestoredTooEarly,

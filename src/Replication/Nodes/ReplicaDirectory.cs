@@ -2,7 +2,6 @@ using System.Globalization;
 
 using Microsoft.Extensions.Logging.Abstractions;
 
-using Tidemark.Core.Diagnostics;
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Shards;
 using Tidemark.Storage.Log;
@@ -60,7 +59,7 @@ internal sealed class ReplicaDirectory : IReplicaDisk
 
     public void Save(long term, bool isLost)
     {
-        ReplicaRecord record = Record with { Term = Planted.Is(PlantedBug.TermNotSaved) ? Record.Term : term, IsLost = isLost };
+        ReplicaRecord record = Record with { Term = term, IsLost = isLost };
         ReplicaFile.Write(Files, _directory, _identity, record);
         Record = record;
     }
