@@ -21,7 +21,6 @@ internal enum PlantedBug
     TermAnsweredBeforeSaved,
     RestartedLeads,
     ServesBeforeOwnEntry,
-    RestoredTooEarly,
     AppliesUncommittedAtStart,
 }
 

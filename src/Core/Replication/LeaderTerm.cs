@@ -261,7 +261,7 @@ internal sealed class LeaderTerm
 
     private void AskToRestore(Peer peer, List<Effect> effects)
     {
-        if (!peer.IsCounted && IsServing && (peer.Durable >= _core.Applied || Planted.Is(PlantedBug.RestoredTooEarly))) effects.Add(new Effect(EffectKind.Send, Node: peer.Node, Message: new Restore(_core.Term, peer.Run)));
+        if (!peer.IsCounted && IsServing && peer.Durable >= _core.Applied) effects.Add(new Effect(EffectKind.Send, Node: peer.Node, Message: new Restore(_core.Term, peer.Run)));
     }
 
     private Peer? Find(int node)

@@ -49,7 +49,6 @@ public class PlantedRuleTests(ITestOutputHelper output)
     [InlineData(nameof(PlantedBug.RestartedLeads))]
     [InlineData(nameof(PlantedBug.AmnesiacVotes))]
     [InlineData(nameof(PlantedBug.ReadWithoutRound))]
-    [InlineData(nameof(PlantedBug.RestoredTooEarly))]
     public void Without_the_rule_a_drawn_schedule_breaks_a_law(string name)
     {
         Planted.Bug = Enum.Parse<PlantedBug>(name);
