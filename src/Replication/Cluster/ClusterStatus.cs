@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 
 using Tidemark.Core.Replication;
@@ -8,21 +9,21 @@ namespace Tidemark.Replication.Cluster;
 /// <param name="Cluster">The cluster's id.</param>
 /// <param name="Nodes">How many times each node was started, as far as it was told.</param>
 /// <param name="Shards">The status of each shard.</param>
-internal sealed record ClusterStatus(Guid Cluster, IReadOnlyDictionary<int, long> Nodes, IReadOnlyDictionary<long, ShardStatus> Shards)
+internal sealed record ClusterStatus(Guid Cluster, ImmutableSortedDictionary<int, long> Nodes, ImmutableSortedDictionary<long, ShardStatus> Shards)
 {
     private const int Version = 1;
 
     internal long RunOf(int node) => Nodes.GetValueOrDefault(node);
 
-    internal ClusterStatus With(int node, long run) => this with { Nodes = new SortedDictionary<int, long>(Nodes.ToDictionary()) { [node] = run } };
+    internal ClusterStatus With(int node, long run) => this with { Nodes = Nodes.SetItem(node, run) };
 
-    internal ClusterStatus With(long shard, ShardStatus status) => this with { Shards = new SortedDictionary<long, ShardStatus>(Shards.ToDictionary()) { [shard] = status } };
+    internal ClusterStatus With(long shard, ShardStatus status) => this with { Shards = Shards.SetItem(shard, status) };
 
     /// <summary>A new cluster: nobody leads, no node was started.</summary>
     internal static ClusterStatus New(Guid cluster, IEnumerable<int> nodes, IEnumerable<(long Shard, IReadOnlyList<int> Ensemble)> shards) => new(
         cluster,
-        new SortedDictionary<int, long>(nodes.ToDictionary(node => node, _ => 0L)),
-        new SortedDictionary<long, ShardStatus>(shards.ToDictionary(shard => shard.Shard, shard => new ShardStatus(0, ShardStatus.Nobody, shard.Ensemble, null, "new"))));
+        nodes.ToImmutableSortedDictionary(node => node, _ => 0L),
+        shards.ToImmutableSortedDictionary(shard => shard.Shard, shard => new ShardStatus(0, ShardStatus.Nobody, shard.Ensemble, null, "new")));
 
     internal byte[] ToBytes()
     {
@@ -62,8 +63,8 @@ internal sealed record ClusterStatus(Guid Cluster, IReadOnlyDictionary<int, long
             if (version != Version) throw new FormatMismatchException(Name, $"version {Version}", $"version {version}");
             return new ClusterStatus(
                 root.GetProperty("cluster").GetGuid(),
-                new SortedDictionary<int, long>(root.GetProperty("nodes").EnumerateArray().ToDictionary(node => node.GetProperty("node").GetInt32(), node => node.GetProperty("run").GetInt64())),
-                new SortedDictionary<long, ShardStatus>(root.GetProperty("shards").EnumerateArray().ToDictionary(shard => shard.GetProperty("shard").GetInt64(), ReadShard)));
+                Unique(root.GetProperty("nodes"), node => node.GetProperty("node").GetInt32(), node => node.GetProperty("run").GetInt64()),
+                Unique(root.GetProperty("shards"), shard => shard.GetProperty("shard").GetInt64(), ReadShard));
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
         {
@@ -91,6 +92,10 @@ internal sealed record ClusterStatus(Guid Cluster, IReadOnlyDictionary<int, long
             writer.WriteEndArray();
         }
     }
+
+    /// <exception cref="ArgumentException">One stands there twice.</exception>
+    private static ImmutableSortedDictionary<TKey, TValue> Unique<TKey, TValue>(JsonElement array, Func<JsonElement, TKey> key, Func<JsonElement, TValue> value)
+        where TKey : notnull => array.EnumerateArray().ToDictionary(key, value).ToImmutableSortedDictionary();
 
     private static ShardStatus ReadShard(JsonElement shard)
     {

@@ -91,6 +91,8 @@ internal sealed class NodeHost
 
     internal DateTimeOffset NextDue => _helloAt < Coordinator.NextDue ? _helloAt : Coordinator.NextDue;
 
+    private IEnumerable<int> Nodes => (Coordinator.Status ?? _options.Booted.Status).Nodes.Keys;
+
     /// <summary>Any thread: a message came from another node, or from this one.</summary>
     internal void Receive(int from, ReadOnlyMemory<byte> bytes)
     {
@@ -136,7 +138,7 @@ internal sealed class NodeHost
         if (now >= _helloAt)
         {
             _helloAt = now + _options.Times.Beat;
-            foreach (int node in (Coordinator.Status ?? _options.Booted.Status).Nodes.Keys)
+            foreach (int node in Nodes)
             {
                 if (node != Node) Send(node, new ShardMessage(NoShard, new Hello(_options.Booted.Run)));
             }
@@ -165,8 +167,8 @@ internal sealed class NodeHost
 
     private void Open(long shard, ShardStatus status, bool isLost)
     {
-        (ReplicaDirectory directory, ShardState state, LogTerms terms) = ReplicaDirectory.Open(_options.Disk, shard, _options.KindOf(shard), status.Term, isLost);
         ShardKind kind = _options.KindOf(shard);
+        (ReplicaDirectory directory, ShardState state, LogTerms terms) = ReplicaDirectory.Open(_options.Disk, shard, kind, status.Term, isLost);
         var replica = new ReplicaHost { ShardId = shard, Machine = state.Machine };
         replica.Host = new ShardHost(new ShardHostOptions
         {
@@ -204,7 +206,7 @@ internal sealed class NodeHost
 
     private void Tell(ShardMessage message)
     {
-        foreach (int node in (Coordinator.Status ?? _options.Booted.Status).Nodes.Keys) Send(node, message);
+        foreach (int node in Nodes) Send(node, message);
     }
 
     private void Send(int node, ShardMessage message)

@@ -6,7 +6,8 @@ using Tidemark.Storage.State;
 namespace Tidemark.Replication.Nodes;
 
 /// <summary>What kind of state machine a shard has, and how its state is opened, shown and remembered.</summary>
-internal abstract class ShardKind
+/// <param name="snapshotLogBytes">How many bytes of entries are applied before the state is written down again.</param>
+internal abstract class ShardKind(long snapshotLogBytes)
 {
     /// <summary>The number that stands for the machine in snapshot files.</summary>
     internal abstract ushort Machine { get; }
@@ -15,7 +16,11 @@ internal abstract class ShardKind
     internal abstract IStateMachine New(Guid store, long shardId);
 
     /// <summary>Opens the state in a directory, as it was remembered there.</summary>
-    internal abstract (IStateMachine Machine, IStateKeeper Keeper) Open(IFileSystem files, string directory, SnapshotIdentity identity);
+    internal (IStateMachine Machine, IStateKeeper Keeper) Open(IFileSystem files, string directory, SnapshotIdentity identity)
+    {
+        IStateMachine machine = New(identity.StoreId, identity.ShardId);
+        return (machine, SnapshotKeeper.Open(machine, files, directory, identity, snapshotLogBytes));
+    }
 
     /// <summary>A state that entries have changed may be looked at by others.</summary>
     /// <param name="machine">The state.</param>
@@ -46,17 +51,11 @@ internal abstract class ShardKind
 }
 
 /// <summary>A shard of a key-value namespace, its state in memory.</summary>
-internal sealed class KeyValueShardKind(NamespaceOptions settings, long snapshotLogBytes) : ShardKind
+internal sealed class KeyValueShardKind(NamespaceOptions settings, long snapshotLogBytes) : ShardKind(snapshotLogBytes)
 {
     internal override ushort Machine => KvMachine.Number;
 
     internal override IStateMachine New(Guid store, long shardId) => new KvMachine(StorageEngine.Memory.Open(""), new KvIdentity(store, shardId));
-
-    internal override (IStateMachine Machine, IStateKeeper Keeper) Open(IFileSystem files, string directory, SnapshotIdentity identity)
-    {
-        IStateMachine machine = New(identity.StoreId, identity.ShardId);
-        return (machine, SnapshotKeeper.Open(machine, files, directory, identity, snapshotLogBytes));
-    }
 
     internal override void Publish(IStateMachine machine, bool isLed)
     {
@@ -71,17 +70,10 @@ internal sealed class KeyValueShardKind(NamespaceOptions settings, long snapshot
 }
 
 /// <summary>A shard of a state machine of the host's own, in memory.</summary>
-internal sealed class CustomShardKind(Func<IStateMachine> create, long snapshotLogBytes) : ShardKind
+internal sealed class CustomShardKind(Func<IStateMachine> create, long snapshotLogBytes) : ShardKind(snapshotLogBytes)
 {
     internal const ushort Number = 1000;
 
     internal override ushort Machine => Number;
 
-    internal override IStateMachine New(Guid store, long shardId) => create();
-
-    internal override (IStateMachine Machine, IStateKeeper Keeper) Open(IFileSystem files, string directory, SnapshotIdentity identity)
-    {
-        IStateMachine machine = New(identity.StoreId, identity.ShardId);
-        return (machine, SnapshotKeeper.Open(machine, files, directory, identity, snapshotLogBytes));
-    }
-}
+    internal override IStateMachine New(Guid store, long shardId) => create();}

@@ -11,12 +11,13 @@ internal sealed class EntryTail(LogEngine log, FilePool pool, long keptBytes)
 {
     private const int FrameBytes = FrameHeader.Size;
 
-    private readonly Queue<LogRecord> _entries = new();
+    private readonly List<LogRecord> _entries = [];
     private readonly Dictionary<int, Reading> _readings = [];
+    private int _gone;     // Entries at the list's beginning that were let go.
     private long _bytes;
 
     /// <summary>The first offset it has.</summary>
-    private long Start => _entries.TryPeek(out LogRecord first) ? first.Offset : End;
+    private long Start => End - (_entries.Count - _gone);
 
     /// <summary>The offset after the last.</summary>
     internal long End { get; private set; } = log.NextOffset;
@@ -25,7 +26,7 @@ internal sealed class EntryTail(LogEngine log, FilePool pool, long keptBytes)
     internal void Add(in LogRecord entry)
     {
         Debug.Assert(entry.Offset == End, "entries follow each other");
-        _entries.Enqueue(entry);
+        _entries.Add(entry);
         _bytes += FrameBytes + entry.Payload.Length;
         End++;
     }
@@ -33,24 +34,31 @@ internal sealed class EntryTail(LogEngine log, FilePool pool, long keptBytes)
     /// <summary>Lets old entries go where there are too many: never any at an offset or above.</summary>
     internal void Forget(long needed)
     {
-        while (_bytes > keptBytes && _entries.TryPeek(out LogRecord first) && first.Offset < needed)
+        while (_bytes > keptBytes && Start < Math.Min(needed, End))
         {
-            _entries.Dequeue();
-            _bytes -= FrameBytes + first.Payload.Length;
+            _bytes -= FrameBytes + _entries[_gone].Payload.Length;
+            _entries[_gone++] = default;
         }
+
+        if (_gone <= _entries.Count / 2) return;
+        _entries.RemoveRange(0, _gone);   // Each entry is moved once or less for each that goes.
+        _gone = 0;
     }
 
     /// <summary>Entries at an offset and above are gone.</summary>
     internal void Truncate(long end)
     {
         _readings.Clear();
-        if (end >= End) return;
-        LogRecord[] kept = [.. _entries.Where(entry => entry.Offset < end)];
-        _entries.Clear();
-        _bytes = 0;
-        End = kept.Length > 0 ? kept[0].Offset : end;
-        foreach (LogRecord entry in kept) Add(entry);
-        Debug.Assert(End == end, "the tail reaches the log's end");
+        while (End > end)
+        {
+            if (_entries.Count > _gone)
+            {
+                _bytes -= FrameBytes + _entries[^1].Payload.Length;
+                _entries.RemoveAt(_entries.Count - 1);
+            }
+
+            End--;
+        }
     }
 
     /// <summary>Files were removed: readings begin anew.</summary>
@@ -87,12 +95,10 @@ internal sealed class EntryTail(LogEngine log, FilePool pool, long keptBytes)
         }
 
         if (next >= to || bytes >= mostBytes) return read;
-        foreach (LogRecord entry in _entries)
+        for (int at = _gone + (int)(next - Start); next < to && (bytes < mostBytes || read.Count == 0); at++, next++)
         {
-            if (entry.Offset < next) continue;
-            if (entry.Offset >= to || (bytes >= mostBytes && read.Count > 0)) break;
-            read.Add(entry);
-            bytes += FrameBytes + entry.Payload.Length;
+            read.Add(_entries[at]);
+            bytes += FrameBytes + _entries[at].Payload.Length;
         }
 
         return read;

@@ -22,18 +22,15 @@ internal sealed class ReplicaWork : IDisposable
     private readonly StateTransfer? _transfer;
     private readonly Queue<Proposal> _underWay = new();   // In the log, not yet answered.
     private readonly Queue<LogRecord> _unplaced = new();  // The core has them, and the log has no room yet.
-    private readonly Queue<(long Round, DateTimeOffset Sent)> _rounds = new();
     private readonly Reads _reads = new();
+    private readonly LeaderWatch? _watch;
     private readonly List<Effect> _effects = [];
     private readonly ArrayBufferWriter<byte> _answer = new();
     private EntryTail? _tail;
     private IReadOnlyList<LogRecord> _came = [];   // With the message that is being handled.
     private DateTimeOffset _tickAt;
-    private DateTimeOffset _freshAt;               // When the newest round was sent that a majority has answered.
     private (long Term, bool IsLost)? _toSave;
     private (long Term, bool IsLost) _saving;
-    private int _heir = ShardStatus.Nobody;
-    private DateTimeOffset _heirUntil;
 
     internal long LogBytes;   // Applied since the state was remembered last.
 
@@ -56,6 +53,7 @@ internal sealed class ReplicaWork : IDisposable
             Core = new ReplicaCore(new ReplicaStart(_replica.Node, _replica.Run, term, record.IsLost, _replica.Terms, State.Machine.Position.Offset + 1), _replica.Limits);
             _tail = new EntryTail(State.Log, options.Pool, _replica.TailBytes);
             _transfer = new StateTransfer(options, _replica);
+            _watch = new LeaderWatch(_replica.Patience, 20 * _replica.Heartbeat);
             options.Clock.Adopt(State.Machine.Position.Timestamp);
         }
 
@@ -71,12 +69,8 @@ internal sealed class ReplicaWork : IDisposable
 
     internal bool IsSaveDue => _toSave is not null;
 
-    /// <summary>Why it takes no commands and reads; null where it does.</summary>
-    internal Exception? WhyNot =>
-        !Core.IsServing ? Unavailable(Core.Role == ReplicaRole.Follower ? $"node {Core.Leader} leads shard {_options.ShardId}" : $"shard {_options.ShardId} has no leader here")
-        : IsCutOff ? Unavailable($"shard {_options.ShardId} is led here, without a majority")
-        : _heir != ShardStatus.Nobody ? Unavailable($"shard {_options.ShardId} is being handed over to node {_heir}")
-        : null;
+    /// <summary>Whether it takes commands and reads.</summary>
+    internal bool TakesCommands => Core.IsServing && _watch is null or { IsCutOff: false, Heir: ShardStatus.Nobody };
 
     /// <summary>When there will be something to do if nothing else happens, in UTC ticks.</summary>
     internal long NextDue
@@ -90,8 +84,6 @@ internal sealed class ReplicaWork : IDisposable
 
     /// <summary>The first offset of the log that must not be trimmed.</summary>
     internal long NeededFrom => Math.Min(Math.Min(State.Keeper.NeededFrom, Core.Applied), _transfer?.NeededFrom ?? long.MaxValue);
-
-    private bool IsCutOff { get; set; }
 
     private LogEngine Log => State.Log;
 
@@ -124,7 +116,7 @@ internal sealed class ReplicaWork : IDisposable
         _tickAt = now + _replica.Heartbeat;
         if (Core.Role == ReplicaRole.Leader && _host.Failure is not null)
         {
-            _replica.Tell(new ShardMessage(_options.ShardId, new Resign(Core.Term, ShardStatus.Nobody)));
+            Resign(ShardStatus.Nobody);
             return;
         }
 
@@ -132,17 +124,19 @@ internal sealed class ReplicaWork : IDisposable
         if (Core.Role != ReplicaRole.Leader) return;
         _effects.Clear();
         Core.Tick(_effects);
-        _rounds.Enqueue((Core.Rounds.Begun, now));
+        _watch!.Sent(Core.Rounds.Begun, now);
         CarryOut(now);
-        LookForMajority(now);
-        HandOver(now);
+        if (_watch.HasLostMajority(Core.Rounds.Answered, now))
+            EndWaiting(new OutcomeUnknownException($"Node {Core.Node} leads shard {_options.ShardId} and no longer hears of a majority. The write may happen yet, or not."));
+        if (_watch.IsCutOff) Resign(ShardStatus.Nobody);
+        if (_watch.HeirAt(now) is var heir && Core.HasAll(heir)) Resign(heir);
     }
 
     /// <summary>A read waits for the leader to know that it still leads.</summary>
     internal void Read(Action<Exception?> done)
     {
-        if (WhyNot is { } reason) done(reason);
-        else _reads.Add(Core.Read(), done);
+        if (TakesCommands) _reads.Add(Core.Read(), done);
+        else done(WhyNot());
     }
 
     /// <summary>Places a command at the end of the log.</summary>
@@ -155,7 +149,7 @@ internal sealed class ReplicaWork : IDisposable
         _effects.Clear();
         if (!Core.Propose(_effects))
         {
-            refusal = WhyNot ?? Unavailable($"shard {_options.ShardId} is not led here");
+            refusal = WhyNot();
             return false;
         }
 
@@ -258,14 +252,19 @@ internal sealed class ReplicaWork : IDisposable
     /// <summary>A node is to lead in this one's place, once it has everything.</summary>
     internal void HandOverTo(int heir, DateTimeOffset now)
     {
-        if (Core.Follows(heir)) (_heir, _heirUntil) = (heir, now + (20 * _replica!.Heartbeat));
+        if (Core.Follows(heir)) _watch!.HandOverTo(heir, now);
     }
 
-    /// <summary>What is under way ends as unknown, and what waits to be read is refused.</summary>
+    /// <summary>Why it takes no commands and reads.</summary>
+    internal ShardUnavailableException WhyNot() => Unavailable(
+        !Core.IsServing ? Core.Role == ReplicaRole.Follower ? $"node {Core.Leader} leads shard {_options.ShardId}" : $"shard {_options.ShardId} has no leader here"
+        : _watch is { IsCutOff: true } ? $"shard {_options.ShardId} is led here, without a majority"
+        : $"shard {_options.ShardId} is being handed over to node {_watch?.Heir}");
+
+    /// <summary>It does not lead any more.</summary>
     internal void Abandon(Exception cause)
     {
-        while (_underWay.TryDequeue(out Proposal? proposal)) _host.End(proposal, cause, default);
-        _reads.Refuse(Unavailable($"shard {_options.ShardId} is no longer led here"));
+        EndWaiting(cause);
         Leader = null;
     }
 
@@ -284,7 +283,7 @@ internal sealed class ReplicaWork : IDisposable
 
     private ShardUnavailableException Unavailable(string why)
     {
-        int leader = _heir != ShardStatus.Nobody ? _heir : Core.Leader;   // Another than this, or nobody.
+        int leader = _watch is { Heir: not ShardStatus.Nobody } ? _watch.Heir : Core.Leader;   // Another than this, or nobody.
         return new ShardUnavailableException(_options.ShardId, $"{char.ToUpperInvariant(why[0])}{why[1..]}.", leader == Core.Node ? ShardStatus.Nobody : leader);
     }
 
@@ -361,8 +360,8 @@ internal sealed class ReplicaWork : IDisposable
             case EffectKind.BeginTerm:
                 Place(new LogRecord(effect.From, Core.Term, _options.Clock.Now(), EntryKinds.BeginTerm, default));
                 PlaceAll(now);
-                (_freshAt, _tickAt, IsCutOff, _heir) = (now, now, false, ShardStatus.Nobody);
-                _rounds.Clear();
+                _tickAt = now;
+                _watch!.Begin(now);
                 break;
             case EffectKind.Flush or EffectKind.Commit:
                 break;   // A durable log flushes what it has; followers hear of a commit with the next message.
@@ -408,23 +407,25 @@ internal sealed class ReplicaWork : IDisposable
     private void Apply(in Effect effect)
     {
         long next = effect.From;
+        long own = _underWay.TryPeek(out Proposal? first) ? Math.Min(first.Position.Offset, effect.To) : effect.To;   // From there on all are proposed here.
         try
         {
-            foreach (Proposal proposal in _underWay)
+            while (next < own)
             {
-                if (proposal.Position.Offset != next || next == effect.To) break;
-                StatePosition position = proposal.Position;
-                ApplyToMachine(new LogRecord(position.Offset, position.Term, position.Timestamp, proposal.Kind, proposal.Payload.WrittenMemory), proposal.Answer);
-                next++;
-            }
-
-            while (next < effect.To)
-            {
-                foreach (LogRecord record in _tail!.Read(-1, next, effect.To, _replica!.MessageBytes))
+                foreach (LogRecord record in _tail!.Read(-1, next, own, _replica!.MessageBytes))
                 {
-                    ApplyOther(record);
+                    ApplyToMachine(record, Discarded());
                     next++;
                 }
+            }
+
+            foreach (Proposal proposal in _underWay)
+            {
+                if (next == effect.To) break;
+                StatePosition position = proposal.Position;
+                Debug.Assert(position.Offset == next, "who leads proposes all there is");
+                ApplyToMachine(new LogRecord(position.Offset, position.Term, position.Timestamp, proposal.Kind, proposal.Payload.WrittenMemory), proposal.Answer);
+                next++;
             }
         }
         catch (Exception e)
@@ -434,14 +435,6 @@ internal sealed class ReplicaWork : IDisposable
         }
 
         _options.Publish();
-    }
-
-    /// <summary>An entry that nobody here proposed, or somebody behind such a one did.</summary>
-    private void ApplyOther(in LogRecord record)
-    {
-        long offset = record.Offset;
-        Proposal? proposal = _underWay.FirstOrDefault(own => own.Position.Offset == offset);
-        ApplyToMachine(record, proposal?.Answer ?? Discarded());
     }
 
     private void Answer(in Effect effect, DateTimeOffset now)
@@ -546,34 +539,11 @@ internal sealed class ReplicaWork : IDisposable
         }
     }
 
-    private void LookForMajority(DateTimeOffset now)
+    /// <summary>What is under way ends, and what waits to be read is refused.</summary>
+    private void EndWaiting(Exception cause)
     {
-        long answered = Core.Rounds.Answered;
-        while (_rounds.TryPeek(out (long Round, DateTimeOffset Sent) round) && round.Round <= answered)
-        {
-            _freshAt = round.Sent;
-            _rounds.Dequeue();
-        }
-
-        bool wasCutOff = IsCutOff;
-        IsCutOff = now - _freshAt > _replica!.Patience;
-        if (!IsCutOff) return;
-        if (!wasCutOff) Abandon(Core.IsServing ? Leader : null);
-        Resign(ShardStatus.Nobody);
-    }
-
-    /// <summary>Without a majority nobody is left waiting; who leads the term goes on all the same, in case it comes back.</summary>
-    private void Abandon(ILeaderRole? leader)
-    {
-        Abandon(new OutcomeUnknownException($"Node {Core.Node} leads shard {_options.ShardId} and no longer hears of a majority. The write may happen yet, or not."));
-        Leader = leader;
-    }
-
-    private void HandOver(DateTimeOffset now)
-    {
-        if (_heir == ShardStatus.Nobody) return;
-        if (now > _heirUntil) _heir = ShardStatus.Nobody;
-        else if (Core.HasAll(_heir)) Resign(_heir);
+        while (_underWay.TryDequeue(out Proposal? proposal)) _host.End(proposal, cause, default);
+        _reads.Refuse(Unavailable($"shard {_options.ShardId} is no longer led here"));
     }
 
     private void Resign(int heir) => _replica!.Tell(new ShardMessage(_options.ShardId, new Resign(Core.Term, heir)));

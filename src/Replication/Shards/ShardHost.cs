@@ -76,7 +76,7 @@ internal sealed class ShardHost : IDisposable
     internal ILeaderRole? Leader => _work?.Leader;
 
     /// <summary>The host's thread: whether commands and reads are taken here.</summary>
-    internal bool TakesCommands => Failure is null && _work.WhyNot is null;
+    internal bool TakesCommands => Failure is null && _work.TakesCommands;
 
     /// <summary>When there will be something to do if nothing else happens, in UTC ticks.</summary>
     internal long NextDue
@@ -159,8 +159,7 @@ internal sealed class ShardHost : IDisposable
         TakeDue(now);
         BeginJobIfDue(now);   // What gathered during the last one may hold writes up, and then no flush comes to begin the next.
         while (_inbox.TryDequeue(out Proposal? proposal)) _waiting.Enqueue(proposal);
-        if (Failure is { } failure) RefuseWaiting(Refusal(failure));
-        else if (_work.WhyNot is { } reason) RefuseWaiting(reason);
+        if (_waiting.Count > 0 && !TakesCommands) RefuseWaiting(Failure is { } failure ? Refusal(failure) : _work.WhyNot());
         TakeReads();
         while (!IsHeldUp && _waiting.TryPeek(out Proposal? proposal) && TryPersist(proposal, now))
         {

@@ -46,5 +46,12 @@ internal static class FileStamp
         return found;
     }
 
+    /// <summary>As <see cref="Check"/>, of a file that holds nothing else.</summary>
+    internal static void CheckWhole(string file, ReadOnlySpan<byte> source, int size, ReadOnlySpan<byte> magic, string what)
+    {
+        if (source.Length > size) throw new CorruptDataException(file, size, $"{what} of {size} bytes", "more");
+        Check(file, source, size, magic, what);
+    }
+
     internal static string Hex(uint value) => value.ToString("x8", CultureInfo.InvariantCulture);
 }

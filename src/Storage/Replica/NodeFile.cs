@@ -26,8 +26,7 @@ internal static class NodeFile
     {
         string path = Path.Combine(directory, Name);
         if (WholeFile.TryRead(files, path, Size + 1) is not { } bytes) return null;
-        if (bytes.Length > Size) throw new CorruptDataException(path, Size, $"a node file of {Size} bytes", "more");
-        FileStamp.Check(path, bytes, Size, Magic, "a node file");
+        FileStamp.CheckWhole(path, bytes, Size, Magic, "a node file");
         return new NodeRecord(
             new Guid(bytes.AsSpan(16, 16), bigEndian: true), (int)BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(32)), BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(40)));
     }

@@ -29,8 +29,7 @@ internal static class ReplicaFile
     {
         string path = Path.Combine(directory, Name);
         if (WholeFile.TryRead(files, path, Size + 1) is not { } bytes) return null;
-        if (bytes.Length > Size) throw new CorruptDataException(path, Size, $"a replica file of {Size} bytes", "more");
-        FileStamp.Check(path, bytes, Size, Magic, "a replica file");
+        FileStamp.CheckWhole(path, bytes, Size, Magic, "a replica file");
         var found = LogIdentity.Read(bytes.AsSpan(16));
         if (found != identity) throw new FormatMismatchException(path, $"the replica of {identity}", $"the replica of {found}");
         return new ReplicaRecord(
