@@ -144,6 +144,29 @@ public sealed class TestCluster : IDisposable
         return ValueTask.CompletedTask;
     }
 
+    /// <summary>Asks one node's replica whether reads may be answered, whoever leads.</summary>
+    /// <returns>Whether that was answered at once, and why it was refused.</returns>
+    internal (bool IsAnswered, Exception? Refusal) ReadAt(int node, TimeSpan staleness, TimeSpan wait)
+    {
+        using (Enter())
+        {
+            (bool IsAnswered, Exception? Refusal) answer = default;
+            NodeOf(node).Drivers[ClusterSimulation.Shard].Host.Read(refusal => answer = (true, refusal), staleness);
+            TimeSpan until = _cluster.World.Now + wait;
+            while (!answer.IsAnswered && _cluster.World.Step(until))
+            {
+            }
+
+            return answer;
+        }
+    }
+
+    /// <summary>A node's state becomes another than that of the others.</summary>
+    internal void Stray(int node)
+    {
+        using (Enter()) NodeOf(node).Stray(ClusterSimulation.Shard);
+    }
+
     /// <summary>Cuts all links between some nodes and the others, until <see cref="Heal"/>.</summary>
     /// <param name="nodes">One side.</param>
     public void Partition(params ReadOnlySpan<int> nodes)
@@ -259,15 +282,15 @@ public sealed class TestCluster : IDisposable
         }
     }
 
-    internal ReplicaHost ReadBarrier()
+    internal ReplicaHost ReadBarrier(TimeSpan staleness = default)
     {
-        using (Enter()) return Barrier();
+        using (Enter()) return Barrier(staleness);
     }
 
     /// <summary>One caller at a time, and without its context: what the world's events complete goes on at once, as part of them, so that every run is the same.</summary>
     private Turn Enter() => new(_gate);
 
-    private ReplicaHost Barrier()
+    private ReplicaHost Barrier(TimeSpan staleness = default)
     {
         TimeSpan until = _cluster.World.Now + _options.OperationTimeout;
         while (true)
@@ -276,7 +299,7 @@ public sealed class TestCluster : IDisposable
             ReplicaHost replica = _cluster.Nodes[leader].Drivers[ClusterSimulation.Shard].Replica;
             Exception? refusal = null;
             bool isDone = false;
-            replica.Host.Read(why => (isDone, refusal) = (true, why));
+            replica.Host.Read(why => (isDone, refusal) = (true, why), staleness);
             long run = _cluster.Nodes[leader].Run;
             while (!isDone && _cluster.Nodes[leader] is { IsUp: true } node && node.Run == run && _cluster.World.Step(until))
             {

@@ -23,6 +23,7 @@ public readonly record struct ReadLevel
     public TimeSpan Staleness { get; }
 
     /// <summary>Sees every write that was acknowledged that long before the read began, or earlier.</summary>
+    /// <param name="staleness">Above zero. From about a heartbeat (50 ms) on the leader answers at once, without asking the others whether it still leads.</param>
     public static ReadLevel Bounded(TimeSpan staleness)
     {
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(staleness, TimeSpan.Zero);

@@ -47,6 +47,12 @@ internal enum EffectKind : byte
 
     /// <summary>Stop the replica with an alarm: what has happened cannot happen.</summary>
     Stop,
+
+    /// <summary>Stop the replica and give its state up: behind the mark at <see cref="Effect.From"/> it was another than that of a majority.</summary>
+    Quarantine,
+
+    /// <summary>Stop the replica with an alarm, and delete nothing: behind the mark at <see cref="Effect.From"/> no majority has one state.</summary>
+    StopDivided,
 }
 
 /// <summary>One thing to do. Effects are carried out in the order given.</summary>
@@ -61,6 +67,7 @@ internal readonly record struct Effect(EffectKind Kind, long From = 0, long To =
     {
         EffectKind.Send => $"{Kind} to {Node}: {Message}",
         EffectKind.Truncate or EffectKind.Replace => $"{Kind} to {From}",
+        EffectKind.Quarantine or EffectKind.StopDivided => $"{Kind} at {From}",
         EffectKind.Flush or EffectKind.Save or EffectKind.Serve or EffectKind.Abandon or EffectKind.Stop => $"{Kind}",
         EffectKind.Fetch => $"{Kind} from {Node}: {Message}",
         EffectKind.AnswerReads => $"{Kind} below {To}",

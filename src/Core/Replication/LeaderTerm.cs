@@ -14,6 +14,8 @@ internal sealed class LeaderTerm
     private readonly List<Peer> _peers = [];
     private readonly Queue<(long Round, long Tickets)> _reads = new();
     private readonly Func<int, long> _durable, _rounds;
+    private readonly Func<int, bool> _counts;
+    private StateComparison _comparison = new();
     private Quorum _quorum;
     private long _round;
     private long _answered;     // The newest round that a majority has answered.
@@ -42,6 +44,7 @@ internal sealed class LeaderTerm
             if (node != core.Node) _peers.Add(new Peer(node));
         }
 
+        _counts = node => node == _core.Node || Find(node) is { IsCounted: true };
         _durable = node => node == _core.Node ? _core.Durable : Find(node) is { IsCounted: true } peer ? peer.Durable : 0;
         _rounds = node => node == _core.Node ? _round : Find(node) is { IsCounted: true } peer ? peer.Round : 0;
     }
@@ -50,6 +53,7 @@ internal sealed class LeaderTerm
         : this(core, other._limits, other._quorum, other._election, other._begin)
     {
         (_round, _answered, _tickets, _asked, IsServing) = (other._round, other._answered, other._tickets, other._asked, other.IsServing);
+        _comparison = other._comparison.Copy();
         _peers.Clear();
         foreach (Peer peer in other._peers) _peers.Add(peer.Copy());
         foreach ((long, long) read in other._reads) _reads.Enqueue(read);
@@ -73,6 +77,8 @@ internal sealed class LeaderTerm
     internal bool IsServing { get; private set; }
 
     internal (long Begun, long Answered) Rounds => (_round, _answered);
+
+    internal bool HasCompared => _comparison.HasNewest(_core.Node) && _peers.TrueForAll(peer => peer.State != PeerState.Attached || _comparison.HasNewest(peer.Node));
 
     internal bool Follows(int node) => Find(node) is { State: PeerState.Attached, IsCounted: true };
 
@@ -114,6 +120,28 @@ internal sealed class LeaderTerm
                 peer.IsCounted = true;
                 Advance(effects);
                 break;
+            case StateAtMark own when Find(from) is { State: PeerState.Attached } peer && own.Run == peer.Run:
+                Compare(from, own.Mark, own.Hash, effects);
+                break;
+        }
+    }
+
+    /// <summary>What a replica's state was behind a mark. The minority is quarantined, also where this leader is of it.</summary>
+    internal void Compare(int node, long mark, StateHash hash, List<Effect> effects)
+    {
+        _comparison.Take(node, mark, hash);
+        (ComparisonResult result, StateHash agreed) = _comparison.Judge(mark, _quorum, _counts);
+        if (result == ComparisonResult.Open) return;
+        if (result == ComparisonResult.Divided)
+        {
+            effects.Add(new Effect(EffectKind.StopDivided, mark));
+            return;
+        }
+
+        foreach (int other in _comparison.Others(mark, agreed))
+        {
+            if (other == _core.Node) effects.Add(new Effect(EffectKind.Quarantine, mark));
+            else if (Find(other) is { State: PeerState.Attached } peer) effects.Add(new Effect(EffectKind.Send, Node: other, Message: new Quarantine(_core.Term, peer.Run, mark)));
         }
     }
 

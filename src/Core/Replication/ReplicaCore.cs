@@ -101,6 +101,9 @@ internal sealed class ReplicaCore
     /// <summary>The leader's newest round, and the newest that a majority has answered. 0 elsewhere.</summary>
     internal (long Begun, long Answered) Rounds => _leading?.Rounds ?? default;
 
+    /// <summary>Whether this is the leader, and it has compared its state with that of all who follow it, behind the newest mark there is.</summary>
+    internal bool HasCompared => _leading is { HasCompared: true };
+
     /// <summary>Whether this is the leader, and a follower has all entries on its disk.</summary>
     internal bool HasAll(int follower) => _leading is { IsServing: true } leading && leading.HasAll(follower);
 
@@ -142,6 +145,7 @@ internal sealed class ReplicaCore
             case Append append: OnAppend(append, from, effects); break;
             case Install install: OnInstall(install, from, effects); break;
             case Restore restore: OnRestore(restore, from, effects); break;
+            case Quarantine order: OnQuarantine(order, from, effects); break;
             default: _leading?.Step(from, message, effects); break;
         }
     }
@@ -202,6 +206,13 @@ internal sealed class ReplicaCore
         if (!_isRestoredDue || isLost) return;
         _isRestoredDue = false;
         if (Role == ReplicaRole.Follower) effects.Add(new Effect(EffectKind.Send, Node: _leader, Message: new Restored(Term, Run)));
+    }
+
+    /// <summary>A mark was applied: behind it, all states are equal or somebody's is wrong.</summary>
+    internal void Marked(long mark, StateHash hash, List<Effect> effects)
+    {
+        if (_leading is { } leading) leading.Compare(Node, mark, hash, effects);
+        else if (Role == ReplicaRole.Follower) effects.Add(new Effect(EffectKind.Send, Node: _leader, Message: new StateAtMark(Term, Run, mark, hash)));
     }
 
     /// <summary>Entries below an offset are gone from the log; the state has them, durably.</summary>
@@ -361,6 +372,13 @@ internal sealed class ReplicaCore
         IsLost = false;
         _isRestoredDue = true;
         effects.Add(new Effect(EffectKind.Save));
+    }
+
+    private void OnQuarantine(Quarantine order, int from, List<Effect> effects)
+    {
+        if (Role != ReplicaRole.Follower || from != _leader || order.Run != Run) return;
+        Role = ReplicaRole.Stopped;
+        effects.Add(new Effect(EffectKind.Quarantine, order.Mark));
     }
 
     private void Stop(List<Effect> effects)

@@ -96,6 +96,16 @@ internal sealed record StatePart(long Term, StatePosition Position, StateHash Ha
     internal LogHead Last => new(Position.Term, Position.Offset);
 }
 
+/// <summary>Follower to leader: what its state was behind a mark.</summary>
+/// <param name="Term">The term.</param>
+/// <param name="Run">The follower's run.</param>
+/// <param name="Mark">The mark's offset.</param>
+/// <param name="Hash">The hash of the state that has all entries up to the mark.</param>
+internal sealed record StateAtMark(long Term, long Run, long Mark, StateHash Hash) : ReplicaMessage(Term);
+
+/// <summary>Leader to follower: your state behind a mark was another than that of a majority.</summary>
+internal sealed record Quarantine(long Term, long Run, long Mark) : ReplicaMessage(Term);
+
 /// <summary>Node to node: it lives. Of no shard and no term.</summary>
 /// <param name="Run">How many times it was started.</param>
 internal sealed record Hello(long Run) : ReplicaMessage(0);

@@ -17,9 +17,9 @@ internal interface IShardRoute
     /// <summary>Brings a command to the leader, and finishes it with its answer or with why there is none.</summary>
     void Submit(Proposal proposal);
 
-    /// <summary>Completes when <see cref="Machine"/> shows all that was acknowledged before the call.</summary>
+    /// <summary>Completes when <see cref="Machine"/> shows all that was acknowledged before the call, or so long before it as the level allows.</summary>
     /// <exception cref="ShardUnavailableException">No leader could be reached that knows.</exception>
-    ValueTask ReadyToReadAsync(CancellationToken cancellationToken);
+    ValueTask ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken);
 
     /// <summary>Keeps a session alive at a leader that knows it leads.</summary>
     /// <returns>Whether it lives.</returns>

@@ -31,10 +31,10 @@ internal sealed class LocalNamespace
 
     internal Guid NewId() => _newId();
 
-    /// <summary>Completes when reads of the shard of a routing key, or of all, see what was acknowledged before the call.</summary>
-    internal async ValueTask ReadyToReadAsync(StoreKey? routingKey, CancellationToken cancellationToken)
+    /// <summary>Completes when reads of the shard of a routing key, or of all, see what their level asks for.</summary>
+    internal async ValueTask ReadyToReadAsync(StoreKey? routingKey, ReadLevel level, CancellationToken cancellationToken)
     {
-        foreach (LocalShard shard in ShardsOf(routingKey)) await shard.ReadyToReadAsync(cancellationToken).ConfigureAwait(false);
+        foreach (LocalShard shard in ShardsOf(routingKey)) await shard.ReadyToReadAsync(level, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Whether a read must first ask whether what is here is all there is.</summary>

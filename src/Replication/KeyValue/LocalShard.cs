@@ -52,8 +52,8 @@ internal sealed class LocalShard
         return StateReader.Open(Machine.Table);
     }
 
-    /// <summary>Completes when reads see all that was acknowledged before the call.</summary>
-    internal ValueTask ReadyToReadAsync(CancellationToken cancellationToken) => _route?.ReadyToReadAsync(cancellationToken) ?? ValueTask.CompletedTask;
+    /// <summary>Completes when reads see what their level asks for.</summary>
+    internal ValueTask ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken) => _route?.ReadyToReadAsync(level, cancellationToken) ?? ValueTask.CompletedTask;
 
     /// <summary>Whether commands can still come through.</summary>
     internal bool IsReachable => !IsClosed && (_route is not null || Host.Failure is null);

@@ -80,7 +80,7 @@ public class ShardedKeyValueStore : KeyValueStore
 
     private async ValueTask<StoreRecord?> GetWhenReadyAsync(StoreKey key, GetOptions? options, CancellationToken cancellationToken)
     {
-        await _namespace.ReadyToReadAsync(RoutingKey(key, options), cancellationToken).ConfigureAwait(false);
+        await _namespace.ReadyToReadAsync(RoutingKey(key, options), options?.Level ?? default, cancellationToken).ConfigureAwait(false);
         return Get(key, options);
     }
 
@@ -93,7 +93,7 @@ public class ShardedKeyValueStore : KeyValueStore
 
         async ValueTask<StoreRecord?> WhenReadyAsync()
         {
-            await _namespace.ReadyToReadAsync(options.PartitionKey, cancellationToken).ConfigureAwait(false);
+            await _namespace.ReadyToReadAsync(options.PartitionKey, options.Level, cancellationToken).ConfigureAwait(false);
             return GetByIndex(index, key, options);
         }
     }
@@ -120,7 +120,7 @@ public class ShardedKeyValueStore : KeyValueStore
     {
         options ??= new ScanOptions();
         EncodedKeyRange encoded = ContinuationToken.Apply(Encode(range), options);
-        return WalkAsync(options.PartitionKey, () => OpenScan(encoded, options), source => ToRecord(source.EncodedKey, source.Row), options.Limit, cancellationToken);
+        return WalkAsync(options, () => OpenScan(encoded, options), source => ToRecord(source.EncodedKey, source.Row), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -128,7 +128,7 @@ public class ShardedKeyValueStore : KeyValueStore
     {
         options ??= new ScanOptions();
         EncodedKeyRange encoded = ContinuationToken.Apply(Encode(range), options);
-        return WalkAsync(options.PartitionKey, () => OpenScan(encoded, options), source => new StoreKey(Order.Decode(source.EncodedKey)), options.Limit, cancellationToken);
+        return WalkAsync(options, () => OpenScan(encoded, options), source => new StoreKey(Order.Decode(source.EncodedKey)), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -143,7 +143,7 @@ public class ShardedKeyValueStore : KeyValueStore
 
         async ValueTask<ScanPage> WhenReadyAsync()
         {
-            await _namespace.ReadyToReadAsync(options.PartitionKey, cancellationToken).ConfigureAwait(false);
+            await _namespace.ReadyToReadAsync(options.PartitionKey, options.Level, cancellationToken).ConfigureAwait(false);
             return ReadPage(encoded, options, limit);
         }
     }
@@ -170,7 +170,7 @@ public class ShardedKeyValueStore : KeyValueStore
         options ??= new ScanOptions();
         if (index.IsEmpty) throw new ArgumentException("An index has a name.", nameof(index));
         if (options.ContinuationToken is not null) throw new ArgumentException("Index scans give no continuation tokens.", nameof(options));
-        return WalkAsync(options.PartitionKey, Open, source => ToRecord(source.EncodedKey, source.Row), options.Limit, cancellationToken);
+        return WalkAsync(options, Open, source => ToRecord(source.EncodedKey, source.Row), cancellationToken);
 
         IRecordSource Open() => MergedScan.Of(
             [.. _namespace.ShardsOf(options.PartitionKey).Select(shard => new IndexScan(shard.Open(), index.Span, start.Span, end.Span, options.Reverse))], options.Reverse);
@@ -314,7 +314,7 @@ public class ShardedKeyValueStore : KeyValueStore
 
     private static async ValueTask<WriteOutcome> FindOutcomeAsync(LocalShard shard, WriteId write, CancellationToken cancellationToken)
     {
-        await shard.ReadyToReadAsync(cancellationToken).ConfigureAwait(false);
+        await shard.ReadyToReadAsync(ReadLevel.Linearizable, cancellationToken).ConfigureAwait(false);
         using StateReader reader = shard.Open();
         StoreStatus status = ClientTable.FindOutcome(reader, write.Client, write.Sequence, out ReadOnlyMemory<byte> answer);
         if (status != StoreStatus.Ok) return new WriteOutcome(status, null);
@@ -394,12 +394,12 @@ public class ShardedKeyValueStore : KeyValueStore
         [.. _namespace.ShardsOf(options.PartitionKey).Select(shard => new RecordScan(shard.Open(), range, options.Reverse))], options.Reverse);
 
     private async IAsyncEnumerable<TItem> WalkAsync<TItem>(
-        StoreKey? routingKey, Func<IRecordSource> open, Func<IRecordSource, TItem> read, int? limit, [EnumeratorCancellation] CancellationToken cancellationToken)
+        ScanOptions options, Func<IRecordSource> open, Func<IRecordSource, TItem> read, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        if (limit is { } most) ArgumentOutOfRangeException.ThrowIfNegative(most, nameof(limit));
-        await _namespace.ReadyToReadAsync(routingKey, cancellationToken).ConfigureAwait(false);
+        if (options.Limit is { } most) ArgumentOutOfRangeException.ThrowIfNegative(most, nameof(options));
+        await _namespace.ReadyToReadAsync(options.PartitionKey, options.Level, cancellationToken).ConfigureAwait(false);
         using IRecordSource source = open();
-        for (int count = 0; (limit is null || count < limit) && source.MoveNext(); count++)
+        for (int count = 0; (options.Limit is null || count < options.Limit) && source.MoveNext(); count++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             yield return read(source);

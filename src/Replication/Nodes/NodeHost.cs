@@ -33,6 +33,9 @@ internal sealed record NodeHostOptions
     /// <summary>How long a leader goes on without a majority.</summary>
     public TimeSpan LeaderPatience { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>How often replicas compare their states, where entries came.</summary>
+    public TimeSpan MarkInterval { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>Called when the state of a shard has changed, on the shard's thread.</summary>
     public Action<ReplicaHost>? Published { get; init; }
 
@@ -198,6 +201,7 @@ internal sealed class NodeHost
                 Replaced = next => replica.Machine = next.Machine,
                 Heartbeat = _options.Times.Beat,
                 Patience = _options.LeaderPatience,
+                MarkInterval = _options.MarkInterval,
             },
         });
         Opened?.Invoke(replica);

@@ -52,7 +52,7 @@ internal sealed class ReplicaDirectory : IReplicaDisk
         {
             // Nothing of it can be believed: what it may have acknowledged, others must give it back.
             ShardMessages.ReplicaLost(disk.Logger, shardId, e);
-            record = new ReplicaRecord(Math.Max(record.Term, statusTerm), IsLost: true, Math.Max(record.Generation + 1, Fresh(disk)), Previous: record.Generation);
+            record = new ReplicaRecord(Math.Max(record.Term, statusTerm), IsLost: true, Math.Max(record.Generation + 1, Fresh(disk)), Previous: record.Generation, record.Quarantines);
             return OpenAs(disk, path, identity, kind, record);
         }
     }
@@ -79,9 +79,13 @@ internal sealed class ReplicaDirectory : IReplicaDisk
         Record = record;
     }
 
-    public void Condemn()
+    public void Condemn() => Condemn(Record);
+
+    public void Quarantine() => Condemn(Record with { Quarantines = Record.Quarantines + 1 });
+
+    private void Condemn(ReplicaRecord record)
     {
-        ReplicaRecord record = Record with { IsLost = true, Generation = Math.Max(Record.Generation + 1, Fresh(_disk)), Previous = Record.Generation };
+        record = record with { IsLost = true, Generation = Math.Max(Record.Generation + 1, Fresh(_disk)), Previous = Record.Generation };
         Remove(record.Generation);
         ReplicaFile.Write(Files, _directory, _identity, record);
         Record = record;

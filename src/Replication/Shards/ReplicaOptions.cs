@@ -38,6 +38,9 @@ internal sealed record ReplicaOptions
     /// <summary>How long a leader goes on without a majority.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>How often replicas compare their states, where entries came.</summary>
+    public required TimeSpan MarkInterval { get; init; }
+
     /// <summary>Bytes of entries in one message, or one entry.</summary>
     public int MessageBytes { get; init; } = 1024 * 1024;
 

@@ -29,6 +29,8 @@ internal sealed class ReplicaWork : IDisposable
     private EntryTail? _tail;
     private IReadOnlyList<LogRecord> _came = [];   // With the message that is being handled.
     private DateTimeOffset _tickAt;
+    private DateTimeOffset _markAt;
+    private long _marked = -1;                     // The newest mark that was applied.
     private (long Term, bool IsLost)? _toSave;
     private (long Term, bool IsLost) _saving;
 
@@ -53,7 +55,7 @@ internal sealed class ReplicaWork : IDisposable
             Core = new ReplicaCore(new ReplicaStart(_replica.Node, _replica.Run, term, record.IsLost, _replica.Terms, State.Machine.Position.Offset + 1), _replica.Limits);
             _tail = new EntryTail(State.Log, options.Pool, _replica.TailBytes);
             _transfer = new StateTransfer(options, _replica);
-            _watch = new LeaderWatch(_replica.Patience, 20 * _replica.Heartbeat);
+            _watch = new LeaderWatch(options.TimeProvider, _replica.Patience, 20 * _replica.Heartbeat);
             options.Clock.Adopt(State.Machine.Position.Timestamp);
         }
 
@@ -124,19 +126,31 @@ internal sealed class ReplicaWork : IDisposable
         if (Core.Role != ReplicaRole.Leader) return;
         _effects.Clear();
         Core.Tick(_effects);
-        _watch!.Sent(Core.Rounds.Begun, now);
+        _watch!.BeginRound(Core.Rounds.Begun);
         CarryOut(now);
-        if (_watch.HasLostMajority(Core.Rounds.Answered, now))
+        if (_watch.HasLostMajority(Core.Rounds.Answered))
             EndWaiting(new OutcomeUnknownException($"Node {Core.Node} leads shard {_options.ShardId} and no longer hears of a majority. The write may happen yet, or not."));
         if (_watch.IsCutOff) Resign(ShardStatus.Nobody);
-        if (_watch.HeirAt(now) is var heir && Core.HasAll(heir)) Resign(heir);
+        if (_watch.HeirNow() is var heir && Core.HasAll(heir)) Resign(heir);
+    }
+
+    /// <summary>Whether it is time for a mark: entries came since the last, or somebody who follows has not said what its state was behind it.</summary>
+    internal bool TakeMarkDue(DateTimeOffset now)
+    {
+        if (_replica is null || now < _markAt || !TakesCommands || (Core.Applied == _marked + 1 && Core.HasCompared)) return false;
+        _markAt = now + _replica.MarkInterval;
+        return true;
     }
 
     /// <summary>A read waits for the leader to know that it still leads.</summary>
-    internal void Read(Action<Exception?> done)
+    /// <param name="done">Told when the state may be read, or why not.</param>
+    /// <param name="staleness">How long before the read began the leader may last have known; zero for not at all.</param>
+    /// <param name="began">When the read began, on the stopwatch.</param>
+    internal void Read(Action<Exception?> done, TimeSpan staleness, long began)
     {
-        if (TakesCommands) _reads.Add(Core.Read(), done);
-        else done(WhyNot());
+        if (!TakesCommands) done(WhyNot());
+        else if (staleness > TimeSpan.Zero && _watch is { } watch && watch.IsFresh(began, staleness)) done(null);
+        else _reads.Add(Core.Read(), done);
     }
 
     /// <summary>Places a command at the end of the log.</summary>
@@ -250,9 +264,9 @@ internal sealed class ReplicaWork : IDisposable
     }
 
     /// <summary>A node is to lead in this one's place, once it has everything.</summary>
-    internal void HandOverTo(int heir, DateTimeOffset now)
+    internal void HandOverTo(int heir)
     {
-        if (Core.Follows(heir)) _watch!.HandOverTo(heir, now);
+        if (Core.Follows(heir)) _watch!.HandOverTo(heir);
     }
 
     /// <summary>Why it takes no commands and reads.</summary>
@@ -303,7 +317,7 @@ internal sealed class ReplicaWork : IDisposable
     private void ApplyToMachine(in LogRecord record, ArrayBufferWriter<byte> answer)
     {
         LogBytes += FrameBytes + record.Payload.Length;
-        if (record.Kind != EntryKinds.BeginTerm)   // That is the shard's own.
+        if (!EntryKinds.IsMark(record.Kind))
             State.Machine.Apply(new StateEntry(new StatePosition(record.Term, record.Offset, record.Timestamp), record.Kind, record.Payload), answer);
         _options.Applied?.Invoke(record);
     }
@@ -361,7 +375,8 @@ internal sealed class ReplicaWork : IDisposable
                 Place(new LogRecord(effect.From, Core.Term, _options.Clock.Now(), EntryKinds.BeginTerm, default));
                 PlaceAll(now);
                 _tickAt = now;
-                _watch!.Begin(now);
+                _markAt = now + _replica!.MarkInterval;
+                _watch!.Begin();
                 break;
             case EffectKind.Flush or EffectKind.Commit:
                 break;   // A durable log flushes what it has; followers hear of a commit with the next message.
@@ -399,6 +414,12 @@ internal sealed class ReplicaWork : IDisposable
             case EffectKind.Stop:
                 _host.Fail(new StoreFailedException($"Shard {_options.ShardId} was told to cut entries that are applied. This replica, or its leader, is wrong: it stops and deletes nothing."));
                 break;
+            case EffectKind.Quarantine:
+                Quarantine(effect.From);
+                break;
+            case EffectKind.StopDivided:
+                _host.Fail(new StoreFailedException($"The replicas of shard {_options.ShardId} have different states behind entry {effect.From}, and no majority has the same. The shard stops; nothing was deleted."));
+                break;
             default:
                 throw new UnreachableException($"no rule for {effect.Kind}");
         }
@@ -415,7 +436,7 @@ internal sealed class ReplicaWork : IDisposable
                 foreach (LogRecord record in _tail!.Read(-1, next, own, _replica!.MessageBytes))
                 {
                     ApplyToMachine(record, Discarded());
-                    next++;
+                    Mark(record.Kind, next++);
                 }
             }
 
@@ -425,7 +446,7 @@ internal sealed class ReplicaWork : IDisposable
                 StatePosition position = proposal.Position;
                 Debug.Assert(position.Offset == next, "who leads proposes all there is");
                 ApplyToMachine(new LogRecord(position.Offset, position.Term, position.Timestamp, proposal.Kind, proposal.Payload.WrittenMemory), proposal.Answer);
-                next++;
+                Mark(proposal.Kind, next++);
             }
         }
         catch (Exception e)
@@ -435,6 +456,34 @@ internal sealed class ReplicaWork : IDisposable
         }
 
         _options.Publish();
+    }
+
+    private void Mark(ushort kind, long offset)
+    {
+        if (_replica is null || !EntryKinds.IsMark(kind)) return;
+        _marked = offset;
+        Core.Marked(offset, State.Machine.Hash, _effects);
+    }
+
+    /// <summary>The state is another than that of a majority. It is given up once; if what they gave in its place is another again, something is wrong that no copy mends.</summary>
+    private void Quarantine(long mark)
+    {
+        string what = $"The state of shard {_options.ShardId} on node {Core.Node} behind entry {mark} is another than that of most replicas";
+        if (_replica!.Disk.Record.Quarantines > 0)
+        {
+            _host.Fail(new StoreFailedException($"{what}, and it was so before. Nothing was deleted. Look for a state machine that is not deterministic, or for bad memory; then remove the replica's directory, and it is copied from the others."));
+            return;
+        }
+
+        try
+        {
+            _replica.Disk.Quarantine();
+            _host.Fail(new StoreFailedException($"{what}. It is given up; at the next start it is copied from the others."));
+        }
+        catch (Exception e)
+        {
+            _host.Fail(e);
+        }
     }
 
     private void Answer(in Effect effect, DateTimeOffset now)

@@ -26,7 +26,7 @@ internal sealed class ShardHost : IDisposable
     private readonly ConcurrentQueue<Proposal> _inbox = new();
     private readonly ConcurrentQueue<Action<DateTimeOffset>> _messages = new();
     private readonly ConcurrentQueue<(int From, ShardMessage Message)> _arrived = new();
-    private readonly ConcurrentQueue<Action<Exception?>> _readers = new();
+    private readonly ConcurrentQueue<Reader> _readers = new();
     private readonly Queue<Proposal> _waiting = new();    // Taken from the inbox, not yet in the log.
     private readonly List<(ushort Kind, byte[] Payload)> _due = [];
     private long _pendingBytes;
@@ -117,9 +117,11 @@ internal sealed class ShardHost : IDisposable
     }
 
     /// <summary>Any thread: asks to be told when the state shows all that was acknowledged before now; or why that cannot be known here.</summary>
-    internal void Read(Action<Exception?> done)
+    /// <param name="done">Told so, on the host's thread.</param>
+    /// <param name="staleness">What was acknowledged in this time before now need not show.</param>
+    internal void Read(Action<Exception?> done, TimeSpan staleness = default)
     {
-        _readers.Enqueue(done);
+        _readers.Enqueue(new Reader(done, staleness, _options.TimeProvider.GetTimestamp()));
         if (_isClosed) RefuseReaders(Closed());
         else Wake?.Invoke();
     }
@@ -147,7 +149,7 @@ internal sealed class ShardHost : IDisposable
     }
 
     /// <summary>Any thread: a node is to lead in this one's place, once it has everything.</summary>
-    internal void HandOverTo(int heir) => Post(now => _work.HandOverTo(heir, now));
+    internal void HandOverTo(int heir) => Post(_ => _work.HandOverTo(heir));
 
     /// <summary>Takes what came in, appends to the log's memory, and sends what others lack.</summary>
     internal void Turn(DateTimeOffset now)
@@ -336,10 +338,10 @@ internal sealed class ShardHost : IDisposable
 
     private void TakeReads()
     {
-        while (_readers.TryDequeue(out Action<Exception?>? reader))
+        while (_readers.TryDequeue(out Reader reader))
         {
-            if (Failure is { } failure) reader(Refusal(failure));
-            else _work.Read(reader);
+            if (Failure is { } failure) reader.Done(Refusal(failure));
+            else _work.Read(reader.Done, reader.Staleness, reader.Began);
         }
     }
 
@@ -347,6 +349,7 @@ internal sealed class ShardHost : IDisposable
     {
         if (Failure is not null || _isClosing || _work.Leader is not { } leader) return;
         leader.Tick(now, _due);
+        if (_work.TakeMarkDue(now)) _due.Add((EntryKinds.Mark, []));
         foreach ((ushort kind, byte[] payload) in _due)
         {
             var own = new Proposal(home: null);
@@ -415,11 +418,13 @@ internal sealed class ShardHost : IDisposable
 
     private void RefuseReaders(Exception refusal)
     {
-        while (_readers.TryDequeue(out Action<Exception?>? reader)) reader(refusal);
+        while (_readers.TryDequeue(out Reader reader)) reader.Done(refusal);
     }
 
     private void RefuseWaiting(Exception refusal)
     {
         while (_waiting.TryDequeue(out Proposal? proposal)) End(proposal, refusal, default);
     }
+
+    private readonly record struct Reader(Action<Exception?> Done, TimeSpan Staleness, long Began);
 }

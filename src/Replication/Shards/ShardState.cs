@@ -37,6 +37,9 @@ internal interface IReplicaDisk
     /// <summary>Disk: nothing of what is there is believed any more. From the next start on the replica is a lost one with nothing; the files stay until it has caught up.</summary>
     void Condemn();
 
+    /// <summary>Disk: as <see cref="Condemn"/>, because the state differed from that of a majority; and that this has been so is kept.</summary>
+    void Quarantine();
+
     /// <summary>Disk: removes the generation before this one, whose files are closed.</summary>
     void RemovePrevious();
 }

@@ -32,6 +32,8 @@ internal static class ShardMessageCodec
         StateRequest = 15,
         StatePart = 16,
         Hello = 17,
+        StateAtMark = 18,
+        Quarantine = 19,
     }
 
     internal static void Write(IBufferWriter<byte> output, in ShardMessage message)
@@ -99,6 +101,17 @@ internal static class ShardMessageCodec
                 Begin(ref writer, message, Kind.Hello, 1);
                 writer.Write(hello.Run);
                 break;
+            case StateAtMark own:
+                Begin(ref writer, message, Kind.StateAtMark, 5);
+                writer.Write(own.Run);
+                writer.Write(own.Mark);
+                Write(ref writer, own.Hash);
+                break;
+            case Quarantine order:
+                Begin(ref writer, message, Kind.Quarantine, 2);
+                writer.Write(order.Run);
+                writer.Write(order.Mark);
+                break;
             default: throw new NotSupportedException($"{message.Message.GetType().Name} does not travel.");
         }
 
@@ -138,6 +151,8 @@ internal static class ShardMessageCodec
             Kind.StateRequest when fields == 3 => message with { Message = new StateRequest(term, ReadHead(ref reader), reader.ReadInt64()) },
             Kind.StatePart when fields == 9 => ReadPart(ref reader, bytes, message, term),
             Kind.Hello when fields == 1 => message with { Message = new Hello(reader.ReadInt64()) },
+            Kind.StateAtMark when fields == 5 => message with { Message = new StateAtMark(term, reader.ReadInt64(), reader.ReadInt64(), ReadHash(ref reader)) },
+            Kind.Quarantine when fields == 2 => message with { Message = new Quarantine(term, reader.ReadInt64(), reader.ReadInt64()) },
             _ => throw Wrong(reader, $"a kind of message with its fields, not kind {kind} with {fields}"),
         };
         reader.ReadEnd();
@@ -225,9 +240,7 @@ internal static class ShardMessageCodec
         Begin(ref writer, message, Kind.StatePart, 9);
         Write(ref writer, part.Last);
         writer.Write(part.Position.Timestamp.Value);
-        writer.Write(part.Hash.Low);
-        writer.Write(part.Hash.High);
-        writer.Write(part.Hash.Rows);
+        Write(ref writer, part.Hash);
         writer.Write(part.Part);
         writer.Write(part.IsEnd);
         writer.Write(message.Bytes.Span);
@@ -237,10 +250,18 @@ internal static class ShardMessageCodec
     {
         LogHead last = ReadHead(ref reader);
         var position = new StatePosition(last.Term, last.Offset, new HybridTimestamp(reader.ReadUInt64()));
-        var hash = new StateHash(reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadInt64());
-        var part = new StatePart(term, position, hash, reader.ReadInt64(), reader.ReadBoolean());
+        var part = new StatePart(term, position, ReadHash(ref reader), reader.ReadInt64(), reader.ReadBoolean());
         return message with { Message = part, Bytes = ReadBytes(ref reader, bytes) };
     }
+
+    private static void Write(ref MessagePackWriter writer, StateHash hash)
+    {
+        writer.Write(hash.Low);
+        writer.Write(hash.High);
+        writer.Write(hash.Rows);
+    }
+
+    private static StateHash ReadHash(ref MessagePackReader reader) => new(reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadInt64());
 
     private static void Write(ref MessagePackWriter writer, LogHead head)
     {

@@ -10,7 +10,8 @@ namespace Tidemark.Storage.Replica;
 /// <param name="IsLost">Whether it may have acknowledged what it no longer has.</param>
 /// <param name="Generation">Which of the directories beside the file holds its log and its state.</param>
 /// <param name="Previous">Which held them before, and is of no use once the replica is not lost; 0 for none.</param>
-internal readonly record struct ReplicaRecord(long Term, bool IsLost, long Generation, long Previous);
+/// <param name="Quarantines">How often its state was another than that of a majority.</param>
+internal readonly record struct ReplicaRecord(long Term, bool IsLost, long Generation, long Previous, int Quarantines = 0);
 
 /// <summary>The file that holds a replica's record. Replaced as a whole. Bytes, and what a crash leaves: docs/format/replica.md.</summary>
 internal static class ReplicaFile
@@ -34,7 +35,7 @@ internal static class ReplicaFile
         if (found != identity) throw new FormatMismatchException(path, $"the replica of {identity}", $"the replica of {found}");
         return new ReplicaRecord(
             BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(40)), (bytes[11] & Lost) != 0, BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(48)),
-            BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(56)));
+            BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(56)), BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(64)));
     }
 
     /// <summary>Replaces the record, durably.</summary>
@@ -55,6 +56,7 @@ internal static class ReplicaFile
         BinaryPrimitives.WriteInt64LittleEndian(target[40..], record.Term);
         BinaryPrimitives.WriteInt64LittleEndian(target[48..], record.Generation);
         BinaryPrimitives.WriteInt64LittleEndian(target[56..], record.Previous);
+        BinaryPrimitives.WriteInt32LittleEndian(target[64..], record.Quarantines);
         FileStamp.Seal(target);
     }
 }

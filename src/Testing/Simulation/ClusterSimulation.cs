@@ -27,6 +27,9 @@ internal sealed record SimulationPlan
     /// <summary>How long a leader goes on without a majority.</summary>
     public TimeSpan LeaderPatience { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>How often replicas compare their states.</summary>
+    public TimeSpan MarkInterval { get; init; } = TimeSpan.FromSeconds(1);
+
     /// <summary>How much slower than usual disks are.</summary>
     public double DiskSlowness { get; init; } = 1;
 
@@ -202,6 +205,7 @@ internal sealed class ClusterSimulation : IDisposable
             SimWorld.Require(node.IsUp && node.Drivers.ContainsKey(Shard), $"node {member} is not up at the end");
             SimWorld.Require(node.Drivers[Shard].Host.Core.Applied == oracle.Committed, $"node {member} has applied {node.Drivers[Shard].Host.Core.Applied} of {oracle.Committed} entries at the end: {node.Drivers[Shard].Host.Core}");
             SimWorld.Require(!node.Drivers[Shard].Host.Core.IsLost, $"node {member} is lost at the end");
+            SimWorld.Require(!node.HasStrayState, $"node {member} has another state than the others, and nobody has noticed");
         }
     }
 }

@@ -1,4 +1,5 @@
 using Tidemark.Core.Replication;
+using Tidemark.Replication.Nodes;
 
 namespace Tidemark.Testing.Simulation;
 
@@ -14,7 +15,7 @@ internal sealed class SimFaults(ClusterSimulation cluster)
         "lost message", "doubled message", "reordered message", "late message", "clogged message", "cut message", "partition", "one-way partition",
         "process killed", "power lost", "crash at a disk operation", "crash in recovery", "pause", "slow disk", "bit flip", "read error", "write error", "flush error",
         "directory flush error", "disk full", "wiped disk", "disk rolled back", "clock jump", "clock drift", "status store down", "status answer lost", "node suspected",
-        "second coordinator", "ensemble change", "leadership transfer", "lost client message",
+        "second coordinator", "ensemble change", "leadership transfer", "lost client message", "stray state",
     ];
 
     internal void Start() => _world.After(_world.Between(1500, 3000), Next);
@@ -23,7 +24,8 @@ internal sealed class SimFaults(ClusterSimulation cluster)
     {
         if (!cluster.AreFaultsOn) return;
         SimNode node = cluster.Nodes[_world.Chance.Below(cluster.Nodes.Count)];
-        int what = cluster.Plan.IsStormy && _world.Chance.Below(4) > 0 ? _storm[_world.Chance.Below(_storm.Length)] : _world.Chance.Below(27);
+        int what = cluster.Plan.IsStormy && _world.Chance.Below(4) > 0 ? _storm[_world.Chance.Below(_storm.Length)] : _world.Chance.Below(28);
+        if (cluster.Nodes.Any(other => other.HasStrayState)) what = -1;   // Who has a majority is right: no more may go wrong until it is noticed.
         switch (what)
         {
             case 0: Weather(); break;
@@ -52,6 +54,7 @@ internal sealed class SimFaults(ClusterSimulation cluster)
             case 24: Suspect(node); break;
             case 25: Change(node); break;
             case 26: HandOver(node); break;
+            case 27: Stray(node); break;
         }
 
         _world.After(_world.Between(20, cluster.Plan.FaultPause.TotalMilliseconds), Next);
@@ -201,6 +204,14 @@ internal sealed class SimFaults(ClusterSimulation cluster)
             node.Disk.FlipBit(path, _world.Chance.Below((int)length), _world.Chance.Below(8));
         });
         _world.After(_world.Between(20, 1000), node.Start);
+    }
+
+    private void Stray(SimNode node)
+    {
+        if (!node.IsUp || !node.Drivers.ContainsKey(ClusterSimulation.Shard) || !CanLose(node) || cluster.Plan.Kind is not KeyValueShardKind) return;
+        long committed = cluster.Oracles[ClusterSimulation.Shard].Committed;
+        if (node.HasStrayed || cluster.Nodes.Any(other => other.Drivers.TryGetValue(ClusterSimulation.Shard, out SimNode.Driver? driver) && driver.Host.Core.Applied < committed - 50)) return;
+        Do("stray state", () => node.Stray(ClusterSimulation.Shard));
     }
 
     private void StoreDown()

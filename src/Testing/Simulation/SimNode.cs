@@ -2,6 +2,7 @@ using System.Buffers;
 
 using Microsoft.Extensions.Logging;
 
+using Tidemark.Core.KeyValue;
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Nodes;
 using Tidemark.Replication.Shards;
@@ -52,6 +53,12 @@ internal sealed class SimNode
     /// <summary>Whether a bit of its disk was turned over and the node has not noticed yet: some day it will, and be lost.</summary>
     internal bool HasHiddenDamage { get; set; }
 
+    /// <summary>Whether its state is not what the entries give, and nobody has noticed yet.</summary>
+    internal bool HasStrayState { get; set; }
+
+    /// <summary>Whether that was so before: the second time the replica stays down.</summary>
+    internal bool HasStrayed { get; private set; }
+
     /// <summary>How much slower than usual the disk is.</summary>
     internal double DiskSlowness { get; set; }
 
@@ -85,6 +92,7 @@ internal sealed class SimNode
                 TimeProvider = Clock,
                 Times = _cluster.Plan.Times,
                 LeaderPatience = _cluster.Plan.LeaderPatience,
+                MarkInterval = _cluster.Plan.MarkInterval,
                 Applied = (replica, record) => _cluster.Oracles[replica.ShardId].Applied(this, replica, record),
                 Published = replica =>
                 {
@@ -133,7 +141,17 @@ internal sealed class SimNode
     internal void Wipe()
     {
         Disk = new FaultyFileSystem((long)_world.Chance.Next());
-        (IsDiskOld, HasHiddenDamage, _oldCopy) = (Run > 0, false, null);
+        (IsDiskOld, HasHiddenDamage, HasStrayState, HasStrayed, _oldCopy) = (Run > 0, false, false, false, null);
+    }
+
+    /// <summary>Its state becomes another than that of the others, by a change that no client sees.</summary>
+    internal void Stray(long shard)
+    {
+        IStateMachine machine = _drivers[shard].Replica.Machine;
+        var command = new ArrayBufferWriter<byte>();
+        CommandWriter.WriteIdAlone(command, _world.NewId());
+        machine.Apply(new StateEntry(machine.Position, (ushort)KvCommand.RegisterClient, command.WrittenMemory), new ArrayBufferWriter<byte>());
+        HasStrayState = HasStrayed = true;
     }
 
     /// <summary>The files of its replicas, with their lengths.</summary>
@@ -315,7 +333,7 @@ internal sealed class SimNode
         }
 
         ReplicaCore core = driver.Host.Core;
-        if (core.IsLost) HasHiddenDamage = false;
+        if (core.IsLost) HasHiddenDamage = HasStrayState = false;
         _cluster.Oracles[driver.Replica.ShardId].Look(this, core);
         for (int i = 0; i < driver.Pending.Count; i++)
         {

@@ -42,10 +42,10 @@ internal sealed class TestRoute : IShardRoute
         proposal.Finish(failure);
     }
 
-    public ValueTask ReadyToReadAsync(CancellationToken cancellationToken)
+    public ValueTask ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        _last = _test.ReadBarrier();
+        if (level.Kind != ReadLevelKind.Local) _last = _test.ReadBarrier(level.Staleness);
         return ValueTask.CompletedTask;
     }
 

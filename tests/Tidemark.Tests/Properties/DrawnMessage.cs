@@ -8,7 +8,7 @@ namespace Tidemark.Tests.Properties;
 /// <summary>Messages between nodes, drawn by chance, and a text that two have in common only if they are the same in everything.</summary>
 internal static class DrawnMessage
 {
-    internal const int Kinds = 17;
+    internal const int Kinds = 19;
 
     internal static ShardMessage Draw(int kind, Random chance)
     {
@@ -31,7 +31,9 @@ internal static class DrawnMessage
             13 => new ShardMessage(shard, new Resign(term, chance.Next(-1, 5))),
             14 => new ShardMessage(shard, new StateRequest(term, Head(chance), Number(chance))),
             15 => new ShardMessage(shard, Part(term, chance), [], Bytes(chance)),
-            _ => new ShardMessage(shard, new Hello(Number(chance))),
+            16 => new ShardMessage(shard, new Hello(Number(chance))),
+            17 => new ShardMessage(shard, new StateAtMark(term, Number(chance), Number(chance), new StateHash((ulong)chance.NextInt64(), (ulong)chance.NextInt64(), Number(chance)))),
+            _ => new ShardMessage(shard, new Quarantine(term, Number(chance), Number(chance))),
         };
     }
 

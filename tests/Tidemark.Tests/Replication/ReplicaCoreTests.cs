@@ -37,6 +37,46 @@ public sealed class ReplicaCoreTests
     }
 
     [Fact]
+    public void Of_states_at_one_mark_the_minority_is_quarantined_once_a_majority_agrees_the_leader_too()
+    {
+        var own = new StateHash(1, 1, 1);
+        var other = new StateHash(2, 2, 1);
+        ReplicaCore core = Serving();
+        Assert.Empty(Do(core, effects => core.Marked(1, own, effects)));
+        Assert.False(core.HasCompared);
+        Assert.Empty(Step(core, 1, new StateAtMark(2, 1, 1, other)));
+        Assert.Equal(new Quarantine(2, 1, 1), Sent(Step(core, 2, new StateAtMark(2, 1, 1, own)), to: 1));
+        Assert.True(core.HasCompared);
+
+        Assert.Empty(Do(core, effects => core.Marked(5, own, effects)));
+        Assert.Empty(Step(core, 1, new StateAtMark(2, Run: 7, 5, other)));   // Of a run that is not attached.
+        Assert.Empty(Step(core, 1, new StateAtMark(1, 1, 5, other)));        // Of another term.
+        Assert.Empty(Step(core, 1, new StateAtMark(2, 1, 5, other)));
+        Assert.Equal([new Effect(EffectKind.Quarantine, 5)], Step(core, 2, new StateAtMark(2, 1, 5, other)));
+    }
+
+    [Fact]
+    public void Where_all_have_said_and_no_majority_has_one_state_the_leader_stops()
+    {
+        ReplicaCore core = Serving();
+        Do(core, effects => core.Marked(1, new StateHash(1, 1, 1), effects));
+        Assert.Empty(Step(core, 1, new StateAtMark(2, 1, 1, new StateHash(2, 2, 1))));
+        Assert.Equal([new Effect(EffectKind.StopDivided, 1)], Step(core, 2, new StateAtMark(2, 1, 1, new StateHash(3, 3, 1))));
+    }
+
+    [Fact]
+    public void A_follower_that_is_quarantined_in_this_run_and_by_its_leader_does_nothing_any_more()
+    {
+        ReplicaCore core = Fenced(node: 1, term: 2, (2, 1));
+        Step(core, 0, new Append(2, new LogHead(2, 0), [], 1, 1));
+        Assert.Equal(new StateAtMark(2, 1, 0, default), Sent(Do(core, effects => core.Marked(0, default, effects)), to: 0));
+        Assert.Empty(Step(core, 2, new Quarantine(2, 1, 0)));
+        Assert.Empty(Step(core, 0, new Quarantine(2, 7, 0)));
+        Assert.Equal([new Effect(EffectKind.Quarantine, 0)], Step(core, 0, new Quarantine(2, 1, 0)));
+        Assert.Empty(Step(core, 0, new NewTerm(3)));
+    }
+
+    [Fact]
     public void Reads_of_a_turn_share_a_round_and_only_one_that_began_after_them_answers()
     {
         ReplicaCore core = Serving();

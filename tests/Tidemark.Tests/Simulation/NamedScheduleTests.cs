@@ -20,6 +20,26 @@ public class NamedScheduleTests
         cluster.Check();
     }
 
+    /// <summary>A leader that was cut off answers reads that may be old for as long as what it knows is young enough, no longer; one that may not be old never.</summary>
+    [Fact]
+    public async Task Partitioned_old_leader_reads()
+    {
+        using var cluster = TestCluster.Start();
+        await PutAsync(cluster, "key", "old");
+        await cluster.AdvanceAsync(TimeSpan.FromSeconds(1));
+        int leader = cluster.Leader;
+        TimeSpan moment = TimeSpan.FromMilliseconds(2);
+        Assert.Equal((true, null), cluster.ReadAt(leader, TimeSpan.FromMilliseconds(200), moment));
+        cluster.Partition(leader);
+        await cluster.AdvanceAsync(TimeSpan.FromMilliseconds(400));
+        Assert.Equal((true, null), cluster.ReadAt(leader, TimeSpan.FromMilliseconds(600), moment));
+        Assert.Equal((false, null), cluster.ReadAt(leader, TimeSpan.FromMilliseconds(200), moment));
+        Assert.Equal((false, null), cluster.ReadAt(leader, TimeSpan.Zero, moment));
+        await cluster.AdvanceAsync(TimeSpan.FromSeconds(1));
+        Assert.IsType<ShardUnavailableException>(cluster.ReadAt(leader, TimeSpan.FromSeconds(100), moment).Refusal);   // It has noticed.
+        cluster.Check();
+    }
+
     /// <summary>What is refused takes no place in the log: the next write is not held up by it.</summary>
     [Fact]
     public async Task Oversize_then_normal_put()
