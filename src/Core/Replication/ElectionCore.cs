@@ -8,13 +8,17 @@ namespace Tidemark.Core.Replication;
 /// <param name="Ensemble">The nodes that keep the shard.</param>
 /// <param name="Next">Those that will, while that changes; else null.</param>
 /// <param name="Nonce">Who wrote it, to know one's own writing again where the answer was lost.</param>
-internal sealed record ShardStatus(long Term, int Leader, IReadOnlyList<int> Ensemble, IReadOnlyList<int>? Next, string Nonce)
+/// <param name="Observer">The node that is given everything, to join the ensemble then; or <see cref="Nobody"/>.</param>
+internal sealed record ShardStatus(long Term, int Leader, IReadOnlyList<int> Ensemble, IReadOnlyList<int>? Next, string Nonce, int Observer = ShardStatus.Nobody)
 {
     internal const int Nobody = -1;
 
     internal Quorum Quorum => new(Ensemble, Next);
 
-    public override string ToString() => $"t{Term} {(Leader == Nobody ? "nobody" : Leader)} {Quorum}";
+    /// <summary>Whether a node keeps the shard: a member, or one that is to be.</summary>
+    internal bool IsKeptBy(int node) => node == Observer || Quorum.Members.Contains(node);
+
+    public override string ToString() => $"t{Term} {(Leader == Nobody ? "nobody" : Leader)} {Quorum}{(Observer == Nobody ? "" : $"+{Observer}")}";
 }
 
 /// <summary>What an election asks its host to do.</summary>
@@ -106,24 +110,24 @@ internal sealed class ElectionCore
     internal void Written(string nonce, long version, List<ElectionEffect> effects)
     {
         if (_writing is not { } written || written.Nonce != nonce) return;
-        bool isRaised = _status is null || written.Term > _status.Term;
+        ShardStatus? before = _status;
         (_status, _version, _writing) = (written, version, null);
-        if (isRaised)
+        if (before is null || written.Term > before.Term)
         {
             _answers.Clear();
             _isSettled = written.Next is null;
             Enter(State.Asking);
             foreach (int node in written.Quorum.Members) Send(node, new NewTerm(written.Term), effects);
         }
-        else if (!_isSettled && written.Next is null)
-        {
-            Enter(State.Steady);
-            Send(written.Leader, new Settle(written.Term), effects);
-        }
-        else
+        else if (before.Leader == ShardStatus.Nobody)
         {
             Enter(State.Installing);
             Install(effects);
+        }
+        else
+        {
+            Enter(State.Steady);
+            if (!_isSettled && written.Next is null) Send(written.Leader, new Settle(written.Term), effects);
         }
     }
 
@@ -150,6 +154,9 @@ internal sealed class ElectionCore
                 Enter(State.Steady);
                 if (status.Next is { } next) Write(status with { Ensemble = next, Next = null }, effects);
                 break;
+            case Joined joined when from == status.Leader && _state == State.Steady && _isSettled && joined.Node == status.Observer:
+                Raise(status with { Next = [.. status.Ensemble, joined.Node], Observer = ShardStatus.Nobody }, effects);
+                break;
             case Resign resign when from == status.Leader && _state is State.Installing or State.Steady:
                 Raise(status, effects);
                 _heir = resign.Heir;
@@ -163,13 +170,16 @@ internal sealed class ElectionCore
         if (_status is { } status && status.Leader == node && _state is State.Installing or State.Steady) Raise(status, effects);
     }
 
-    /// <summary>Another set of nodes shall keep the shard: one more, or one less.</summary>
+    /// <summary>Another set of nodes shall keep the shard: one more, which joins once it has everything; or one less. The same as now: nobody shall join any more.</summary>
     /// <returns>Whether it is begun: not while there is no leader, or another change is under way.</returns>
     internal bool Change(IReadOnlyList<int> ensemble, List<ElectionEffect> effects)
     {
-        if (_state != State.Steady || _status is not { Next: null } status || !_isSettled) return false;
-        if (ensemble.Count == 0 || ensemble.Except(status.Ensemble).Count() + status.Ensemble.Except(ensemble).Count() != 1) return false;
-        Raise(status with { Next = ensemble }, effects);
+        if (_state != State.Steady || _status is not { Next: null } status || !_isSettled || ensemble.Count == 0) return false;
+        int[] more = [.. ensemble.Except(status.Ensemble)];
+        bool isFewer = ensemble.Count < status.Ensemble.Count;
+        if (Math.Abs(ensemble.Count - status.Ensemble.Count) > 1 || more.Length != Math.Max(0, ensemble.Count - status.Ensemble.Count)) return false;
+        if (isFewer) Raise(status with { Next = ensemble }, effects);
+        else Write(status with { Observer = more.Length > 0 ? more[0] : ShardStatus.Nobody }, effects);
         return true;
     }
 
@@ -211,6 +221,12 @@ internal sealed class ElectionCore
             case State.Steady:
                 // A replica that was started again is fenced, and only such a one answers.
                 foreach (int node in status.Quorum.Members.Append(status.Leader).Distinct()) Send(node, new NewTerm(status.Term), effects);
+                if (status.Observer != ShardStatus.Nobody)
+                {
+                    Send(status.Observer, new NewTerm(status.Term), effects);
+                    Send(status.Leader, new Join(status.Term, status.Observer), effects);
+                }
+
                 if (!_isSettled && status.Next is null) Send(status.Leader, new Settle(status.Term), effects);
                 if (_waited % _limits.Patience == 0) effects.Add(new ElectionEffect());   // Another may have elected since.
                 break;
@@ -223,7 +239,12 @@ internal sealed class ElectionCore
 
     private void OnAnswer(MemberHead member, ShardStatus status, List<ElectionEffect> effects)
     {
-        if (!status.Quorum.Members.Contains(member.Node)) return;   // It was told that it keeps the shard no more.
+        if (!status.Quorum.Members.Contains(member.Node))
+        {
+            if (member.Node == status.Observer && _state == State.Steady) Send(status.Leader, new AddFollower(status.Term, member), effects);
+            return;   // Any other was told that it keeps the shard no more.
+        }
+
         if (_answers.TryGetValue(member.Node, out MemberHead? before) && before.Run > member.Run) return;
         switch (_state)
         {
@@ -234,7 +255,7 @@ internal sealed class ElectionCore
                 if (!hadMajority) _waited = 0;   // The grace for the others begins.
                 if (_limits.Grace == 0 || status.Quorum.Members.All(_answers.ContainsKey)) Choose(status, effects);
                 break;
-            case State.Writing when _writing?.Term == status.Term:
+            case State.Writing when _writing?.Term == status.Term && member.Node != status.Leader:
                 _answers[member.Node] = member;   // Too late to be chosen, in time to be told to the leader.
                 break;
             case State.Installing or State.Steady when member.Node == status.Leader:

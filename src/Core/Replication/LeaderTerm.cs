@@ -19,6 +19,7 @@ internal sealed class LeaderTerm
     private Quorum _quorum;
     private long _round;
     private long _answered;     // The newest round that a majority has answered.
+    private long _appliedBefore;   // At the last heartbeat.
     private long _tickets;      // Given out.
     private long _asked;        // Of them, those a round was begun for.
 
@@ -53,6 +54,7 @@ internal sealed class LeaderTerm
         : this(core, other._limits, other._quorum, other._election, other._begin)
     {
         (_round, _answered, _tickets, _asked, IsServing) = (other._round, other._answered, other._tickets, other._asked, other.IsServing);
+        _appliedBefore = other._appliedBefore;
         _comparison = other._comparison.Copy();
         _peers.Clear();
         foreach (Peer peer in other._peers) _peers.Add(peer.Copy());
@@ -97,9 +99,12 @@ internal sealed class LeaderTerm
             case Settle:
                 if (!IsServing) return;
                 if (_quorum.Next is { } ensemble) _quorum = new Quorum(ensemble);
-                _peers.RemoveAll(peer => !_quorum.Members.Contains(peer.Node));
+                _peers.RemoveAll(peer => !peer.IsObserver && !_quorum.Members.Contains(peer.Node));
                 SayReady(from, effects);
                 Advance(effects);
+                break;
+            case Join join:
+                OnJoin(join, from, effects);
                 break;
             case AddFollower { Member: { } member } when Find(member.Node) is { } peer && member.Run > peer.Run:
                 Attach(peer, member, effects);
@@ -205,6 +210,7 @@ internal sealed class LeaderTerm
     internal void Tick(List<Effect> effects)
     {
         if (_peers.Count > 0) _round++;
+        _appliedBefore = _core.Applied;
         foreach (Peer peer in _peers)
         {
             switch (peer.State)
@@ -228,6 +234,13 @@ internal sealed class LeaderTerm
 
     public override string ToString() =>
         $" of {_quorum} from {_begin}{(IsServing ? " serving" : "")} round {_round} reads {_asked}/{_tickets}[{string.Join(',', _reads)}] {string.Join("; ", _peers)}";
+
+    private void OnJoin(Join join, int from, List<Effect> effects)
+    {
+        if (!IsServing) return;
+        if (Find(join.Node) is not { } peer) _peers.Add(new Peer(join.Node) { IsObserver = true });
+        else if (peer is { State: PeerState.Attached, IsCounted: true } && peer.Durable >= _appliedBefore) effects.Add(new Effect(EffectKind.Send, Node: from, Message: new Joined(join.Term, join.Node)));
+    }
 
     private void Attach(Peer peer, MemberHead member, List<Effect> effects)
     {
@@ -261,6 +274,7 @@ internal sealed class LeaderTerm
     {
         (peer.State, peer.Run, peer.IsCounted) = (PeerState.Attached, run, !isLost);
         peer.Durable = peer.DurableBefore = peer.Next = durable;
+        peer.Whole = Math.Max(_core.Applied, _begin + 1);
         HasWhatFollows(peer, effects);
     }
 
@@ -289,7 +303,7 @@ internal sealed class LeaderTerm
 
     private void AskToRestore(Peer peer, List<Effect> effects)
     {
-        if (!peer.IsCounted && IsServing && peer.Durable >= _core.Applied) effects.Add(new Effect(EffectKind.Send, Node: peer.Node, Message: new Restore(_core.Term, peer.Run)));
+        if (!peer.IsCounted && IsServing && peer.Durable >= peer.Whole) effects.Add(new Effect(EffectKind.Send, Node: peer.Node, Message: new Restore(_core.Term, peer.Run)));
     }
 
     private Peer? Find(int node)
@@ -314,6 +328,12 @@ internal sealed class LeaderTerm
         /// <summary>Whether it counts in a majority: not while it is lost.</summary>
         internal bool IsCounted { get; set; }
 
+        /// <summary>Whether it is no member, and only given everything.</summary>
+        internal bool IsObserver { get; init; }
+
+        /// <summary>What was committed with the help of its earlier runs is below: what it acknowledged then is not counted any more.</summary>
+        internal long Whole { get; set; }
+
         /// <summary>Entries below are durable there.</summary>
         internal long Durable { get; set; }
 
@@ -335,6 +355,6 @@ internal sealed class LeaderTerm
         internal Peer Copy() => (Peer)MemberwiseClone();
 
         public override string ToString() =>
-            State == PeerState.Unknown ? $"{node} unknown" : $"{node}r{Run} {State}{(IsCounted ? "" : " lost")} {(State == PeerState.Attached ? $"durable {Durable} next {Next} round {Round}" : $"{Found}")}";
+            State == PeerState.Unknown ? $"{node} unknown" : $"{node}r{Run} {State}{(IsCounted ? "" : State == PeerState.Attached ? $" lost until {Whole}" : " lost")} {(State == PeerState.Attached ? $"durable {Durable} next {Next} round {Round}" : $"{Found}")}";
     }
 }

@@ -2,7 +2,11 @@ namespace Tidemark.Core.Replication;
 
 /// <summary>What replicas of a shard and its election say to each other. Meaning, order and rules: docs/protocol.md.</summary>
 /// <param name="Term">The term it belongs to.</param>
-internal abstract record ReplicaMessage(long Term);
+internal abstract record ReplicaMessage(long Term)
+{
+    /// <summary>Whether an election takes it, not a replica.</summary>
+    internal bool IsForElection => this is TermAnswer or LeaderReady or Joined or Resign;
+}
 
 /// <summary>A replica as it answered a new term.</summary>
 /// <param name="Node">Which it is.</param>
@@ -35,6 +39,12 @@ internal sealed record Settle(long Term) : ReplicaMessage(Term);
 
 /// <summary>Election to leader: one more has answered.</summary>
 internal sealed record AddFollower(long Term, MemberHead Member) : ReplicaMessage(Term);
+
+/// <summary>Election to leader: a node is to be given everything, without counting, and I wait for it to have it.</summary>
+internal sealed record Join(long Term, int Node) : ReplicaMessage(Term);
+
+/// <summary>Leader to election: the node has everything.</summary>
+internal sealed record Joined(long Term, int Node) : ReplicaMessage(Term);
 
 /// <summary>Leader to replica: your head is not in my log.</summary>
 /// <param name="Term">The term.</param>

@@ -82,6 +82,7 @@ internal sealed record ClusterStatus(Guid Cluster, ImmutableSortedDictionary<int
         if (status.Leader != ShardStatus.Nobody) writer.WriteNumber("leader", status.Leader);
         WriteNodes("ensemble", status.Ensemble);
         if (status.Next is { } next) WriteNodes("next", next);
+        if (status.Observer != ShardStatus.Nobody) writer.WriteNumber("observer", status.Observer);
         writer.WriteString("nonce", status.Nonce);
         writer.WriteEndObject();
 
@@ -104,7 +105,8 @@ internal sealed record ClusterStatus(Guid Cluster, ImmutableSortedDictionary<int
             shard.TryGetProperty("leader", out JsonElement leader) ? leader.GetInt32() : ShardStatus.Nobody,
             Nodes(shard.GetProperty("ensemble")),
             shard.TryGetProperty("next", out JsonElement next) ? Nodes(next) : null,
-            shard.GetProperty("nonce").GetString() ?? "");
+            shard.GetProperty("nonce").GetString() ?? "",
+            shard.TryGetProperty("observer", out JsonElement observer) ? observer.GetInt32() : ShardStatus.Nobody);
 
         static int[] Nodes(JsonElement nodes)
         {

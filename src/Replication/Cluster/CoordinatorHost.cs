@@ -116,7 +116,7 @@ internal sealed class CoordinatorHost
         Pump();
     }
 
-    /// <summary>Another set of nodes shall keep a shard: one more, or one less.</summary>
+    /// <summary>Another set of nodes shall keep a shard: one more, which joins once it has everything; or one less.</summary>
     /// <returns>Whether it is begun.</returns>
     internal bool Change(long shard, IReadOnlyList<int> ensemble)
     {

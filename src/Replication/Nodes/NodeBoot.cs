@@ -91,7 +91,7 @@ internal static class NodeBoot
     {
         foreach ((long shard, ShardStatus found) in status.Shards)
         {
-            if (found.Quorum.Members.Contains(node)) yield return (shard, found);
+            if (found.IsKeptBy(node)) yield return (shard, found);
         }
     }
 }

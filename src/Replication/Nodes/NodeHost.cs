@@ -110,7 +110,7 @@ internal sealed class NodeHost
             return;
         }
 
-        if (message.Message is TermAnswer or LeaderReady or Resign or Hello)
+        if (message.Message is Hello or { IsForElection: true })
         {
             _arrived.Enqueue((from, message));
             Wake?.Invoke();
@@ -163,7 +163,7 @@ internal sealed class NodeHost
 
         foreach (ReplicaHost replica in _replicas.Values)
         {
-            if (status.Shards.TryGetValue(replica.ShardId, out ShardStatus? found) && !found.Quorum.Members.Contains(Node))
+            if (status.Shards.TryGetValue(replica.ShardId, out ShardStatus? found) && !found.IsKeptBy(Node))
                 replica.Host.Receive(Node, new ShardMessage(replica.ShardId, new NewTerm(found.Term)));
         }
     }

@@ -34,6 +34,8 @@ internal static class ShardMessageCodec
         Hello = 17,
         StateAtMark = 18,
         Quarantine = 19,
+        Join = 20,
+        Joined = 21,
     }
 
     internal static void Write(IBufferWriter<byte> output, in ShardMessage message)
@@ -55,6 +57,14 @@ internal static class ShardMessageCodec
             case AddFollower add:
                 Begin(ref writer, message, Kind.AddFollower, MemberFields);
                 Write(ref writer, add.Member);
+                break;
+            case Join join:
+                Begin(ref writer, message, Kind.Join, 1);
+                writer.Write(join.Node);
+                break;
+            case Joined joined:
+                Begin(ref writer, message, Kind.Joined, 1);
+                writer.Write(joined.Node);
                 break;
             case Truncate order:
                 Begin(ref writer, message, Kind.Truncate, 4);
@@ -140,6 +150,8 @@ internal static class ShardMessageCodec
             Kind.LeaderReady when fields == 1 => message with { Message = new LeaderReady(term, reader.ReadBoolean()) },
             Kind.Settle when fields == 0 => message with { Message = new Settle(term) },
             Kind.AddFollower when fields == MemberFields => message with { Message = new AddFollower(term, ReadMember(ref reader)) },
+            Kind.Join when fields == 1 => message with { Message = new Join(term, reader.ReadInt32()) },
+            Kind.Joined when fields == 1 => message with { Message = new Joined(term, reader.ReadInt32()) },
             Kind.Truncate when fields == 4 => message with { Message = new Truncate(term, ReadHead(ref reader), ReadHead(ref reader)) },
             Kind.Truncated when fields == 3 => message with { Message = new Truncated(term, reader.ReadInt64(), ReadHead(ref reader)) },
             Kind.Install when fields == 3 => message with { Message = new Install(term, reader.ReadInt64(), ReadHead(ref reader)) },

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 
+using Tidemark.Core.Replication;
 using Tidemark.Replication.Cluster;
 using Tidemark.Replication.Nodes;
 
@@ -199,7 +200,9 @@ internal sealed class ClusterSimulation : IDisposable
     /// <summary>Whoever keeps the shard has all of it.</summary>
     internal void CheckEnd(ShardOracle oracle)
     {
-        foreach (int member in Store.Status!.Shards[Shard].Ensemble)
+        ShardStatus status = Store.Status!.Shards[Shard];
+        SimWorld.Require(status is { Next: null, Observer: ShardStatus.Nobody }, $"the ensemble still changes at the end: {status}");
+        foreach (int member in status.Ensemble)
         {
             SimNode node = Nodes[member];
             SimWorld.Require(node.IsUp && node.Drivers.ContainsKey(Shard), $"node {member} is not up at the end");

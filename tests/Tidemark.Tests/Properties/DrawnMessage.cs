@@ -8,7 +8,7 @@ namespace Tidemark.Tests.Properties;
 /// <summary>Messages between nodes, drawn by chance, and a text that two have in common only if they are the same in everything.</summary>
 internal static class DrawnMessage
 {
-    internal const int Kinds = 19;
+    internal const int Kinds = 21;
 
     internal static ShardMessage Draw(int kind, Random chance)
     {
@@ -33,6 +33,8 @@ internal static class DrawnMessage
             15 => new ShardMessage(shard, Part(term, chance), [], Bytes(chance)),
             16 => new ShardMessage(shard, new Hello(Number(chance))),
             17 => new ShardMessage(shard, new StateAtMark(term, Number(chance), Number(chance), new StateHash((ulong)chance.NextInt64(), (ulong)chance.NextInt64(), Number(chance)))),
+            18 => new ShardMessage(shard, new Join(term, chance.Next(5))),
+            19 => new ShardMessage(shard, new Joined(term, chance.Next(5))),
             _ => new ShardMessage(shard, new Quarantine(term, Number(chance), Number(chance))),
         };
     }

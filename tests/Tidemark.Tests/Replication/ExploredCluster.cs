@@ -318,7 +318,7 @@ internal sealed class ExploredCluster
                 break;
             case EffectKind.Send:
                 SimEntry[] entries = effect.Message is Append sent ? [.. node.Log.Skip((int)sent.Before.Offset + 1).Take((int)(sent.To - sent.Before.Offset - 1))] : [];
-                Send(new SimMessage(at, effect.Node, effect.Message is TermAnswer or LeaderReady, effect.Message!, entries));
+                Send(new SimMessage(at, effect.Node, effect.Message is { IsForElection: true }, effect.Message!, entries));
                 break;
             case EffectKind.Apply:
                 for (long offset = effect.From; offset < effect.To; offset++) Commit(at, offset, node.Log[(int)offset]);

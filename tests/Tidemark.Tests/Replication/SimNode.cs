@@ -181,7 +181,7 @@ internal sealed class SimNode(int node, SimCluster cluster)
                 break;
             case EffectKind.Send:
                 SimEntry[] entries = effect.Message is Install state ? [.. _log.Take((int)state.Last.Offset + 1)] : effect.Message is Append sent ? [.. _log.Skip((int)sent.Before.Offset + 1).Take((int)(sent.To - sent.Before.Offset - 1))] : [];
-                bool isForElection = effect.Message is TermAnswer or LeaderReady;
+                bool isForElection = effect.Message is { IsForElection: true };
                 cluster.Send(new SimMessage(node, effect.Node, isForElection, effect.Message!, entries));
                 break;
             case EffectKind.Apply:

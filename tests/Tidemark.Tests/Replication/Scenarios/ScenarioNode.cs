@@ -229,7 +229,7 @@ internal sealed class ScenarioNode(int node, ReplicaLimits limits, ScenarioClust
             Append append => _log.Skip((int)append.Before.Offset + 1).Take((int)(append.To - append.Before.Offset - 1)),
             _ => [],
         };
-        string to = effect.Message is TermAnswer or LeaderReady ? $"e{effect.Node}" : $"{effect.Node}";
+        string to = effect.Message is { IsForElection: true } ? $"e{effect.Node}" : $"{effect.Node}";
         cluster.Send(new ScenarioMessage($"{node}", to, effect.Message!, [.. beside]));
     }
 

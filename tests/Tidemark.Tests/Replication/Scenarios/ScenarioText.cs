@@ -47,6 +47,8 @@ internal static class ScenarioText
             TermAnswer answer => $" {answer.Member}",
             BecomeLeader order => $" {order.Quorum} {string.Join(' ', order.Heads)}",
             LeaderReady ready => ready.IsSettled ? " settled" : " unsettled",
+            Join join => $" {join.Node}",
+            Joined joined => $" {joined.Node}",
             AddFollower add => $" {add.Member}",
             Truncate order => $" found {order.Found} to {order.To}",
             Truncated left => $" run {left.Run} head {left.Head}",
@@ -61,7 +63,7 @@ internal static class ScenarioText
     }
 
     internal static string Of(ShardStatus status) =>
-        $"t{status.Term} led by {(status.Leader == ShardStatus.Nobody ? "nobody" : status.Leader)}, ensemble {status.Quorum}, written by {status.Nonce}";
+        $"t{status.Term} led by {(status.Leader == ShardStatus.Nobody ? "nobody" : status.Leader)}, ensemble {status.Quorum}{(status.Observer == ShardStatus.Nobody ? "" : $", observer {status.Observer}")}, written by {status.Nonce}";
 
     internal static string Of(ElectionEffect order) => order.Write is { } status ? $"Write over v{order.Over}: {Of(status)}" : "Read";
 
