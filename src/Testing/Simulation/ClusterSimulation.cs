@@ -122,14 +122,14 @@ internal sealed class ClusterSimulation : IDisposable
         for (int i = 0; i < _plan.ClientCount; i++) _clients.Add(new SimClient(this, oracle, i, isNumbered: i % 2 == 0));
         foreach (SimClient client in _clients) client.Start();
         new SimFaults(this).Start();
-        RunUntil(World.Now + _plan.Faulty);
+        World.RunUntil(World.Now + _plan.Faulty);
         Heal();
         long before = Writes;
-        RunUntil(World.Now + (_plan.Calm / 2));
+        World.RunUntil(World.Now + (_plan.Calm / 2));
         SimWorld.Require(Writes > before + 10, $"nothing is written {_plan.Calm / 2} after the last fault");
-        RunUntil(World.Now + (_plan.Calm / 2));
+        World.RunUntil(World.Now + (_plan.Calm / 2));
         IsOver = true;
-        RunUntil(World.Now + TimeSpan.FromSeconds(10));
+        World.RunUntil(World.Now + TimeSpan.FromSeconds(10));
         CheckEnd(oracle);
     }
 
@@ -138,11 +138,7 @@ internal sealed class ClusterSimulation : IDisposable
     {
         foreach (SimNode node in Nodes) World.After(World.Between(0, 50), node.Start);
         ShardOracle oracle = Oracles[Shard];
-        TimeSpan limit = TimeSpan.FromSeconds(10);
-        while (!oracle.IsReady && World.Step(limit))
-        {
-        }
-
+        World.RunWhile(() => !oracle.IsReady, TimeSpan.FromSeconds(10));
         SimWorld.Require(oracle.IsReady, "nobody leads, and nothing has gone wrong");
     }
 
@@ -154,7 +150,7 @@ internal sealed class ClusterSimulation : IDisposable
         foreach (SimNode node in Nodes)
         {
             text.AppendLine(CultureInfo.InvariantCulture, $"node {node.Node} {(node.IsUp ? $"run {node.Run}" : "down")} {node.Host?.Coordinator}");
-            foreach (SimNode.Driver driver in node.Drivers.Values) text.AppendLine(CultureInfo.InvariantCulture, $"  shard {driver.Replica.ShardId}: {driver.Host.Core}");
+            foreach (SimDriver driver in node.Drivers.Values) text.AppendLine(CultureInfo.InvariantCulture, $"  shard {driver.Replica.ShardId}: {driver.Host.Core}");
         }
 
         return text.ToString();
@@ -166,13 +162,6 @@ internal sealed class ClusterSimulation : IDisposable
     }
 
     private long Writes => World.Counts.GetValueOrDefault("write");
-
-    private void RunUntil(TimeSpan time)
-    {
-        while (World.Step(time))
-        {
-        }
-    }
 
     /// <summary>Nothing goes wrong any more, and whoever is down comes up.</summary>
     internal void Heal()

@@ -152,7 +152,7 @@ internal sealed class SimFaults(ClusterSimulation cluster)
         {
             if (found.Next is not null) return false;
             bool isEnough = found.Quorum.Holds(member => member != lost.Node && cluster.Nodes[member] is { IsUp: true, IsDiskOld: false, HasHiddenDamage: false } node
-                && node.Drivers.TryGetValue(shard, out SimNode.Driver? driver) && !driver.Host.Core.IsLost);
+                && node.Drivers.TryGetValue(shard, out SimDriver? driver) && !driver.Host.Core.IsLost);
             if (!isEnough) return false;
         }
 
@@ -241,7 +241,7 @@ internal sealed class SimFaults(ClusterSimulation cluster)
 
     private void HandOver(SimNode node)
     {
-        foreach (SimNode.Driver driver in node.Drivers.Values)
+        foreach (SimDriver driver in node.Drivers.Values)
         {
             if (!driver.Host.Core.IsServing) continue;
             int heir = _world.Chance.Below(cluster.Nodes.Count);

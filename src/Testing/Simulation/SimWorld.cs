@@ -38,7 +38,7 @@ internal sealed class SimWorld(long seed)
     internal void After(TimeSpan delay, Action action) => _events.Enqueue(action, ((Now + delay).Ticks, _number++));
 
     /// <summary>Lets the next thing happen; false where none is left before a time, which it is then.</summary>
-    internal bool Step(TimeSpan until)
+    private bool Step(TimeSpan until)
     {
         if (!_events.TryPeek(out Action? action, out (long At, long Number) place) || place.At > until.Ticks)
         {
@@ -52,6 +52,16 @@ internal sealed class SimWorld(long seed)
         action();
         return true;
     }
+
+    /// <summary>Lets things happen while a condition holds, at most until a time.</summary>
+    internal void RunWhile(Func<bool> condition, TimeSpan until)
+    {
+        while (condition() && Step(until))
+        {
+        }
+    }
+
+    internal void RunUntil(TimeSpan time) => RunWhile(static () => true, time);
 
     internal TimeSpan Between(double leastMilliseconds, double mostMilliseconds) =>
         TimeSpan.FromTicks((long)((leastMilliseconds + ((mostMilliseconds - leastMilliseconds) * Fraction())) * TimeSpan.TicksPerMillisecond));
