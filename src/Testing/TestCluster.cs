@@ -42,7 +42,7 @@ public sealed class TestCluster : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(options.NodeCount, 1, nameof(options));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.NodeCount, 9, nameof(options));
         _options = options;
-        _cluster = new ClusterSimulation(options.Seed, new SimulationPlan { NodeCount = options.NodeCount, EnsembleSize = options.NodeCount, Kind = kind });
+        _cluster = new ClusterSimulation(options.Seed, new SimulationPlan { NodeCount = options.NodeCount, EnsembleSize = options.NodeCount, Kind = kind }, isTold: true);
         _cluster.StartNodes();
         _route = new TestRoute(this, _cluster);
         IReadOnlyList<ShardHashRange> ranges = HashRangeRouter.CreateEven(1).Ranges;

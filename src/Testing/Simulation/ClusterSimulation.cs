@@ -42,11 +42,13 @@ internal sealed record SimulationPlan
     /// <summary>A plan drawn from a seed.</summary>
     internal static SimulationPlan Of(long seed)
     {
+        // Half as many heartbeats as usual: they are most of what happens, and show the least.
+        var calm = new SimulationPlan { Times = new CoordinatorTimes(TimeSpan.FromMilliseconds(100), TimeSpan.FromMilliseconds(500)) };
         SimulationPlan plan = (seed % 3) switch
         {
-            0 => new SimulationPlan(),
-            1 => new SimulationPlan { NodeCount = 5, EnsembleSize = 5 },
-            _ => new SimulationPlan { NodeCount = 5, EnsembleSize = 3 },
+            0 => calm,
+            1 => calm with { NodeCount = 5, EnsembleSize = 5 },
+            _ => calm with { NodeCount = 5 },
         };
         if (seed / 3 % 2 == 0) return plan;
 
@@ -55,7 +57,7 @@ internal sealed record SimulationPlan
         {
             IsStormy = true,
             FaultPause = TimeSpan.FromMilliseconds(500),
-            Times = new CoordinatorTimes(TimeSpan.FromMilliseconds(25), TimeSpan.FromMilliseconds(150)),
+            Times = new CoordinatorTimes(TimeSpan.FromMilliseconds(40), TimeSpan.FromMilliseconds(200)),
             LeaderPatience = TimeSpan.FromSeconds(10),
             DiskSlowness = (seed / 6 % 3) switch { 0 => 1, 1 => 5, _ => 20 },
         };
@@ -72,11 +74,14 @@ internal sealed class ClusterSimulation : IDisposable
     private readonly List<SimClient> _clients = [];
     private readonly Guid _id;
 
-    internal ClusterSimulation(long seed, SimulationPlan? plan = null)
+    /// <param name="seed">Decides all that chance decides.</param>
+    /// <param name="plan">How it is made; null to draw that too.</param>
+    /// <param name="isTold">Whether its story is kept: that takes half as long again.</param>
+    internal ClusterSimulation(long seed, SimulationPlan? plan = null, bool isTold = false)
     {
         _plan = plan ?? SimulationPlan.Of(seed);
-        World = new SimWorld(seed);
-        Network = new SimNetwork(World);
+        World = new SimWorld(seed, isTold);
+        Network = new SimNetwork(World, _plan.NodeCount);
         Store = new SimStatusStore(World);
         _id = World.NewId();
         Oracles = new Dictionary<long, ShardOracle> { [Shard] = new(World, Shard, _plan.Kind.New(World.NewId(), Shard)) };

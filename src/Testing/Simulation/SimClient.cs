@@ -90,7 +90,7 @@ internal sealed class SimClient
                 case StoreStatus.Ok:
                     long effect = _oracle.EffectOf(value);
                     SimWorld.Require(effect >= 0, $"'{value}' was acknowledged and never written");
-                    KeyMoment moment = _oracle.MomentsOf(key).First(moment => moment.Offset == effect);
+                    KeyMoment moment = _oracle.MomentsOf(key)[_oracle.LastAt(key, effect)];
                     SimWorld.Require(moment.Version == answer.Value.Version && (expected is null || VersionBefore(key, effect) == expected), $"'{value}' was acknowledged as version {answer.Value.Version}, and is {moment.Version}");
                     Place(effect, effect, $"write of '{value}' to {key}");
                     break;
@@ -178,7 +178,7 @@ internal sealed class SimClient
     {
         call.IsOver = true;
         Done++;
-        _world.After(_world.Between(1, 120), Next);
+        _world.After(_world.Between(1, 400), Next);
     }
 
     private WriteTicket? NextTicket()
@@ -188,32 +188,24 @@ internal sealed class SimClient
         return new WriteTicket(_id, _sequence, _sequence);
     }
 
-    private long VersionBefore(string key, long offset)
-    {
-        long version = 0;
-        foreach (KeyMoment moment in _oracle.MomentsOf(key))
-        {
-            if (moment.Offset >= offset) break;
-            version = moment.Version;
-        }
-
-        return version;
-    }
+    private long VersionBefore(string key, long offset) => _oracle.MomentsOf(key)[_oracle.LastAt(key, offset - 1)].Version;
 
     private void PlaceDelete(string key, long version)
     {
-        long effect = _oracle.MomentsOf(key).Find(moment => moment.Version == 0 && VersionBefore(key, moment.Offset) == version).Offset;
-        SimWorld.Require(effect > 0, $"the delete of {key} version {version} was acknowledged and never happened");
+        List<KeyMoment> moments = _oracle.MomentsOf(key);
+        int at = moments.Count - 1;
+        while (at > 0 && (moments[at].Version != 0 || moments[at - 1].Version != version)) at--;
+        long effect = moments[at].Offset;
+        SimWorld.Require(at > 0, $"the delete of {key} version {version} was acknowledged and never happened");
         Place(effect, effect, $"delete of {key} version {version}");
     }
 
     private void PlaceRead(string key, Func<KeyMoment, bool> isSeen, string what)
     {
         List<KeyMoment> moments = _oracle.MomentsOf(key);
-        for (int i = 0; i < moments.Count; i++)
+        for (int i = _oracle.LastAt(key, _lowest); i < moments.Count; i++)
         {
-            long end = i + 1 < moments.Count ? moments[i + 1].Offset - 1 : long.MaxValue;
-            if (end < _lowest || !isSeen(moments[i])) continue;
+            if (!isSeen(moments[i])) continue;
             long place = Math.Max(moments[i].Offset, _lowest);
             Place(place, place, what);
             return;
@@ -226,6 +218,7 @@ internal sealed class SimClient
     {
         SimWorld.Require(entry >= _lowest, $"client {_number}: {what} took place at entry {entry}, and what ended before it began at {_lowest}");
         _cluster.History.Add(_oracle.ShardId, _world.Now, place);
+        _world.Trace(place);
         _world.Note($"client {_number} {what} at {place}");
     }
 }

@@ -13,14 +13,18 @@ internal sealed class SimDriver
     private readonly SimWorld _world;
     private readonly ShardOracle _oracle;
     private readonly List<(Proposal Proposal, ValueTask Completion, Action<Proposal, Exception?> Done)> _pending = [];
+    private readonly Action _turn, _step, _endFlush, _flush;   // Made once: there are a hundred thousand turns.
     private bool _isTurnDue;
     private bool _isBusy;      // The disk is at work.
     private bool _isStopped;   // Its node went down: what is due is of no meaning any more.
+    private bool _isFlushing;
+    private bool _isExecuted;   // What is being flushed is on the disk already.
     private long _timerAt;
 
     internal SimDriver(SimNode node, SimWorld world, ShardOracle oracle, ReplicaHost replica)
     {
         (_node, _world, _oracle, Replica) = (node, world, oracle, replica);
+        (_turn, _step, _endFlush, _flush) = (Turn, Step, EndFlush, Flush);
         replica.Host.Wake = Wake;
         Wake();
     }
@@ -51,50 +55,50 @@ internal sealed class SimDriver
     {
         if (_isTurnDue || _isBusy || _isStopped) return;
         _isTurnDue = true;
-        _world.After(_world.Between(0.01, 0.05), Turn);
+        _world.After(_world.Between(0.01, 0.05), _turn);
     }
 
     private void Turn()
     {
-        if (_isStopped || _node.IsPaused(Turn)) return;
+        if (_isStopped || _node.IsPaused(_turn)) return;
         _isTurnDue = false;
         if (_isBusy) return;   // Afterwards it is looked at again.
-        bool isFlushing = false;
-        _node.Guard(() =>
-        {
-            Host.Turn(_node.Clock.Steady);
-            isFlushing = Host.BeginFlush(_node.Clock.Steady);
-        });
+        _isFlushing = false;
+        _node.Guard(_step);
         if (!_isStopped) Look();
         if (_isStopped) return;
-        if (!isFlushing)
+        if (!_isFlushing)
         {
             Rest();
             return;
         }
 
         _isBusy = true;
-        bool isEarly = _world.Chance.Coin();   // On the disk before it is known here, or not.
-        if (isEarly) _node.Guard(Host.Execute);
-        if (_isStopped) return;
-        _world.After(_world.Between(0.1, 1.5) * _node.DiskSlowness, isEarly ? EndFlush : Flush);
+        _isExecuted = _world.Chance.Coin();   // On the disk before it is known here, or not.
+        if (_isExecuted) _node.Guard(Host.Execute);
+        if (!_isStopped) _world.After(_world.Between(0.1, 1.5) * _node.DiskSlowness, _endFlush);
     }
 
-    private void Flush() => EndFlush(isExecuted: false);
-
-    private void EndFlush() => EndFlush(isExecuted: true);
-
-    private void EndFlush(bool isExecuted)
+    private void Step()
     {
-        if (_isStopped || _node.IsPaused(isExecuted ? EndFlush : Flush)) return;
+        DateTimeOffset now = _node.Clock.Steady;
+        Host.Turn(now);
+        _isFlushing = Host.BeginFlush(now);
+    }
+
+    private void EndFlush()
+    {
+        if (_isStopped || _node.IsPaused(_endFlush)) return;
         _isBusy = false;
-        _node.Guard(() =>
-        {
-            if (!isExecuted) Host.Execute();
-            Host.EndFlush(_node.Clock.Steady);
-        });
+        _node.Guard(_flush);
         if (!_isStopped) Look();
         if (!_isStopped) Rest();
+    }
+
+    private void Flush()
+    {
+        if (!_isExecuted) Host.Execute();
+        Host.EndFlush(_node.Clock.Steady);
     }
 
     private void Rest()

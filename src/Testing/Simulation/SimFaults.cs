@@ -5,6 +5,9 @@ namespace Tidemark.Testing.Simulation;
 /// <summary>Draws what goes wrong, and counts it: never more at once than the protocol promises to bear, and nothing any more once it is over.</summary>
 internal sealed class SimFaults(ClusterSimulation cluster)
 {
+    /// <summary>How much faster or slower a clock may run than another that is right.</summary>
+    internal const double MostDrift = 0.01;
+
     private static readonly int[] _storm = [1, 2, 5, 5, 6, 7, 8, 10, 24, 24, 25, 26];   // What changes leaders.
     private readonly SimWorld _world = cluster.World;
 
@@ -46,7 +49,7 @@ internal sealed class SimFaults(ClusterSimulation cluster)
             case 18: Wipe(node); break;
             case 19: RollBack(node); break;
             case 20: Do("clock jump", () => node.Clock.Offset += _world.Between(-2000, 2000)); break;
-            case 21: Do("clock drift", () => node.Clock.Drift = (_world.Fraction() - 0.5) * 0.02); break;
+            case 21: Do("clock drift", () => node.Clock.Drift = ((2 * _world.Fraction()) - 1) * MostDrift); break;
             case 22: StoreDown(); break;
             case 23: cluster.Store.Unknown = _world.Chance.Coin() ? 0.2 : 0; break;
             case 24: Suspect(node); break;

@@ -17,11 +17,13 @@ internal sealed class SimNode
 
     private readonly ClusterSimulation _cluster;
     private readonly SimWorld _world;
+    private readonly Action _step;
     private readonly Dictionary<long, SimDriver> _drivers = [];
     private readonly ProposalPool _proposals = new();
     private FaultyFileSystem? _oldCopy;
     private long _copiedInRun;
     private int _life;           // Events of an earlier one are of no meaning any more.
+    private Action _turn = () => { };
     private bool _isTurnDue;
     private DateTimeOffset _timerAt;
     private TimeSpan _pausedUntil;
@@ -29,6 +31,7 @@ internal sealed class SimNode
     internal SimNode(ClusterSimulation cluster, int node)
     {
         (_cluster, _world, Node) = (cluster, cluster.World, node);
+        _step = () => Host!.Turn(Clock!.Steady);
         Clock = new SimClock(_world);
         DiskSlowness = cluster.Plan.DiskSlowness;
         Disk = new FaultyFileSystem((long)_world.Chance.Next());
@@ -64,6 +67,7 @@ internal sealed class SimNode
     {
         if (IsUp) return;
         int life = ++_life;
+        _turn = () => Turn(life);
         try
         {
             Task<BootedNode> boot = NodeBoot.RunAsync(Disk, _directory, Node, _cluster.Store, _cluster.FirstStatus);
@@ -190,15 +194,15 @@ internal sealed class SimNode
     {
         if (_isTurnDue || life != _life) return;
         _isTurnDue = true;
-        _world.After(_world.Between(0.01, 0.05), () => Turn(life));
+        _world.After(_world.Between(0.01, 0.05), _turn);
     }
 
     private void Turn(int life)
     {
         if (life != _life || Host is not { } host) return;
-        if (IsPaused(() => Turn(life))) return;
+        if (IsPaused(_turn)) return;
         _isTurnDue = false;
-        Guard(() => host.Turn(Clock.Steady));
+        Guard(_step);
         if (life != _life) return;
         if (host.HasWork) WakeNode(life);
         else WakeNodeAt(host.NextDue, life);
