@@ -42,7 +42,7 @@ public sealed class TestCluster : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(options.NodeCount, 1, nameof(options));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.NodeCount, 9, nameof(options));
         _options = options;
-        _cluster = new ClusterSimulation(options.Seed, new SimulationPlan { NodeCount = options.NodeCount, EnsembleSize = options.NodeCount, Kind = kind });
+        _cluster = new ClusterSimulation(options.Seed, new SimulationPlan { NodeCount = options.NodeCount, EnsembleSize = options.NodeCount, Kind = kind }, isTold: true);
         _cluster.StartNodes();
         _route = new TestRoute(this, _cluster);
         IReadOnlyList<ShardHashRange> ranges = HashRangeRouter.CreateEven(1).Ranges;
@@ -94,14 +94,7 @@ public sealed class TestCluster : IDisposable
     public ValueTask AdvanceAsync(TimeSpan time)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.Zero);
-        using (Enter())
-        {
-            TimeSpan until = _cluster.World.Now + time;
-            while (_cluster.World.Step(until))
-            {
-            }
-        }
-
+        using (Enter()) _cluster.World.RunUntil(_cluster.World.Now + time);
         return ValueTask.CompletedTask;
     }
 
@@ -153,10 +146,7 @@ public sealed class TestCluster : IDisposable
             (bool IsAnswered, Exception? Refusal) answer = default;
             NodeOf(node).Drivers[ClusterSimulation.Shard].Host.Read(refusal => answer = (true, refusal), staleness);
             TimeSpan until = _cluster.World.Now + wait;
-            while (!answer.IsAnswered && _cluster.World.Step(until))
-            {
-            }
-
+            _cluster.World.RunWhile(() => !answer.IsAnswered, until);
             return answer;
         }
     }
@@ -208,10 +198,7 @@ public sealed class TestCluster : IDisposable
             TimeSpan until = _cluster.World.Now + _options.OperationTimeout;
             try
             {
-                while (!IsWhole() && _cluster.World.Step(until))
-                {
-                }
-
+                _cluster.World.RunWhile(() => !IsWhole(), until);
                 _cluster.CheckEnd(_cluster.Oracles[ClusterSimulation.Shard]);
             }
             catch (SimulationException broken)
@@ -248,7 +235,7 @@ public sealed class TestCluster : IDisposable
     /// <summary>The state machine of a node, to look at while nothing advances; null where the node is down.</summary>
     public IStateMachine? MachineOf(int node)
     {
-        using (Enter()) return NodeOf(node).Drivers.TryGetValue(ClusterSimulation.Shard, out SimNode.Driver? driver) ? driver.Replica.Machine : null;
+        using (Enter()) return NodeOf(node).Drivers.TryGetValue(ClusterSimulation.Shard, out SimDriver? driver) ? driver.Replica.Machine : null;
     }
 
     /// <summary>Ends the cluster.</summary>
@@ -270,11 +257,7 @@ public sealed class TestCluster : IDisposable
                     if (why is null) _cluster.Oracles[ClusterSimulation.Shard].Acknowledged(leader, proposal);
                     (isDone, failure, answer) = (true, why, proposal.Answer.WrittenSpan.ToArray());
                 });
-                long run = _cluster.Nodes[leader].Run;
-                while (!isDone && _cluster.Nodes[leader] is { IsUp: true } node && node.Run == run && _cluster.World.Step(until))
-                {
-                }
-
+                WaitFor(leader, () => isDone, until);
                 if (!isDone) throw new OutcomeUnknownException($"Node {leader} did not answer. Whether the command happened shows when it, or another, leads again.");
                 if (failure is null) return answer!;
                 if (failure is not ShardUnavailableException) throw failure;
@@ -300,22 +283,23 @@ public sealed class TestCluster : IDisposable
             Exception? refusal = null;
             bool isDone = false;
             replica.Host.Read(why => (isDone, refusal) = (true, why), staleness);
-            long run = _cluster.Nodes[leader].Run;
-            while (!isDone && _cluster.Nodes[leader] is { IsUp: true } node && node.Run == run && _cluster.World.Step(until))
-            {
-            }
-
+            WaitFor(leader, () => isDone, until);
             if (isDone && refusal is null) return replica;
             if (_cluster.World.Now >= until) throw new ShardUnavailableException(ClusterSimulation.Shard, "No leader answered a read in time.");
         }
     }
 
+    /// <summary>Lets things happen until a node has answered, is not there any more, or takes too long.</summary>
+    private void WaitFor(int leader, Func<bool> isDone, TimeSpan until)
+    {
+        SimNode node = _cluster.Nodes[leader];
+        long run = node.Run;
+        _cluster.World.RunWhile(() => !isDone() && node.IsUp && node.Run == run, until);
+    }
+
     private int WaitForLeader(TimeSpan until)
     {
-        while (FindLeader() < 0 && _cluster.World.Step(until))
-        {
-        }
-
+        _cluster.World.RunWhile(() => FindLeader() < 0, until);
         int leader = FindLeader();
         return leader >= 0 ? leader : throw new ShardUnavailableException(ClusterSimulation.Shard, $"Nobody has led for {_options.OperationTimeout} of virtual time. Are more than half of the nodes up, and do they reach each other?");
     }
@@ -327,7 +311,7 @@ public sealed class TestCluster : IDisposable
         long term = -1;
         foreach (SimNode node in _cluster.Nodes)
         {
-            if (!node.Drivers.TryGetValue(ClusterSimulation.Shard, out SimNode.Driver? driver) || !driver.Host.TakesCommands) continue;
+            if (!node.Drivers.TryGetValue(ClusterSimulation.Shard, out SimDriver? driver) || !driver.Host.TakesCommands) continue;
             if (driver.Host.Core.Term > term) (found, term) = (node.Node, driver.Host.Core.Term);
         }
 
@@ -337,7 +321,7 @@ public sealed class TestCluster : IDisposable
     private bool IsWhole()
     {
         long committed = _cluster.Oracles[ClusterSimulation.Shard].Committed;
-        return FindLeader() >= 0 && _cluster.Nodes.All(node => node.Drivers.TryGetValue(ClusterSimulation.Shard, out SimNode.Driver? driver)
+        return FindLeader() >= 0 && _cluster.Nodes.All(node => node.Drivers.TryGetValue(ClusterSimulation.Shard, out SimDriver? driver)
             && driver.Host.Core is { IsLost: false, Role: ReplicaRole.Leader or ReplicaRole.Follower } core && core.Applied == committed && core.Log.End == committed);
     }
 

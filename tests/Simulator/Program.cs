@@ -16,7 +16,7 @@ if (!isUnderstood)
 
 if (args.Length == 1)
 {
-    using var simulation = new ClusterSimulation(seed);
+    using var simulation = new ClusterSimulation(seed, isTold: true);
     try
     {
         simulation.Run();

@@ -46,11 +46,13 @@ internal sealed record SimulationPlan
     /// <summary>A plan drawn from a seed.</summary>
     internal static SimulationPlan Of(long seed)
     {
+        // Half as many heartbeats as usual: they are most of what happens, and show the least.
+        var calm = new SimulationPlan { Times = new CoordinatorTimes(TimeSpan.FromMilliseconds(100), TimeSpan.FromMilliseconds(500)) };
         SimulationPlan plan = (seed % 3) switch
         {
-            0 => new SimulationPlan(),
-            1 => new SimulationPlan { NodeCount = 5, EnsembleSize = 5 },
-            _ => new SimulationPlan { NodeCount = 5, EnsembleSize = 3 },
+            0 => calm,
+            1 => calm with { NodeCount = 5, EnsembleSize = 5 },
+            _ => calm with { NodeCount = 5 },
         };
         if (seed / 3 % 2 == 0) return plan;
 
@@ -59,7 +61,7 @@ internal sealed record SimulationPlan
         {
             IsStormy = true,
             FaultPause = TimeSpan.FromMilliseconds(500),
-            Times = new CoordinatorTimes(TimeSpan.FromMilliseconds(25), TimeSpan.FromMilliseconds(150)),
+            Times = new CoordinatorTimes(TimeSpan.FromMilliseconds(40), TimeSpan.FromMilliseconds(200)),
             LeaderPatience = TimeSpan.FromSeconds(10),
             DiskSlowness = (seed / 6 % 3) switch { 0 => 1, 1 => 5, _ => 20 },
         };
@@ -76,11 +78,14 @@ internal sealed class ClusterSimulation : IDisposable
     private readonly List<SimClient> _clients = [];
     private readonly Guid _id;
 
-    internal ClusterSimulation(long seed, SimulationPlan? plan = null)
+    /// <param name="seed">Decides all that chance decides.</param>
+    /// <param name="plan">How it is made; null to draw that too.</param>
+    /// <param name="isTold">Whether its story is kept: that takes half as long again.</param>
+    internal ClusterSimulation(long seed, SimulationPlan? plan = null, bool isTold = false)
     {
         _plan = plan ?? SimulationPlan.Of(seed);
-        World = new SimWorld(seed);
-        Network = new SimNetwork(World);
+        World = new SimWorld(seed, isTold);
+        Network = new SimNetwork(World, _plan.NodeCount);
         Store = new SimStatusStore(World);
         _id = World.NewId();
         Oracles = new Dictionary<long, ShardOracle> { [Shard] = new(World, Shard, _plan.Kind.New(World.NewId(), Shard)) };
@@ -126,14 +131,14 @@ internal sealed class ClusterSimulation : IDisposable
         for (int i = 0; i < _plan.ClientCount; i++) _clients.Add(new SimClient(this, oracle, i, isNumbered: i % 2 == 0));
         foreach (SimClient client in _clients) client.Start();
         new SimFaults(this).Start();
-        RunUntil(World.Now + _plan.Faulty);
+        World.RunUntil(World.Now + _plan.Faulty);
         Heal();
         long before = Writes;
-        RunUntil(World.Now + (_plan.Calm / 2));
+        World.RunUntil(World.Now + (_plan.Calm / 2));
         SimWorld.Require(Writes > before + 10, $"nothing is written {_plan.Calm / 2} after the last fault");
-        RunUntil(World.Now + (_plan.Calm / 2));
+        World.RunUntil(World.Now + (_plan.Calm / 2));
         IsOver = true;
-        RunUntil(World.Now + TimeSpan.FromSeconds(10));
+        World.RunUntil(World.Now + TimeSpan.FromSeconds(10));
         CheckEnd(oracle);
     }
 
@@ -142,11 +147,7 @@ internal sealed class ClusterSimulation : IDisposable
     {
         foreach (SimNode node in Nodes) World.After(World.Between(0, 50), node.Start);
         ShardOracle oracle = Oracles[Shard];
-        TimeSpan limit = TimeSpan.FromSeconds(10);
-        while (!oracle.IsReady && World.Step(limit))
-        {
-        }
-
+        World.RunWhile(() => !oracle.IsReady, TimeSpan.FromSeconds(10));
         SimWorld.Require(oracle.IsReady, "nobody leads, and nothing has gone wrong");
     }
 
@@ -158,7 +159,7 @@ internal sealed class ClusterSimulation : IDisposable
         foreach (SimNode node in Nodes)
         {
             text.AppendLine(CultureInfo.InvariantCulture, $"node {node.Node} {(node.IsUp ? $"run {node.Run}" : "down")} {node.Host?.Coordinator}");
-            foreach (SimNode.Driver driver in node.Drivers.Values) text.AppendLine(CultureInfo.InvariantCulture, $"  shard {driver.Replica.ShardId}: {driver.Host.Core}");
+            foreach (SimDriver driver in node.Drivers.Values) text.AppendLine(CultureInfo.InvariantCulture, $"  shard {driver.Replica.ShardId}: {driver.Host.Core}");
         }
 
         return text.ToString();
@@ -170,13 +171,6 @@ internal sealed class ClusterSimulation : IDisposable
     }
 
     private long Writes => World.Counts.GetValueOrDefault("write");
-
-    private void RunUntil(TimeSpan time)
-    {
-        while (World.Step(time))
-        {
-        }
-    }
 
     /// <summary>Nothing goes wrong any more, and whoever is down comes up.</summary>
     internal void Heal()

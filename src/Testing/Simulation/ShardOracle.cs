@@ -50,6 +50,21 @@ internal sealed class ShardOracle : IDisposable
         return moments;
     }
 
+    /// <summary>Which of a key's moments an entry was at.</summary>
+    internal int LastAt(string key, long offset)
+    {
+        List<KeyMoment> moments = _keys[key];
+        int low = 0, high = moments.Count - 1;   // The first is before all entries.
+        while (low < high)
+        {
+            int middle = (low + high + 1) / 2;
+            if (moments[middle].Offset <= offset) low = middle;
+            else high = middle - 1;
+        }
+
+        return low;
+    }
+
     /// <summary>The entry that wrote a value, or -1.</summary>
     internal long EffectOf(string value) => _effects.GetValueOrDefault(value, -1);
 
@@ -70,6 +85,7 @@ internal sealed class ShardOracle : IDisposable
             SimWorld.Require(_entries.Count == 0 || record.Timestamp > _entries[^1].Timestamp, $"the timestamp of entry {record.Offset} does not rise");
             SimWorld.Require(_entries.Count == 0 || record.Term >= _entries[^1].Term, $"the term of entry {record.Offset} falls");
             Take(record, checksum);
+            _world.Trace(checksum);
             _world.Note($"shard {ShardId} entry {record.Term}:{record.Offset} kind {record.Kind} first applied by {node.Node}");
         }
 
@@ -139,7 +155,8 @@ internal sealed class ShardOracle : IDisposable
             KeyMoment last = moments[^1];
             KeyMoment now = LookAt(reader, key, record.Offset);
             if (now.Version == last.Version) continue;
-            SimWorld.Require(now.Version == 0 || moments.All(moment => moment.Version < now.Version), $"version {now.Version} of '{key}' was given before");
+            long highest = last.Version > 0 || moments.Count < 2 ? last.Version : moments[^2].Version;   // They rise, but for the 0 of a delete.
+            SimWorld.Require(now.Version == 0 || highest < now.Version, $"version {now.Version} of '{key}' was given before");
             moments.Add(now);
             if (now.Value is not { } value) continue;
             SimWorld.Require(_effects.TryAdd(value, record.Offset), $"'{value}' was written twice, by entries {_effects.GetValueOrDefault(value)} and {record.Offset}");

@@ -6,6 +6,9 @@ namespace Tidemark.Testing.Simulation;
 /// <summary>Draws what goes wrong, and counts it: never more at once than the protocol promises to bear, and nothing any more once it is over.</summary>
 internal sealed class SimFaults(ClusterSimulation cluster)
 {
+    /// <summary>How much faster or slower a clock may run than another that is right.</summary>
+    internal const double MostDrift = 0.01;
+
     private static readonly int[] _storm = [1, 2, 5, 5, 6, 7, 8, 10, 24, 24, 25, 26];   // What changes leaders.
     private readonly SimWorld _world = cluster.World;
 
@@ -48,7 +51,7 @@ internal sealed class SimFaults(ClusterSimulation cluster)
             case 18: Wipe(node); break;
             case 19: RollBack(node); break;
             case 20: Do("clock jump", () => node.Clock.Offset += _world.Between(-2000, 2000)); break;
-            case 21: Do("clock drift", () => node.Clock.Drift = (_world.Fraction() - 0.5) * 0.02); break;
+            case 21: Do("clock drift", () => node.Clock.Drift = ((2 * _world.Fraction()) - 1) * MostDrift); break;
             case 22: StoreDown(); break;
             case 23: cluster.Store.Unknown = _world.Chance.Coin() ? 0.2 : 0; break;
             case 24: Suspect(node); break;
@@ -155,7 +158,7 @@ internal sealed class SimFaults(ClusterSimulation cluster)
         {
             if (found.Next is not null) return false;
             bool isEnough = found.Quorum.Holds(member => member != lost.Node && cluster.Nodes[member] is { IsUp: true, IsDiskOld: false, HasHiddenDamage: false } node
-                && node.Drivers.TryGetValue(shard, out SimNode.Driver? driver) && !driver.Host.Core.IsLost);
+                && node.Drivers.TryGetValue(shard, out SimDriver? driver) && !driver.Host.Core.IsLost);
             if (!isEnough) return false;
         }
 
@@ -210,7 +213,7 @@ internal sealed class SimFaults(ClusterSimulation cluster)
     {
         if (!node.IsUp || !node.Drivers.ContainsKey(ClusterSimulation.Shard) || !CanLose(node) || cluster.Plan.Kind is not KeyValueShardKind) return;
         long committed = cluster.Oracles[ClusterSimulation.Shard].Committed;
-        if (node.HasStrayed || cluster.Nodes.Any(other => other.Drivers.TryGetValue(ClusterSimulation.Shard, out SimNode.Driver? driver) && driver.Host.Core.Applied < committed - 50)) return;
+        if (node.HasStrayed || cluster.Nodes.Any(other => other.Drivers.TryGetValue(ClusterSimulation.Shard, out SimDriver? driver) && driver.Host.Core.Applied < committed - 50)) return;
         Do("stray state", () => node.Stray(ClusterSimulation.Shard));
     }
 
@@ -252,7 +255,7 @@ internal sealed class SimFaults(ClusterSimulation cluster)
 
     private void HandOver(SimNode node)
     {
-        foreach (SimNode.Driver driver in node.Drivers.Values)
+        foreach (SimDriver driver in node.Drivers.Values)
         {
             if (!driver.Host.Core.IsServing) continue;
             int heir = _world.Chance.Below(cluster.Nodes.Count);

@@ -1,12 +1,12 @@
 namespace Tidemark.Testing.Simulation;
 
 /// <summary>A network that delays, loses, doubles, reorders and holds back messages, and cuts its links both ways or one way.</summary>
-internal sealed class SimNetwork(SimWorld world)
+internal sealed class SimNetwork(SimWorld world, int nodeCount)
 {
-    private readonly HashSet<(int From, int To)> _cut = [];
-    private readonly HashSet<(int From, int To)> _clogged = [];
-    private readonly Dictionary<int, SimTransport> _transports = [];
-    private readonly Dictionary<(int From, int To), TimeSpan> _lastArrival = [];
+    private readonly bool[,] _cut = new bool[nodeCount, nodeCount];
+    private readonly bool[,] _clogged = new bool[nodeCount, nodeCount];
+    private readonly SimTransport?[] _transports = new SimTransport?[nodeCount];
+    private readonly TimeSpan[,] _lastArrival = new TimeSpan[nodeCount, nodeCount];
 
     /// <summary>How likely a message is lost, doubled, late by seconds, or overtaken. All 0 once the faults are over.</summary>
     internal double Loss { get; set; }
@@ -19,28 +19,27 @@ internal sealed class SimNetwork(SimWorld world)
 
     internal ITransport Connect(int node) => _transports[node] = new SimTransport(this, node);
 
-    internal void Disconnect(int node) => _transports.Remove(node);
+    internal void Disconnect(int node) => _transports[node] = null;
 
-    internal void Cut(int from, int to) => _cut.Add((from, to));
+    internal void Cut(int from, int to) => _cut[from, to] = true;
 
-    internal void Clog(int from, int to) => _clogged.Add((from, to));
+    internal void Clog(int from, int to) => _clogged[from, to] = true;
 
     internal void Heal()
     {
-        _cut.Clear();
-        _clogged.Clear();
+        HealLinks();
         (Loss, Doubling, Lateness, Reordering) = (0, 0, 0, 0);
     }
 
     internal void HealLinks()
     {
-        _cut.Clear();
-        _clogged.Clear();
+        Array.Clear(_cut);
+        Array.Clear(_clogged);
     }
 
     private void Send(int from, int to, byte[] message)
     {
-        if (_cut.Contains((from, to)))
+        if (_cut[from, to])
         {
             world.Count("cut message");
             return;
@@ -54,19 +53,24 @@ internal sealed class SimNetwork(SimWorld world)
     private void Deliver(int from, int to, byte[] message)
     {
         TimeSpan delay = world.Between(0.05, 0.6);
-        if (_clogged.Contains((from, to)))
+        if (_clogged[from, to])
         {
             world.Count("clogged message");
             delay += world.Between(200, 800);
         }
 
-        if (Happens(Lateness, "late message")) delay += world.Between(100, 5000);
-        else if (!Happens(Reordering, "reordered message") && _lastArrival.TryGetValue((from, to), out TimeSpan last) && world.Now + delay < last) delay = last - world.Now;   // In order, as on one connection.
-        else if (!_lastArrival.TryGetValue((from, to), out last) || world.Now + delay > last) _lastArrival[(from, to)] = world.Now + delay;
-        world.After(delay, () =>
+        if (Happens(Lateness, "late message"))
         {
-            if (_transports.TryGetValue(to, out SimTransport? transport)) transport.Receive?.Invoke(from, message);
-        });
+            delay += world.Between(100, 5000);
+        }
+        else if (!Happens(Reordering, "reordered message"))
+        {
+            ref TimeSpan last = ref _lastArrival[from, to];   // In order, as on one connection.
+            if (world.Now + delay < last) delay = last - world.Now;
+            last = world.Now + delay;
+        }
+
+        world.After(delay, () => _transports[to]?.Receive?.Invoke(from, message));
     }
 
     private bool Happens(double probability, string what)

@@ -3,7 +3,6 @@ using System.Buffers;
 using Microsoft.Extensions.Logging;
 
 using Tidemark.Core.KeyValue;
-using Tidemark.Core.Replication;
 using Tidemark.Replication.Nodes;
 using Tidemark.Replication.Shards;
 using Tidemark.Storage.Files;
@@ -15,14 +14,17 @@ namespace Tidemark.Testing.Simulation;
 internal sealed class SimNode
 {
     private static readonly string _directory = Path.GetFullPath("/node");
+    private static readonly TimeSpan _shortestWait = TimeSpan.FromMicroseconds(100);
 
     private readonly ClusterSimulation _cluster;
     private readonly SimWorld _world;
-    private readonly Dictionary<long, Driver> _drivers = [];
+    private readonly Action _step;
+    private readonly Dictionary<long, SimDriver> _drivers = [];
     private readonly ProposalPool _proposals = new();
     private FaultyFileSystem? _oldCopy;
     private long _copiedInRun;
     private int _life;           // Events of an earlier one are of no meaning any more.
+    private Action _turn = () => { };
     private bool _isTurnDue;
     private DateTimeOffset _timerAt;
     private TimeSpan _pausedUntil;
@@ -30,6 +32,7 @@ internal sealed class SimNode
     internal SimNode(ClusterSimulation cluster, int node)
     {
         (_cluster, _world, Node) = (cluster, cluster.World, node);
+        _step = () => Host!.Turn(Clock!.Steady);
         Clock = new SimClock(_world);
         DiskSlowness = cluster.Plan.DiskSlowness;
         Disk = new FaultyFileSystem((long)_world.Chance.Next());
@@ -62,7 +65,7 @@ internal sealed class SimNode
     /// <summary>How much slower than usual the disk is.</summary>
     internal double DiskSlowness { get; set; }
 
-    internal IReadOnlyDictionary<long, Driver> Drivers => _drivers;
+    internal IReadOnlyDictionary<long, SimDriver> Drivers => _drivers;
 
     internal bool HasOldCopy => _oldCopy is not null && Run > _copiedInRun;
 
@@ -71,6 +74,7 @@ internal sealed class SimNode
     {
         if (IsUp) return;
         int life = ++_life;
+        _turn = () => Turn(life);
         try
         {
             Task<BootedNode> boot = NodeBoot.RunAsync(Disk, _directory, Node, _cluster.Store, _cluster.FirstStatus);
@@ -104,8 +108,8 @@ internal sealed class SimNode
             SimWorld.Require(listening.IsCompletedSuccessfully, "nothing is waited for in a simulation");
             IsDiskOld = false;
             Host = host;
-            foreach (ReplicaHost replica in host.Replicas.Values) Drive(replica, life);
-            host.Opened = replica => Drive(replica, life);
+            foreach (ReplicaHost replica in host.Replicas.Values) Drive(replica);
+            host.Opened = replica => Drive(replica);
             host.Wake = () => WakeNode(life);
             _world.Mark($"node {Node} up, run {Run}{(booted.IsLost ? ", lost" : "")}");
             WakeNode(life);
@@ -189,25 +193,14 @@ internal sealed class SimNode
     /// <summary>Hands a command to a replica of this node. What comes of it is told later, or never.</summary>
     internal void Submit(long shard, ushort kind, Action<IBufferWriter<byte>> write, Action<Proposal, Exception?> done)
     {
-        if (!_drivers.TryGetValue(shard, out Driver? driver)) return;
-        Proposal proposal = _proposals.Rent(kind);
-        write(proposal.Payload);
-        ValueTask completion = proposal.Completion(default);
-        driver.Pending.Add((proposal, completion, done));
-        try
-        {
-            driver.Host.Submit(proposal);
-        }
-        catch (OverloadedException e)
-        {
-            proposal.Finish(e);
-        }
+        if (_drivers.TryGetValue(shard, out SimDriver? driver)) driver.Submit(_proposals.Rent(kind), write, done);
     }
 
     private void Stop(bool losesPower)
     {
         _life++;
         Host = null;
+        foreach (SimDriver driver in _drivers.Values) driver.Stop();
         _drivers.Clear();
         (_isTurnDue, _timerAt) = (false, default);
         _cluster.Network.Disconnect(Node);
@@ -219,15 +212,15 @@ internal sealed class SimNode
     {
         if (_isTurnDue || life != _life) return;
         _isTurnDue = true;
-        _world.After(_world.Between(0.01, 0.05), () => Turn(life));
+        _world.After(_world.Between(0.01, 0.05), _turn);
     }
 
     private void Turn(int life)
     {
         if (life != _life || Host is not { } host) return;
-        if (IsPaused(() => Turn(life))) return;
+        if (IsPaused(_turn)) return;
         _isTurnDue = false;
-        Guard(() => host.Turn(Clock.Steady));
+        Guard(_step);
         if (life != _life) return;
         if (host.HasWork) WakeNode(life);
         else WakeNodeAt(host.NextDue, life);
@@ -237,7 +230,7 @@ internal sealed class SimNode
     {
         if (_timerAt == due) return;
         _timerAt = due;
-        _world.After(Max(due - Clock.Steady), () =>
+        _world.After(NoShorter(due - Clock.Steady), () =>
         {
             if (life != _life || _timerAt != due) return;
             _timerAt = default;
@@ -245,124 +238,22 @@ internal sealed class SimNode
         });
     }
 
-    private void Drive(ReplicaHost replica, int life)
+    private void Drive(ReplicaHost replica)
     {
-        var driver = new Driver(replica);
-        _drivers[replica.ShardId] = driver;
-        replica.Host.Wake = () => WakeReplica(driver, life);
-        WakeReplica(driver, life);
+        if (_drivers.TryGetValue(replica.ShardId, out SimDriver? before)) before.Stop();
+        _drivers[replica.ShardId] = new SimDriver(this, _world, _cluster.Oracles[replica.ShardId], replica);
     }
 
-    private void WakeReplica(Driver driver, int life)
-    {
-        if (driver.IsTurnDue || driver.IsBusy || life != _life) return;
-        driver.IsTurnDue = true;
-        _world.After(_world.Between(0.01, 0.05), () => Turn(driver, life));
-    }
-
-    private void Turn(Driver driver, int life)
-    {
-        if (life != _life) return;
-        if (IsPaused(() => Turn(driver, life))) return;
-        driver.IsTurnDue = false;
-        if (driver.IsBusy) return;   // The disk is at work; afterwards it is looked at again.
-        bool isFlushing = false;
-        Guard(() =>
-        {
-            driver.Host.Turn(Clock.Steady);
-            isFlushing = driver.Host.BeginFlush(Clock.Steady);
-        });
-        if (life != _life) return;
-        Look(driver);
-        if (life != _life) return;
-        if (!isFlushing)
-        {
-            Rest(driver, life);
-            return;
-        }
-
-        driver.IsBusy = true;
-        bool isEarly = _world.Chance.Coin();   // On the disk before it is known here, or not.
-        if (isEarly) Guard(driver.Host.Execute);
-        if (life != _life) return;
-        _world.After(_world.Between(0.1, 1.5) * DiskSlowness, () => EndFlush(driver, life, isEarly));
-    }
-
-    private void EndFlush(Driver driver, int life, bool isExecuted)
-    {
-        if (life != _life) return;
-        if (IsPaused(() => EndFlush(driver, life, isExecuted))) return;
-        driver.IsBusy = false;
-        Guard(() =>
-        {
-            if (!isExecuted) driver.Host.Execute();
-            driver.Host.EndFlush(Clock.Steady);
-        });
-        if (life != _life) return;
-        Look(driver);
-        if (life == _life) Rest(driver, life);
-    }
-
-    private void Rest(Driver driver, int life)
-    {
-        DateTimeOffset now = Clock.Steady;
-        if (driver.Host.HasWork(now))
-        {
-            WakeReplica(driver, life);
-            return;
-        }
-
-        long due = driver.Host.NextDue;
-        if (due == long.MaxValue || due == driver.TimerAt) return;
-        driver.TimerAt = due;
-        _world.After(Max(new DateTimeOffset(due, TimeSpan.Zero) - now), () =>
-        {
-            if (driver.TimerAt != due) return;
-            driver.TimerAt = 0;
-            WakeReplica(driver, life);
-        });
-    }
-
-    /// <summary>Answers whom the replica has answered, and looks at what must always hold.</summary>
-    private void Look(Driver driver)
-    {
-        if (driver.Host.Failure is { } failure)
-        {
-            Fail(failure);
-            return;
-        }
-
-        ReplicaCore core = driver.Host.Core;
-        if (core.IsLost) HasHiddenDamage = HasStrayState = false;
-        _cluster.Oracles[driver.Replica.ShardId].Look(this, core);
-        for (int i = 0; i < driver.Pending.Count; i++)
-        {
-            (Proposal proposal, ValueTask completion, Action<Proposal, Exception?> done) = driver.Pending[i];
-            if (!completion.IsCompleted) continue;
-            driver.Pending.RemoveAt(i--);
-            Exception? failure2 = null;
-            try
-            {
-                completion.GetAwaiter().GetResult();
-            }
-            catch (Exception e) when (e is TidemarkException or ObjectDisposedException)
-            {
-                failure2 = e;
-            }
-
-            done(proposal, failure2);
-            proposal.LetGo();
-        }
-    }
-
-    private bool IsPaused(Action again)
+    /// <summary>Whether it stands still; if so, it is done again when it goes on.</summary>
+    internal bool IsPaused(Action again)
     {
         if (_world.Now >= _pausedUntil) return false;
         _world.After(_pausedUntil - _world.Now, again);
         return true;
     }
 
-    private void Guard(Action step)
+    /// <summary>What goes wrong in a step is the end of this run.</summary>
+    internal void Guard(Action step)
     {
         try
         {
@@ -374,22 +265,8 @@ internal sealed class SimNode
         }
     }
 
-    private static TimeSpan Max(TimeSpan wait) => wait < TimeSpan.FromMicroseconds(100) ? TimeSpan.FromMicroseconds(100) : wait;
-
-    internal sealed class Driver(ReplicaHost replica)
-    {
-        internal ReplicaHost Replica => replica;
-
-        internal ShardHost Host => replica.Host;
-
-        internal List<(Proposal Proposal, ValueTask Completion, Action<Proposal, Exception?> Done)> Pending { get; } = [];
-
-        internal bool IsTurnDue { get; set; }
-
-        internal bool IsBusy { get; set; }
-
-        internal long TimerAt { get; set; }
-    }
+    /// <summary>A timer does not fire at once, whatever is due.</summary>
+    internal static TimeSpan NoShorter(TimeSpan wait) => wait < _shortestWait ? _shortestWait : wait;
 }
 
 /// <summary>Puts what a node warns of into the simulation's story.</summary>

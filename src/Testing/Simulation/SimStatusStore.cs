@@ -7,6 +7,7 @@ namespace Tidemark.Testing.Simulation;
 internal sealed class SimStatusStore(SimWorld world) : IClusterStatusStore
 {
     private ClusterStatusEntry? _entry;
+    private ClusterStatus? _status;
 
     /// <summary>Whether nobody reaches it.</summary>
     internal bool IsDown { get; set; }
@@ -14,10 +15,7 @@ internal sealed class SimStatusStore(SimWorld world) : IClusterStatusStore
     /// <summary>How likely the answer to a call is lost.</summary>
     internal double Unknown { get; set; }
 
-    /// <summary>Told of each document that was written.</summary>
-    internal Action<ClusterStatus>? Changed { get; set; }
-
-    internal ClusterStatus? Status => _entry is null ? null : ClusterStatus.Read(_entry.Content);
+    internal ClusterStatus? Status => _status;
 
     public ValueTask<ClusterStatusEntry?> ReadAsync(CancellationToken cancellationToken = default)
     {
@@ -45,7 +43,7 @@ internal sealed class SimStatusStore(SimWorld world) : IClusterStatusStore
     {
         if ((_entry?.Version ?? 0) != expectedVersion) return null;
         _entry = new ClusterStatusEntry(content.ToArray(), expectedVersion + 1);
-        Changed?.Invoke(ClusterStatus.Read(content));
+        _status = ClusterStatus.Read(_entry.Content);
         return expectedVersion + 1;
     }
 

@@ -1,17 +1,19 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 
 namespace Tidemark.Testing.Simulation;
 
 /// <summary>Time, chance and the order of events of a simulation: all that happens comes from one seed.</summary>
-internal sealed class SimWorld(long seed)
+/// <param name="seed">Decides it.</param>
+/// <param name="isTold">Whether what happens is kept in words.</param>
+internal sealed class SimWorld(long seed, bool isTold)
 {
     private const int StoryLength = 4000;
 
-    private readonly PriorityQueue<Action, (long At, long Number)> _events = new();
+    private readonly SimEvents _events = new();
     private readonly Queue<string> _story = new();
     private readonly SortedDictionary<string, long> _counts = new(StringComparer.Ordinal);
     private readonly List<string> _landmarks = [];
-    private long _number;
 
     internal static DateTimeOffset Epoch { get; } = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
@@ -22,7 +24,9 @@ internal sealed class SimWorld(long seed)
 
     internal long Events { get; private set; }
 
-    /// <summary>Of all that was noted: equal for equal seeds.</summary>
+    internal bool IsTold => isTold;
+
+    /// <summary>Of when each thing happened and what came of it: equal for equal seeds.</summary>
     internal ulong TraceHash { get; private set; } = 14695981039346656037;
 
     /// <summary>How often each thing happened.</summary>
@@ -35,23 +39,35 @@ internal sealed class SimWorld(long seed)
     internal string Story => string.Join('\n', _story);
 
     /// <summary>Has something happen later.</summary>
-    internal void After(TimeSpan delay, Action action) => _events.Enqueue(action, ((Now + delay).Ticks, _number++));
+    internal void After(TimeSpan delay, Action action) => _events.Add((Now + delay).Ticks, action);
 
     /// <summary>Lets the next thing happen; false where none is left before a time, which it is then.</summary>
-    internal bool Step(TimeSpan until)
+    private bool Step(TimeSpan until)
     {
-        if (!_events.TryPeek(out Action? action, out (long At, long Number) place) || place.At > until.Ticks)
+        long at = _events.NextAt;
+        if (at > until.Ticks)
         {
             if (until > Now) Now = until;
             return false;
         }
 
-        _events.Dequeue();
-        Now = new TimeSpan(Math.Max(place.At, Now.Ticks));
+        Action action = _events.Take();
+        if (at > Now.Ticks) Now = new TimeSpan(at);
         Events++;
+        Trace(at);
         action();
         return true;
     }
+
+    /// <summary>Lets things happen while a condition holds, at most until a time.</summary>
+    internal void RunWhile(Func<bool> condition, TimeSpan until)
+    {
+        while (condition() && Step(until))
+        {
+        }
+    }
+
+    internal void RunUntil(TimeSpan time) => RunWhile(static () => true, time);
 
     internal TimeSpan Between(double leastMilliseconds, double mostMilliseconds) =>
         TimeSpan.FromTicks((long)((leastMilliseconds + ((mostMilliseconds - leastMilliseconds) * Fraction())) * TimeSpan.TicksPerMillisecond));
@@ -71,23 +87,37 @@ internal sealed class SimWorld(long seed)
     /// <summary>Something happened that the rest hangs on.</summary>
     internal void Mark(string what)
     {
-        Note(what);
-        _landmarks.Add(string.Create(CultureInfo.InvariantCulture, $"{Now.TotalMilliseconds,12:F3} {what}"));
+        if (!isTold) return;
+        Tell(what);
+        _landmarks.Add(Line(what));
     }
 
-    /// <summary>Something happened that belongs to the trace.</summary>
-    internal void Note(string what)
+    /// <summary>Something happened that belongs to the story.</summary>
+    internal void Note([InterpolatedStringHandlerArgument("")] ref StoryText what)
     {
-        string line = string.Create(CultureInfo.InvariantCulture, $"{Now.TotalMilliseconds,12:F3} {what}");
-        foreach (char letter in line) TraceHash = (TraceHash ^ letter) * 1099511628211;
-        _story.Enqueue(line);
-        if (_story.Count > StoryLength) _story.Dequeue();
+        if (isTold) Tell(what.ToString());
     }
+
+    /// <summary>Adds to the trace.</summary>
+    internal void Trace(long what) => TraceHash = (TraceHash ^ (ulong)what) * 1099511628211;
 
     /// <summary>What must hold does not.</summary>
-    internal static void Require(bool holds, string rule)
+    internal static void Require(bool holds, string law)
     {
-        if (!holds) throw new SimulationException(rule);
+        if (!holds) throw new SimulationException(law);
+    }
+
+    internal static void Require(bool holds, [InterpolatedStringHandlerArgument(nameof(holds))] ref LawText law)
+    {
+        if (!holds) throw new SimulationException(law.ToString());
+    }
+
+    private string Line(string what) => string.Create(CultureInfo.InvariantCulture, $"{Now.TotalMilliseconds,12:F3} {what}");
+
+    private void Tell(string what)
+    {
+        _story.Enqueue(Line(what));
+        if (_story.Count > StoryLength) _story.Dequeue();
     }
 }
 
@@ -97,11 +127,18 @@ internal sealed class SimulationException(string rule) : Exception(rule);
 /// <summary>A node's clock: it may be off, drift and jump; its stopwatch only drifts.</summary>
 internal sealed class SimClock(SimWorld world) : TimeProvider
 {
+    private TimeSpan _driftsSince;
+    private long _then;
+
     /// <summary>How far the wall clock is off.</summary>
     internal TimeSpan Offset { get; set; }
 
-    /// <summary>How much faster than the world's its time runs.</summary>
-    internal double Drift { get; set; }
+    /// <summary>How much faster than the world's its time runs from now on.</summary>
+    internal double Drift
+    {
+        get;
+        set => (_then, _driftsSince, field) = (GetTimestamp(), world.Now, value);
+    }
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
@@ -110,5 +147,5 @@ internal sealed class SimClock(SimWorld world) : TimeProvider
 
     public override DateTimeOffset GetUtcNow() => Steady + Offset;
 
-    public override long GetTimestamp() => (long)(world.Now.Ticks * (1 + Drift));
+    public override long GetTimestamp() => _then + (long)((world.Now - _driftsSince).Ticks * (1 + Drift));
 }

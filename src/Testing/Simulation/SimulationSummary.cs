@@ -51,6 +51,23 @@ internal sealed class SimulationSummary
         return text.ToString();
     }
 
+    /// <summary>Lives through a seed that failed once more, to have its story.</summary>
+    private static string Tell(long seed, Exception first)
+    {
+        using var simulation = new ClusterSimulation(seed, isTold: true);
+        try
+        {
+            simulation.Run();
+            return $"seed {seed}: {first.Message}\nIt did not fail again, so something in it does not come from the seed.\n{first}";
+        }
+        catch (Exception e)
+        {
+            SimWorld world = simulation.World;
+            string story = string.Join('\n', world.Story.Split('\n').TakeLast(StoryLines));
+            return $"seed {seed}: {e.Message}\nWhat went wrong, who started, who led:\n{string.Join('\n', world.Landmarks)}\nThe end:\n{story}\n{simulation.Describe()}\n{e}";
+        }
+    }
+
     private void Run(long seed)
     {
         using var simulation = new ClusterSimulation(seed);
@@ -61,9 +78,7 @@ internal sealed class SimulationSummary
         }
         catch (Exception e)
         {
-            SimWorld world = simulation.World;
-            string story = string.Join('\n', world.Story.Split('\n').TakeLast(StoryLines));
-            failure = $"seed {seed}: {e.Message}\nWhat went wrong, who started, who led:\n{string.Join('\n', world.Landmarks)}\nThe end:\n{story}\n{simulation.Describe()}\n{e}";
+            failure = Tell(seed, e);
         }
 
         lock (_gate)

@@ -55,7 +55,7 @@ internal sealed class TestRoute : IShardRoute
         var answer = new TaskCompletionSource<bool>();   // Continued at once, as part of the event that answers: so every run is the same.
         foreach (SimNode node in _cluster.Nodes)
         {
-            if (!node.Drivers.TryGetValue(ShardId, out SimNode.Driver? driver) || !driver.Host.TakesCommands) continue;
+            if (!node.Drivers.TryGetValue(ShardId, out SimDriver? driver) || !driver.Host.TakesCommands) continue;
             driver.Host.KeepAlive(session, (isAlive, unknown) =>
             {
                 if (unknown is null) answer.TrySetResult(isAlive);

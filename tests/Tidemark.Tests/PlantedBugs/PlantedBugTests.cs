@@ -32,24 +32,17 @@ public class PlantedBugTests(ITestOutputHelper output)
     [InlineData(nameof(PlantedBug.NoTermCheckOnAcks), 115)]
     public void A_planted_bug_is_found(string name, long knownSeed)
     {
-        Planted.Bug = Enum.Parse<PlantedBug>(name);
-        try
+        using var mistake = new Mistake(name);
+        var watch = Stopwatch.StartNew();
+        bool isSearch = Environment.GetEnvironmentVariable("TIDEMARK_SOAK") is not null;
+        (long Seed, string How)? found = !isSearch && Run(knownSeed) is { } how ? (knownSeed, how) : Search();
+        if (found is not { } first)
         {
-            var watch = Stopwatch.StartNew();
-            bool isSearch = Environment.GetEnvironmentVariable("TIDEMARK_SOAK") is not null;
-            (long Seed, string How)? found = !isSearch && Run(knownSeed) is { } how ? (knownSeed, how) : Search();
-            if (found is { } first)
-            {
-                output.WriteLine($"{name} found with seed {first.Seed} in {watch.Elapsed.TotalSeconds:F1} s: {first.How}");
-                return;
-            }
-
             Assert.Fail($"{name} is not found with any of {MostSeeds} seeds");
+            return;
         }
-        finally
-        {
-            Planted.Bug = PlantedBug.None;
-        }
+
+        output.WriteLine($"{name} found with seed {first.Seed} in {watch.Elapsed.TotalSeconds:F1} s: {first.How}");
     }
 
     [Fact]

@@ -22,25 +22,18 @@ public class PlantedRuleTests(ITestOutputHelper output)
     [InlineData(nameof(PlantedBug.CommitWithoutOwnTerm), 3, 1, 0, 0, 0)]
     public void Without_the_rule_the_explorer_finds_a_broken_law(string name, int terms, int values, int crashes, int doubles, int ticks)
     {
-        Planted.Bug = Enum.Parse<PlantedBug>(name);
+        using var mistake = new Mistake(name);
         try
         {
-            try
-            {
-                ExplorerTests.Explore(new ExploredScope(terms, values, crashes, doubles, ticks));
-            }
-            catch (Exception e) when (e is FailException or InvalidOperationException)
-            {
-                output.WriteLine($"{name}: {e.Message.Split('\n')[0]}");
-                return;
-            }
-
-            Assert.Fail($"nothing is broken without {name}");
+            ExplorerTests.Explore(new ExploredScope(terms, values, crashes, doubles, ticks));
         }
-        finally
+        catch (Exception e) when (e is FailException or InvalidOperationException)
         {
-            Planted.Bug = PlantedBug.None;
+            output.WriteLine($"{name}: {e.Message.Split('\n')[0]}");
+            return;
         }
+
+        Assert.Fail($"nothing is broken without {name}");
     }
 
     /// <summary>What the explorer's scopes are too narrow for, and the hosts too orderly, drawn schedules of the cores show.</summary>
@@ -51,36 +44,22 @@ public class PlantedRuleTests(ITestOutputHelper output)
     [InlineData(nameof(PlantedBug.ReadWithoutRound))]
     public void Without_the_rule_a_drawn_schedule_breaks_a_law(string name)
     {
-        Planted.Bug = Enum.Parse<PlantedBug>(name);
-        try
+        using var mistake = new Mistake(name);
+        for (int seed = 1; seed <= MostSchedules; seed++)
         {
-            for (int seed = 1; seed <= MostSchedules; seed++)
+            (int nodes, int ensemble) = (seed % 3) switch { 0 => (3, 3), 1 => (5, 5), _ => (4, 3) };
+            try
             {
-                (int nodes, int ensemble) = (seed % 3) switch { 0 => (3, 3), 1 => (5, 5), _ => (4, 3) };
-                try
-                {
-                    ReplicaCoreProperties.LiveThrough(new SimCluster(seed, nodes, [.. Enumerable.Range(0, ensemble)], elections: 2));
-                }
-                catch (Exception e)
-                {
-                    output.WriteLine($"{name} found with schedule {seed}: {e.Message.Split('\n')[0]}");
-                    return;
-                }
+                ReplicaCoreProperties.LiveThrough(new SimCluster(seed, nodes, [.. Enumerable.Range(0, ensemble)], elections: 2));
             }
+            catch (Exception e)
+            {
+                output.WriteLine($"{name} found with schedule {seed}: {e.Message.Split('\n')[0]}");
+                return;
+            }
+        }
 
-            Assert.Fail($"nothing is broken without {name}");
-        }
-        finally
-        {
-            Planted.Bug = PlantedBug.None;
-        }
+        Assert.Fail($"nothing is broken without {name}");
     }
-}
-
-/// <summary>Which mistake is in force holds for the whole process: these tests take turns.</summary>
-[CollectionDefinition(Name, DisableParallelization = true)]
-public sealed class PlantedCollection
-{
-    public const string Name = "Planted";
 }
 #endif

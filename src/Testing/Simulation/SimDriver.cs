@@ -1,0 +1,158 @@
+using System.Buffers;
+
+using Tidemark.Core.Replication;
+using Tidemark.Replication.Nodes;
+using Tidemark.Replication.Shards;
+
+namespace Tidemark.Testing.Simulation;
+
+/// <summary>Drives one replica of a node that is up: its turns, and the time its disk takes, are events of the world.</summary>
+internal sealed class SimDriver
+{
+    private readonly SimNode _node;
+    private readonly SimWorld _world;
+    private readonly ShardOracle _oracle;
+    private readonly List<(Proposal Proposal, ValueTask Completion, Action<Proposal, Exception?> Done)> _pending = [];
+    private readonly Action _turn, _step, _endFlush, _flush;   // Made once: there are a hundred thousand turns.
+    private bool _isTurnDue;
+    private bool _isBusy;      // The disk is at work.
+    private bool _isStopped;   // Its node went down: what is due is of no meaning any more.
+    private bool _isFlushing;
+    private bool _isExecuted;   // What is being flushed is on the disk already.
+    private long _timerAt;
+
+    internal SimDriver(SimNode node, SimWorld world, ShardOracle oracle, ReplicaHost replica)
+    {
+        (_node, _world, _oracle, Replica) = (node, world, oracle, replica);
+        (_turn, _step, _endFlush, _flush) = (Turn, Step, EndFlush, Flush);
+        replica.Host.Wake = Wake;
+        Wake();
+    }
+
+    internal ReplicaHost Replica { get; }
+
+    internal ShardHost Host => Replica.Host;
+
+    internal void Stop() => _isStopped = true;
+
+    /// <summary>Hands over a command. What comes of it is told later, or never.</summary>
+    internal void Submit(Proposal proposal, Action<IBufferWriter<byte>> write, Action<Proposal, Exception?> done)
+    {
+        write(proposal.Payload);
+        ValueTask completion = proposal.Completion(default);
+        _pending.Add((proposal, completion, done));
+        try
+        {
+            Host.Submit(proposal);
+        }
+        catch (OverloadedException e)
+        {
+            proposal.Finish(e);
+        }
+    }
+
+    private void Wake()
+    {
+        if (_isTurnDue || _isBusy || _isStopped) return;
+        _isTurnDue = true;
+        _world.After(_world.Between(0.01, 0.05), _turn);
+    }
+
+    private void Turn()
+    {
+        if (_isStopped || _node.IsPaused(_turn)) return;
+        _isTurnDue = false;
+        if (_isBusy) return;   // Afterwards it is looked at again.
+        _isFlushing = false;
+        _node.Guard(_step);
+        if (!_isStopped) Look();
+        if (_isStopped) return;
+        if (!_isFlushing)
+        {
+            Rest();
+            return;
+        }
+
+        _isBusy = true;
+        _isExecuted = _world.Chance.Coin();   // On the disk before it is known here, or not.
+        if (_isExecuted) _node.Guard(Host.Execute);
+        if (!_isStopped) _world.After(_world.Between(0.1, 1.5) * _node.DiskSlowness, _endFlush);
+    }
+
+    private void Step()
+    {
+        DateTimeOffset now = _node.Clock.Steady;
+        Host.Turn(now);
+        _isFlushing = Host.BeginFlush(now);
+    }
+
+    private void EndFlush()
+    {
+        if (_isStopped || _node.IsPaused(_endFlush)) return;
+        _isBusy = false;
+        _node.Guard(_flush);
+        if (!_isStopped) Look();
+        if (!_isStopped) Rest();
+    }
+
+    private void Flush()
+    {
+        if (!_isExecuted) Host.Execute();
+        Host.EndFlush(_node.Clock.Steady);
+    }
+
+    private void Rest()
+    {
+        DateTimeOffset now = _node.Clock.Steady;
+        if (Host.HasWork(now))
+        {
+            Wake();
+            return;
+        }
+
+        long due = Host.NextDue;
+        if (due == long.MaxValue || due == _timerAt) return;
+        _timerAt = due;
+        _world.After(SimNode.NoShorter(new DateTimeOffset(due, TimeSpan.Zero) - now), () =>
+        {
+            if (_timerAt != due) return;
+            _timerAt = 0;
+            Wake();
+        });
+    }
+
+    /// <summary>Answers whom the replica has answered, and looks at what must always hold.</summary>
+    private void Look()
+    {
+        if (Host.Failure is { } failure)
+        {
+            _node.Fail(failure);
+            return;
+        }
+
+        ReplicaCore core = Host.Core;
+        if (core.IsLost) _node.HasHiddenDamage = _node.HasStrayState = false;
+        _oracle.Look(_node, core);
+        for (int i = 0; i < _pending.Count; i++)
+        {
+            (Proposal proposal, ValueTask completion, Action<Proposal, Exception?> done) = _pending[i];
+            if (!completion.IsCompleted) continue;
+            _pending.RemoveAt(i--);
+            done(proposal, OutcomeOf(completion));
+            proposal.LetGo();
+        }
+    }
+
+    private static Exception? OutcomeOf(ValueTask completion)
+    {
+        try
+        {
+            completion.GetAwaiter().GetResult();
+            return null;
+        }
+        catch (Exception e) when (e is TidemarkException or ObjectDisposedException)
+        {
+            return e;
+        }
+    }
+}
