@@ -238,7 +238,14 @@ internal sealed class LeaderTerm
     private void OnJoin(Join join, int from, List<Effect> effects)
     {
         if (!IsServing) return;
-        if (Find(join.Node) is not { } peer) _peers.Add(new Peer(join.Node) { IsObserver = true });
+        Peer? peer = Find(join.Node);
+        if (peer is null) _peers.Add(peer = new Peer(join.Node) { IsObserver = true });
+        if (peer.State == PeerState.Unknown)
+        {
+            // One that was a member in this very term follows still, and says so; any other answers the election.
+            peer.Next = _core.Log.End;
+            SendTo(peer, peer.Next, effects);
+        }
         else if (peer is { State: PeerState.Attached, IsCounted: true } && peer.Durable >= _appliedBefore) effects.Add(new Effect(EffectKind.Send, Node: from, Message: new Joined(join.Term, join.Node)));
     }
 
