@@ -13,6 +13,8 @@ install_missing() {
   ldconfig -p | grep -q 'liblmdb\.so\.0' || missing+=(liblmdb0)
   ldconfig -p | grep -q 'libsqlite3\.so\.0' || missing+=(libsqlite3-0)
   command -v mdb_dump >/dev/null || missing+=(lmdb-utils)
+  command -v etcd >/dev/null || missing+=(etcd-server)
+  ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing+=(postgresql)
   [ ${#missing[@]} -eq 0 ] && return 0
   local as_root=()
   [ "$(id -u)" -eq 0 ] || as_root=(sudo)

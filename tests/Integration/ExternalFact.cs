@@ -29,6 +29,8 @@ internal static class ExternalProgram
         ["python3-msgpack"] = ("/usr/bin/python3", ["-c", "import msgpack"]),
         ["libsqlite3-0"] = ("/usr/bin/python3", ["-c", "import ctypes; ctypes.CDLL('libsqlite3.so.0')"]),
         ["liblmdb0"] = ("/usr/bin/python3", ["-c", "import ctypes; ctypes.CDLL('liblmdb.so.0')"]),
+        ["etcd-server"] = ("/usr/bin/etcd", ["--version"]),
+        ["postgresql"] = (NewestPostgres(), ["--version"]),
     };
 
     /// <summary>Whether the program is there.</summary>
@@ -48,6 +50,9 @@ internal static class ExternalProgram
         string[] folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(System.IO.Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
         return folders.Select(folder => System.IO.Path.Combine(folder, program)).FirstOrDefault(File.Exists);
     }
+
+    private static string NewestPostgres() => !Directory.Exists("/usr/lib/postgresql") ? ""
+        : Directory.EnumerateDirectories("/usr/lib/postgresql").Select(version => System.IO.Path.Join(version, "bin", "postgres")).Where(File.Exists).Order().LastOrDefault("");
 
     private static bool Succeeds(string file, string[] arguments)
     {

@@ -10,15 +10,24 @@ internal static class WholeFile
     /// <exception cref="IOException">The disk refused. Which of the two is there shows when it is read again after a restart.</exception>
     internal static void Replace(IFileSystem files, string path, ReadOnlySpan<byte> bytes)
     {
+        WriteBeside(files, path, bytes);
+        PutInPlace(files, path);
+    }
+
+    /// <summary>The first half: writes it beside and flushes it. Whatever fails, the file under its name is as it was.</summary>
+    internal static void WriteBeside(IFileSystem files, string path, ReadOnlySpan<byte> bytes)
+    {
         string temporary = path + TemporaryExtension;
         files.Delete(temporary);
-        using (IFile file = files.Open(temporary, FileOpenMode.New))
-        {
-            file.Write(0, bytes);
-            file.Flush();
-        }
+        using IFile file = files.Open(temporary, FileOpenMode.New);
+        file.Write(0, bytes);
+        file.Flush();
+    }
 
-        files.Move(temporary, path);
+    /// <summary>The second half: gives it the name, and flushes the directory.</summary>
+    internal static void PutInPlace(IFileSystem files, string path)
+    {
+        files.Move(path + TemporaryExtension, path);
         files.FlushDirectory(Path.GetDirectoryName(path)!);
     }
 
