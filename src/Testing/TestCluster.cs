@@ -151,6 +151,12 @@ public sealed class TestCluster : IDisposable
         }
     }
 
+    /// <summary>Sets a node's wall clock wrong by a time.</summary>
+    internal void SetClock(int node, TimeSpan offset)
+    {
+        using (Enter()) NodeOf(node).Clock.Offset = offset;
+    }
+
     /// <summary>A node's state becomes another than that of the others.</summary>
     internal void Stray(int node)
     {

@@ -270,7 +270,7 @@ internal sealed class ElectionCore
 
     private bool HasMajority(ShardStatus status) => status.Quorum.Holds(Counts);
 
-    private bool Counts(int node) => _answers.TryGetValue(node, out MemberHead? member) && (!member.IsLost || Planted.Is(PlantedBug.AmnesiacVotes));
+    private bool Counts(int node) => _answers.TryGetValue(node, out MemberHead? member) && member.IsFit && (!member.IsLost || Planted.Is(PlantedBug.AmnesiacVotes));
 
     /// <summary>Too few have answered.</summary>
     private void GiveUp(ShardStatus status, List<ElectionEffect> effects)

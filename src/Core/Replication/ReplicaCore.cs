@@ -68,7 +68,7 @@ internal sealed class ReplicaCore
     private ReplicaCore(ReplicaCore other)
         : this(new ReplicaStart(other.Node, other.Run, other.Term, other.IsLost, other.Log.Copy(), other.Applied), other._limits)
     {
-        (Role, Durable, _saved, _leader, _mayLead) = (other.Role, other.Durable, other._saved, other._leader, other._mayLead);
+        (Role, IsFit, Durable, _saved, _leader, _mayLead) = (other.Role, other.IsFit, other.Durable, other._saved, other._leader, other._mayLead);
         (_isAckDue, _isRestoredDue, _round, _heardCommit) = (other._isAckDue, other._isRestoredDue, other._round, other._heardCommit);
         _askers.AddRange(other._askers);
         _leading = other._leading?.Copy(this);
@@ -83,6 +83,9 @@ internal sealed class ReplicaCore
     internal bool IsLost { get; private set; }
 
     internal ReplicaRole Role { get; private set; }
+
+    /// <summary>Whether the node's clock may stamp entries. Its host says so; who is not fit is no candidate.</summary>
+    internal bool IsFit { get; set; } = true;
 
     internal LogTerms Log { get; }
 
@@ -248,7 +251,7 @@ internal sealed class ReplicaCore
     /// <summary>Everything that decides about what comes next, in one line.</summary>
     public override string ToString()
     {
-        string own = $"{Node}r{Run} {Role} t{Term}{(IsLost ? " lost" : "")} {Log} durable {Durable} applied {Applied}";
+        string own = $"{Node}r{Run} {Role} t{Term}{(IsLost ? " lost" : "")}{(IsFit ? "" : " unfit")} {Log} durable {Durable} applied {Applied}";
         string rest = $"{(_saved == (Term, IsLost) ? "" : $" saved {_saved.Term}{(_saved.IsLost ? " lost" : "")}")}{(_mayLead ? " may-lead" : "")}{(_askers.Count > 0 ? $" asked by {string.Join(',', _askers)}" : "")}";
         return Role == ReplicaRole.Follower ? $"{own}{rest} of {_leader} heard {_heardCommit} round {_round}" : $"{own}{rest}{_leading}";
     }
@@ -276,7 +279,7 @@ internal sealed class ReplicaCore
     private void AnswerElections(List<Effect> effects)
     {
         if (_askers.Count == 0 || Role != ReplicaRole.Fenced || (_saved.Term != Term && !Planted.Is(PlantedBug.TermAnsweredBeforeSaved)) || Durable != Log.End) return;
-        foreach (int election in _askers) effects.Add(new Effect(EffectKind.Send, Node: election, Message: new TermAnswer(Term, new MemberHead(Node, Run, Log.Head, IsLost || _saved.IsLost, _mayLead))));
+        foreach (int election in _askers) effects.Add(new Effect(EffectKind.Send, Node: election, Message: new TermAnswer(Term, new MemberHead(Node, Run, Log.Head, IsLost || _saved.IsLost, _mayLead, IsFit))));
         _askers.Clear();
     }
 

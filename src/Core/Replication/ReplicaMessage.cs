@@ -14,9 +14,10 @@ internal abstract record ReplicaMessage(long Term)
 /// <param name="Head">Its durable head.</param>
 /// <param name="IsLost">Whether it may have acknowledged what it no longer has.</param>
 /// <param name="MayLead">Whether it was raised to the term in this run.</param>
-internal sealed record MemberHead(int Node, long Run, LogHead Head, bool IsLost = false, bool MayLead = true)
+/// <param name="IsFit">Whether its clock may stamp entries.</param>
+internal sealed record MemberHead(int Node, long Run, LogHead Head, bool IsLost = false, bool MayLead = true, bool IsFit = true)
 {
-    public override string ToString() => $"{Node}r{Run}={Head}{(IsLost ? " lost" : "")}{(MayLead ? "" : " may-not-lead")}";
+    public override string ToString() => $"{Node}r{Run}={Head}{(IsLost ? " lost" : "")}{(MayLead ? "" : " may-not-lead")}{(IsFit ? "" : " unfit")}";
 }
 
 /// <summary>Election to replica: be fenced, and say what you have.</summary>
@@ -116,6 +117,9 @@ internal sealed record StateAtMark(long Term, long Run, long Mark, StateHash Has
 /// <summary>Leader to follower: your state behind a mark was another than that of a majority.</summary>
 internal sealed record Quarantine(long Term, long Run, long Mark) : ReplicaMessage(Term);
 
-/// <summary>Node to node: it lives. Of no shard and no term.</summary>
+/// <summary>Node to node: it lives, and what time it is there. Of no shard and no term.</summary>
 /// <param name="Run">How many times it was started.</param>
-internal sealed record Hello(long Run) : ReplicaMessage(0);
+/// <param name="Time">Its wall clock, in UTC ticks.</param>
+/// <param name="EchoTime">The time that the receiver said last; 0 where it was not heard yet.</param>
+/// <param name="EchoAge">How long ago that came, in ticks.</param>
+internal sealed record Hello(long Run, long Time, long EchoTime, long EchoAge) : ReplicaMessage(0);

@@ -66,6 +66,8 @@ internal sealed class NodeHost
     private readonly ConcurrentQueue<(int From, ShardMessage Message)> _arrived = new();
     private readonly ConcurrentQueue<Action> _posted = new();
     private readonly ConcurrentDictionary<long, ReplicaHost> _replicas = new();
+    private readonly ClockWatch _clock;
+    private bool _isClockFit = true;   // As it was reported last.
     private ClusterStatus? _seen;
     private DateTimeOffset _helloAt;
 
@@ -73,6 +75,7 @@ internal sealed class NodeHost
     {
         _options = options;
         string name = FormattableString.Invariant($"{options.Node}.{options.Booted.Run}");
+        _clock = new ClockWatch(options.TimeProvider, options.Node);
         Coordinator = new CoordinatorHost(options.Node, name, options.Times, Send, options.Store(this));
         foreach ((long shard, ShardStatus status) in NodeBoot.ShardsOf(options.Booted.Status, Node)) Open(shard, status, options.Booted.IsLost);
         if (options.Booted.IsLost) NodeBoot.Confirm(options.Disk.Pool.Files, options.Disk.Directory, options.Disk.Cluster, Node, options.Booted.Run);
@@ -135,20 +138,34 @@ internal sealed class NodeHost
         while (_arrived.TryDequeue(out (int From, ShardMessage Message) arrived))
         {
             Coordinator.Heard(arrived.From, now);
-            if (arrived.Message.Message is not Hello) Coordinator.Take(arrived.From, arrived.Message);
+            if (arrived.Message.Message is Hello hello) _clock.Heard(arrived.From, hello);
+            else Coordinator.Take(arrived.From, arrived.Message);
         }
 
         if (now >= _helloAt)
         {
             _helloAt = now + _options.Times.Beat;
+            int count = 0;
             foreach (int node in Nodes)
             {
-                if (node != Node) Send(node, new ShardMessage(NoShard, new Hello(_options.Booted.Run)));
+                count++;
+                if (node != Node) Send(node, new ShardMessage(NoShard, _clock.HelloTo(node, _options.Booted.Run)));
             }
+
+            LookAtClock(count);
         }
 
         Coordinator.Tick(now);
         LookAtStatus();
+    }
+
+    private void LookAtClock(int nodes)
+    {
+        bool wasFit = _isClockFit;
+        _clock.Look(nodes);
+        _isClockFit = _clock.IsFit;
+        if (wasFit && !_isClockFit) NodeMessages.ClockUnfit(_options.Disk.Logger, Node);
+        else if (!wasFit && _isClockFit) NodeMessages.ClockFit(_options.Disk.Logger, Node);
     }
 
     /// <summary>A shard may have come to this node since it was started, or gone from it: no election asks that one any more, and it may lead without knowing.</summary>
@@ -198,6 +215,7 @@ internal sealed class NodeHost
                 Disk = directory,
                 Send = Send,
                 Tell = Tell,
+                IsClockFit = () => _clock.IsFit,
                 Replaced = next => replica.Machine = next.Machine,
                 Heartbeat = _options.Times.Beat,
                 Patience = _options.LeaderPatience,
@@ -227,4 +245,10 @@ internal static partial class NodeMessages
 {
     [LoggerMessage(400, LogLevel.Warning, "A message of node {Node} is malformed and was dropped.")]
     internal static partial void Malformed(ILogger logger, int node, Exception cause);
+
+    [LoggerMessage(401, LogLevel.Warning, "The clock of node {Node} differs from most others, or has jumped: it leads no shard until they agree.")]
+    internal static partial void ClockUnfit(ILogger logger, int node);
+
+    [LoggerMessage(402, LogLevel.Information, "The clock of node {Node} agrees with most others.")]
+    internal static partial void ClockFit(ILogger logger, int node);
 }

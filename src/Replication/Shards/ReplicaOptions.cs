@@ -27,6 +27,9 @@ internal sealed record ReplicaOptions
     /// <summary>Tells the elections of all nodes something.</summary>
     public required Action<ShardMessage> Tell { get; init; }
 
+    /// <summary>Any thread: whether the node's clock may stamp entries.</summary>
+    public required Func<bool> IsClockFit { get; init; }
+
     /// <summary>Called when state and log were replaced, before they are used.</summary>
     public Action<ShardState>? Replaced { get; init; }
 

@@ -72,7 +72,7 @@ internal sealed class ReplicaWork : IDisposable
     internal bool IsSaveDue => _toSave is not null;
 
     /// <summary>Whether it takes commands and reads.</summary>
-    internal bool TakesCommands => Core.IsServing && _watch is null or { IsCutOff: false, Heir: ShardStatus.Nobody };
+    internal bool TakesCommands => Core.IsServing && Core.IsFit && _watch is null or { IsCutOff: false, Heir: ShardStatus.Nobody };
 
     /// <summary>When there will be something to do if nothing else happens, in UTC ticks.</summary>
     internal long NextDue
@@ -111,6 +111,12 @@ internal sealed class ReplicaWork : IDisposable
         }
     }
 
+    /// <summary>Looks whether the clock may stamp entries: of a replica that stands alone there is nothing to compare it with.</summary>
+    internal void LookAtClock()
+    {
+        if (_replica is not null) Core.IsFit = _replica.IsClockFit();
+    }
+
     /// <summary>Says again what was not answered, where it is time.</summary>
     internal void Tick(DateTimeOffset now)
     {
@@ -130,7 +136,7 @@ internal sealed class ReplicaWork : IDisposable
         CarryOut(now);
         if (_watch.HasLostMajority(Core.Rounds.Answered))
             EndWaiting(new OutcomeUnknownException($"Node {Core.Node} leads shard {_options.ShardId} and no longer hears of a majority. The write may happen yet, or not."));
-        if (_watch.IsCutOff) Resign(ShardStatus.Nobody);
+        if (_watch.IsCutOff || !Core.IsFit) Resign(ShardStatus.Nobody);
         if (_watch.HeirNow() is var heir && Core.HasAll(heir)) Resign(heir);
     }
 
@@ -272,6 +278,7 @@ internal sealed class ReplicaWork : IDisposable
     /// <summary>Why it takes no commands and reads.</summary>
     internal ShardUnavailableException WhyNot() => Unavailable(
         !Core.IsServing ? Core.Role == ReplicaRole.Follower ? $"node {Core.Leader} leads shard {_options.ShardId}" : $"shard {_options.ShardId} has no leader here"
+        : !Core.IsFit ? $"the clock of node {Core.Node}, which leads shard {_options.ShardId}, differs from most others"
         : _watch is { IsCutOff: true } ? $"shard {_options.ShardId} is led here, without a majority"
         : $"shard {_options.ShardId} is being handed over to node {_watch?.Heir}");
 

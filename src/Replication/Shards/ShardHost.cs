@@ -155,6 +155,7 @@ internal sealed class ShardHost : IDisposable
     internal void Turn(DateTimeOffset now)
     {
         Debug.Assert(!_isFlushing, "nothing happens between the begin of a flush and its end");
+        _work.LookAtClock();
         TakeMessages(now);
         while (_arrived.TryDequeue(out (int From, ShardMessage Message) arrived)) _work.Take(arrived.From, arrived.Message, now);
         _work.Tick(now);

@@ -10,7 +10,7 @@ internal static class ShardMessageCodec
 {
     private const byte Version = 1;
     private const int CommonFields = 4;
-    private const int MemberFields = 6;
+    private const int MemberFields = 7;
     private const int EntryFields = 4;
 
     private enum Kind : byte
@@ -108,8 +108,11 @@ internal static class ShardMessageCodec
                 break;
             case StatePart part: Write(ref writer, message, part); break;
             case Hello hello:
-                Begin(ref writer, message, Kind.Hello, 1);
+                Begin(ref writer, message, Kind.Hello, 4);
                 writer.Write(hello.Run);
+                writer.Write(hello.Time);
+                writer.Write(hello.EchoTime);
+                writer.Write(hello.EchoAge);
                 break;
             case StateAtMark own:
                 Begin(ref writer, message, Kind.StateAtMark, 5);
@@ -162,7 +165,7 @@ internal static class ShardMessageCodec
             Kind.Resign when fields == 1 => message with { Message = new Resign(term, reader.ReadInt32()) },
             Kind.StateRequest when fields == 3 => message with { Message = new StateRequest(term, ReadHead(ref reader), reader.ReadInt64()) },
             Kind.StatePart when fields == 9 => ReadPart(ref reader, bytes, message, term),
-            Kind.Hello when fields == 1 => message with { Message = new Hello(reader.ReadInt64()) },
+            Kind.Hello when fields == 4 => message with { Message = ReadHello(ref reader) },
             Kind.StateAtMark when fields == 5 => message with { Message = new StateAtMark(term, reader.ReadInt64(), reader.ReadInt64(), ReadHash(ref reader)) },
             Kind.Quarantine when fields == 2 => message with { Message = new Quarantine(term, reader.ReadInt64(), reader.ReadInt64()) },
             _ => throw Wrong(reader, $"a kind of message with its fields, not kind {kind} with {fields}"),
@@ -295,10 +298,19 @@ internal static class ShardMessageCodec
         Write(ref writer, member.Head);
         writer.Write(member.IsLost);
         writer.Write(member.MayLead);
+        writer.Write(member.IsFit);
     }
 
     private static MemberHead ReadMember(ref MessagePackReader reader) =>
-        new(reader.ReadInt32(), reader.ReadInt64(), ReadHead(ref reader), reader.ReadBoolean(), reader.ReadBoolean());
+        new(reader.ReadInt32(), reader.ReadInt64(), ReadHead(ref reader), reader.ReadBoolean(), reader.ReadBoolean(), reader.ReadBoolean());
+
+    private static Hello ReadHello(ref MessagePackReader reader)
+    {
+        var hello = new Hello(reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64());
+        long most = DateTime.MaxValue.Ticks / 4;   // So that their sums are times too.
+        if (hello.Time < 0 || hello.Time > most || hello.EchoTime < 0 || hello.EchoTime > most || hello.EchoAge < 0 || hello.EchoAge > most) throw Wrong(reader, "times that can be");
+        return hello;
+    }
 
     private static void WriteNodes(ref MessagePackWriter writer, IReadOnlyList<int> nodes)
     {

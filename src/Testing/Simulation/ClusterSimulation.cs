@@ -185,6 +185,7 @@ internal sealed class ClusterSimulation : IDisposable
         {
             node.DiskSlowness = _plan.DiskSlowness;
             node.Clock.Drift = 0;
+            node.Clock.Offset = TimeSpan.Zero;
             node.Disk.CapacityBytes = long.MaxValue;
             node.Disk.StopAt(0);
             World.After(World.Between(10, 500), node.Start);

@@ -50,7 +50,7 @@ internal sealed class SimFaults(ClusterSimulation cluster)
             case 17: FullDisk(node); break;
             case 18: Wipe(node); break;
             case 19: RollBack(node); break;
-            case 20: Do("clock jump", () => node.Clock.Offset += _world.Between(-2000, 2000)); break;
+            case 20: Jump(node); break;
             case 21: Do("clock drift", () => node.Clock.Drift = ((2 * _world.Fraction()) - 1) * MostDrift); break;
             case 22: StoreDown(); break;
             case 23: cluster.Store.Unknown = _world.Chance.Coin() ? 0.2 : 0; break;
@@ -215,6 +215,13 @@ internal sealed class SimFaults(ClusterSimulation cluster)
         long committed = cluster.Oracles[ClusterSimulation.Shard].Committed;
         if (node.HasStrayed || cluster.Nodes.Any(other => other.Drivers.TryGetValue(ClusterSimulation.Shard, out SimDriver? driver) && driver.Host.Core.Applied < committed - 50)) return;
         Do("stray state", () => node.Stray(ClusterSimulation.Shard));
+    }
+
+    /// <summary>A clock is set wrong, and after a while right again.</summary>
+    private void Jump(SimNode node)
+    {
+        Do("clock jump", () => node.Clock.Offset = _world.Between(-2000, 2000));
+        _world.After(_world.Between(100, 6000), () => node.Clock.Offset = TimeSpan.Zero);
     }
 
     private void StoreDown()

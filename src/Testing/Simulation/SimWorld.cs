@@ -145,7 +145,8 @@ internal sealed class SimClock(SimWorld world) : TimeProvider
     /// <summary>What the node's timers go by.</summary>
     internal DateTimeOffset Steady => SimWorld.Epoch + TimeSpan.FromTicks(GetTimestamp());
 
-    public override DateTimeOffset GetUtcNow() => Steady + Offset;
+    /// <summary>The wall clock: set right now and then, it does not drift.</summary>
+    public override DateTimeOffset GetUtcNow() => SimWorld.Epoch + world.Now + Offset;
 
     public override long GetTimestamp() => _then + (long)((world.Now - _driftsSince).Ticks * (1 + Drift));
 }

@@ -27,9 +27,10 @@ public sealed class MessageFormatTests
     [Fact]
     public void The_hello_of_the_format_page_is_what_the_code_writes()
     {
-        byte[] bytes = Bytes(new ShardMessage(-1, new Hello(300)));
+        var hello = new Hello(300, 639000000000000000, 638999999999000000, 123456);
+        byte[] bytes = Bytes(new ShardMessage(-1, hello));
         AssertInPage(bytes);
-        Assert.Equal(new Hello(300), ShardMessageCodec.Read(bytes).Message);
+        Assert.Equal(hello, ShardMessageCodec.Read(bytes).Message);
     }
 
     private static byte[] Bytes(in ShardMessage message)

@@ -31,7 +31,7 @@ internal static class DrawnMessage
             13 => new ShardMessage(shard, new Resign(term, chance.Next(-1, 5))),
             14 => new ShardMessage(shard, new StateRequest(term, Head(chance), Number(chance))),
             15 => new ShardMessage(shard, Part(term, chance), [], Bytes(chance)),
-            16 => new ShardMessage(shard, new Hello(Number(chance))),
+            16 => new ShardMessage(shard, new Hello(Number(chance), chance.NextInt64(1L << 59), chance.NextInt64(1L << 59), chance.NextInt64(1L << 59))),
             17 => new ShardMessage(shard, new StateAtMark(term, Number(chance), Number(chance), new StateHash((ulong)chance.NextInt64(), (ulong)chance.NextInt64(), Number(chance)))),
             18 => new ShardMessage(shard, new Join(term, chance.Next(5))),
             19 => new ShardMessage(shard, new Joined(term, chance.Next(5))),

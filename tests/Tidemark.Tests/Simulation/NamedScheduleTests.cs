@@ -2,6 +2,7 @@ using System.Text;
 
 using Tidemark.Core.KeyValue;
 using Tidemark.Testing;
+using Tidemark.Testing.Simulation;
 
 namespace Tidemark.Tests.Simulation;
 
@@ -37,6 +38,37 @@ public class NamedScheduleTests
         Assert.Equal((false, null), cluster.ReadAt(leader, TimeSpan.Zero, moment));
         await cluster.AdvanceAsync(TimeSpan.FromSeconds(1));
         Assert.IsType<ShardUnavailableException>(cluster.ReadAt(leader, TimeSpan.FromSeconds(100), moment).Refusal);   // It has noticed.
+        cluster.Check();
+    }
+
+    /// <summary>Its stamps would be those of the shard for good: it takes no more commands from the moment it jumps, and another leads until it is set right.</summary>
+    [Theory]
+    [InlineData(10)]
+    [InlineData(-10)]
+    public async Task Leader_whose_clock_is_wrong(int seconds)
+    {
+        using var cluster = TestCluster.Start();
+        await PutAsync(cluster, "key", "1");
+        await cluster.AdvanceAsync(TimeSpan.FromSeconds(1));
+        int leader = cluster.Leader;
+        cluster.SetClock(leader, TimeSpan.FromSeconds(seconds));
+        await PutAsync(cluster, "key", "2");
+        Assert.NotEqual(leader, cluster.Leader);
+        DateTimeOffset now = SimWorld.Epoch + cluster.Elapsed;
+        Assert.InRange((await cluster.Store.GetAsync("key"))!.Value.Modified.Physical, now - TimeSpan.FromSeconds(5), now);
+
+        for (int i = 0; i < 10; i++)
+        {
+            await cluster.CrashAsync((leader + 1) % 3);
+            await cluster.AdvanceAsync(TimeSpan.FromSeconds(1));
+            Assert.NotEqual(leader, cluster.Leader);   // Nor where the others have not enough without it.
+            await cluster.StartAsync((leader + 1) % 3);
+        }
+
+        cluster.SetClock(leader, TimeSpan.Zero);
+        cluster.Check();
+        await cluster.CrashAsync((leader + 1) % 3);
+        await PutAsync(cluster, "key", "3");
         cluster.Check();
     }
 
