@@ -16,6 +16,9 @@ internal sealed record SimulationPlan
 
     public int ClientCount { get; init; } = 8;
 
+    /// <summary>Programs that hold sessions.</summary>
+    public int SessionCount { get; init; } = 2;
+
     /// <summary>The longest pause between two faults.</summary>
     public TimeSpan FaultPause { get; init; } = TimeSpan.FromMilliseconds(2500);
 
@@ -126,6 +129,7 @@ internal sealed class ClusterSimulation : IDisposable
         ShardOracle oracle = Oracles[Shard];
         for (int i = 0; i < _plan.ClientCount; i++) _clients.Add(new SimClient(this, oracle, i, isNumbered: i % 2 == 0));
         foreach (SimClient client in _clients) client.Start();
+        for (int i = 0; i < _plan.SessionCount; i++) new SimSession(this, oracle, i).Start();
         new SimFaults(this).Start();
         World.RunUntil(World.Now + _plan.Faulty);
         Heal();
@@ -136,6 +140,7 @@ internal sealed class ClusterSimulation : IDisposable
         IsOver = true;
         World.RunUntil(World.Now + TimeSpan.FromSeconds(10));
         CheckEnd(oracle);
+        oracle.Sessions.CheckEnd();
     }
 
     /// <summary>Starts all nodes and waits until the shard takes commands.</summary>

@@ -31,9 +31,11 @@ internal sealed class ShardOracle : IDisposable
     /// <param name="world">Where it is.</param>
     /// <param name="shard">What it watches.</param>
     /// <param name="machine">A state of the shard's kind without any entry.</param>
-    internal ShardOracle(SimWorld world, long shard, IStateMachine machine) => (_world, ShardId, _machine) = (world, shard, machine);
+    internal ShardOracle(SimWorld world, long shard, IStateMachine machine) => (_world, ShardId, _machine, Sessions) = (world, shard, machine, new SessionLaws(world));
 
     internal long ShardId { get; }
+
+    internal SessionLaws Sessions { get; }
 
     public void Dispose() => (_machine as IDisposable)?.Dispose();
 
@@ -105,6 +107,7 @@ internal sealed class ShardOracle : IDisposable
     /// <summary>A replica has done something.</summary>
     internal void Look(SimNode node, ReplicaCore core)
     {
+        if (core.IsServing) Sessions.Served(core.Term);
         if (core.Role == ReplicaRole.Leader)
         {
             if (!_leaders.TryGetValue(core.Term, out int leader))
@@ -146,12 +149,14 @@ internal sealed class ShardOracle : IDisposable
         if (record.Kind == EntryKinds.BeginTerm || _machine is not KvMachine keyValue) return;
         keyValue.Sessions.Moves.Clear();
         keyValue.Table.Publish(record.Offset);
+        Sessions.Applied(keyValue, (KvCommand)record.Kind, record.Offset);
         using var reader = StateReader.Open(keyValue.Table);
         foreach ((string key, List<KeyMoment> moments) in _keys)
         {
             KeyMoment last = moments[^1];
             KeyMoment now = LookAt(reader, key, record.Offset);
             if (now.Version == last.Version) continue;
+            SimWorld.Require((KvCommand)record.Kind == KvCommand.Write, $"entry {record.Offset}, {(KvCommand)record.Kind}, changes {key}");
             long highest = last.Version > 0 || moments.Count < 2 ? last.Version : moments[^2].Version;   // They rise, but for the 0 of a delete.
             SimWorld.Require(now.Version == 0 || highest < now.Version, $"version {now.Version} of '{key}' was given before");
             moments.Add(now);
