@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Collections.Concurrent;
 using System.Diagnostics;
 
+using Tidemark.Core.Diagnostics;
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Wire;
@@ -134,7 +135,8 @@ internal sealed class ShardHost : IDisposable
         }
 
         bool isAlive = Failure is null && _work.Leader is KvLeader leader && leader.TryKeepAlive(session, now);
-        Read(refusal => done(isAlive && refusal is null, refusal));
+        if (Planted.Is(PlantedBug.KeepAliveByDeposedLeader)) done(isAlive, null);
+        else Read(refusal => done(isAlive && refusal is null, refusal));
     });
 
     /// <summary>Any thread: a message came from a node.</summary>
