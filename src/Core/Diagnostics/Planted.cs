@@ -22,6 +22,9 @@ internal enum PlantedBug
     RestartedLeads,
     ServesBeforeOwnEntry,
     AppliesUncommittedAtStart,
+    SessionTimerNotRestarted,
+    KeepAliveByDeposedLeader,
+    WatchGapAtFailover,
 }
 
 /// <summary>Which mistake is in force. Only a build with <c>-p:Planted=true</c> has any.</summary>

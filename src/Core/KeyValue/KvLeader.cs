@@ -1,5 +1,6 @@
 using System.Buffers;
 
+using Tidemark.Core.Diagnostics;
 using Tidemark.Core.MessagePack;
 using Tidemark.Core.Replication;
 
@@ -32,7 +33,7 @@ internal sealed class KvLeader : ILeaderRole
         _machine = machine;
         _wanted = wanted;
         machine.Sessions.Moves.Clear();
-        foreach ((Guid session, long timeout) in machine.Sessions.All()) Watch(session, timeout, now);
+        foreach ((Guid session, long timeout) in machine.Sessions.All()) Watch(session, timeout, Planted.Is(PlantedBug.SessionTimerNotRestarted) ? machine.Position.Timestamp.Physical : now);
         _nextClientCheck = now.UtcTicks;
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 
+using Tidemark.Core.Diagnostics;
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.State;
 
@@ -24,7 +25,7 @@ internal sealed class StoreWatch
         foreach (LocalShard shard in local.Shards)
         {
             shard.ThrowIfClosed();
-            _places[shard.Id] = options.ResumeAfter is { } token
+            _places[shard.Id] = options.ResumeAfter is { } token && !Planted.Is(PlantedBug.WatchGapAtFailover)
                 ? token.PlaceOf(shard.Id) ?? new WatchPlace(-1, WatchPlace.All)   // A shard that is younger than the token: from its beginning.
                 : new WatchPlace(shard.View.AppliedOffset, WatchPlace.All);
         }

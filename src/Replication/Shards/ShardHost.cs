@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Collections.Concurrent;
 using System.Diagnostics;
 
+using Tidemark.Core.Diagnostics;
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Wire;
@@ -129,8 +130,15 @@ internal sealed class ShardHost : IDisposable
     /// <summary>Any thread: keeps a session alive, and says whether it lives, or why that cannot be known: not before this is known to lead still.</summary>
     internal void KeepAlive(Guid session, Action<bool, Exception?> done) => Post(now =>
     {
+        if (Failure is null && _work.WhyNot is { } reason)
+        {
+            done(false, reason);   // Later in this turn it may begin to serve, and then the barrier alone would say yes to a no of nobody.
+            return;
+        }
+
         bool isAlive = Failure is null && _work.Leader is KvLeader leader && leader.TryKeepAlive(session, now);
-        Read(refusal => done(isAlive && refusal is null, refusal));
+        if (Planted.Is(PlantedBug.KeepAliveByDeposedLeader)) done(isAlive, null);
+        else Read(refusal => done(isAlive && refusal is null, refusal));
     });
 
     /// <summary>Any thread: a message came from a node.</summary>

@@ -17,6 +17,12 @@ internal sealed record SimulationPlan
 
     public int ClientCount { get; init; } = 8;
 
+    /// <summary>Programs that hold sessions.</summary>
+    public int SessionCount { get; init; } = 2;
+
+    /// <summary>Programs that watch records.</summary>
+    public int WatcherCount { get; init; } = 2;
+
     /// <summary>The longest pause between two faults.</summary>
     public TimeSpan FaultPause { get; init; } = TimeSpan.FromMilliseconds(2500);
 
@@ -126,10 +132,27 @@ internal sealed class ClusterSimulation : IDisposable
     /// <exception cref="SimulationException">Something does not hold that must.</exception>
     internal void Run()
     {
+        SynchronizationContext? context = SynchronizationContext.Current;
+        SynchronizationContext.SetSynchronizationContext(null);   // What events complete goes on at once, as part of them, so that every run is the same.
+        try
+        {
+            Live();
+        }
+        finally
+        {
+            SynchronizationContext.SetSynchronizationContext(context);
+        }
+    }
+
+    private void Live()
+    {
         StartNodes();
         ShardOracle oracle = Oracles[Shard];
         for (int i = 0; i < _plan.ClientCount; i++) _clients.Add(new SimClient(this, oracle, i, isNumbered: i % 2 == 0));
         foreach (SimClient client in _clients) client.Start();
+        for (int i = 0; i < _plan.SessionCount; i++) new SimSession(this, oracle, i).Start();
+        SimWatcher[] watchers = [.. Enumerable.Range(0, _plan.WatcherCount).Select(_ => new SimWatcher(this, oracle))];
+        foreach (SimWatcher watcher in watchers) watcher.Start();
         new SimFaults(this).Start();
         World.RunUntil(World.Now + _plan.Faulty);
         Heal();
@@ -140,6 +163,8 @@ internal sealed class ClusterSimulation : IDisposable
         IsOver = true;
         World.RunUntil(World.Now + TimeSpan.FromSeconds(10));
         CheckEnd(oracle);
+        oracle.Sessions.CheckEnd();
+        foreach (SimWatcher watcher in watchers) watcher.CheckEnd();
     }
 
     /// <summary>Starts all nodes and waits until the shard takes commands.</summary>

@@ -16,6 +16,9 @@ namespace Tidemark.Testing.Simulation;
 /// <param name="Value">Its value.</param>
 internal readonly record struct KeyMoment(long Offset, long Version, string? Value);
 
+/// <summary>What an entry did to a key.</summary>
+internal readonly record struct KeyChange(long Offset, string Key, StoreEventKind Kind, long Version);
+
 /// <summary>Watches one shard over all its replicas: the entries that were applied anywhere are the truth, and nobody may ever differ from them.</summary>
 internal sealed class ShardOracle : IDisposable
 {
@@ -26,14 +29,17 @@ internal sealed class ShardOracle : IDisposable
     private readonly Dictionary<int, (long Run, long Term)> _terms = [];
     private readonly Dictionary<string, List<KeyMoment>> _keys = [];
     private readonly Dictionary<string, long> _effects = [];   // Value to the entry that wrote it.
+    private readonly List<KeyChange> _changes = [];
     private readonly ArrayBufferWriter<byte> _answer = new();
 
     /// <param name="world">Where it is.</param>
     /// <param name="shard">What it watches.</param>
     /// <param name="machine">A state of the shard's kind without any entry.</param>
-    internal ShardOracle(SimWorld world, long shard, IStateMachine machine) => (_world, ShardId, _machine) = (world, shard, machine);
+    internal ShardOracle(SimWorld world, long shard, IStateMachine machine) => (_world, ShardId, _machine, Sessions) = (world, shard, machine, new SessionLaws(world));
 
     internal long ShardId { get; }
+
+    internal SessionLaws Sessions { get; }
 
     public void Dispose() => (_machine as IDisposable)?.Dispose();
 
@@ -42,6 +48,17 @@ internal sealed class ShardOracle : IDisposable
 
     /// <summary>Whether the shard takes writes.</summary>
     internal bool IsReady => _entries.Count > 0 && _machine is not KvMachine { Settings: null };
+
+    /// <summary>All that happened to keys, in order; an entry changes one.</summary>
+    internal IReadOnlyList<KeyChange> Changes => _changes;
+
+    /// <summary>How many changes there were up to an entry.</summary>
+    internal int ChangesUpTo(long offset)
+    {
+        int count = _changes.Count;
+        while (count > 0 && _changes[count - 1].Offset > offset) count--;
+        return count;
+    }
 
     /// <summary>The key's history.</summary>
     internal List<KeyMoment> MomentsOf(string key)
@@ -108,6 +125,7 @@ internal sealed class ShardOracle : IDisposable
     /// <summary>A replica has done something.</summary>
     internal void Look(SimNode node, ReplicaCore core)
     {
+        if (core.IsServing) Sessions.Served(core.Term);
         if (core.Role == ReplicaRole.Leader)
         {
             if (!_leaders.TryGetValue(core.Term, out int leader))
@@ -149,15 +167,19 @@ internal sealed class ShardOracle : IDisposable
         if (EntryKinds.IsMark(record.Kind) || _machine is not KvMachine keyValue) return;
         keyValue.Sessions.Moves.Clear();
         keyValue.Table.Publish(record.Offset);
+        Sessions.Applied(keyValue, (KvCommand)record.Kind, record.Offset);
         using var reader = StateReader.Open(keyValue.Table);
         foreach ((string key, List<KeyMoment> moments) in _keys)
         {
             KeyMoment last = moments[^1];
             KeyMoment now = LookAt(reader, key, record.Offset);
             if (now.Version == last.Version) continue;
+            SimWorld.Require((KvCommand)record.Kind == KvCommand.Write, $"entry {record.Offset}, {(KvCommand)record.Kind}, changes {key}");
             long highest = last.Version > 0 || moments.Count < 2 ? last.Version : moments[^2].Version;   // They rise, but for the 0 of a delete.
             SimWorld.Require(now.Version == 0 || highest < now.Version, $"version {now.Version} of '{key}' was given before");
             moments.Add(now);
+            StoreEventKind kind = now.Version == 0 ? StoreEventKind.Deleted : last.Version == 0 ? StoreEventKind.Created : StoreEventKind.Modified;
+            _changes.Add(new KeyChange(record.Offset, key, kind, now.Version == 0 ? last.Version : now.Version));
             if (now.Value is not { } value) continue;
             SimWorld.Require(_effects.TryAdd(value, record.Offset), $"'{value}' was written twice, by entries {_effects.GetValueOrDefault(value)} and {record.Offset}");
         }

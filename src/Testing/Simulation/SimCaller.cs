@@ -22,6 +22,9 @@ internal sealed class SimCaller(ClusterSimulation cluster, ShardOracle oracle, i
 {
     private readonly SimWorld _world = cluster.World;
 
+    /// <summary>How long one attempt waits for its answer; null to leave that to chance.</summary>
+    internal TimeSpan? AttemptTime { get; set; }
+
     /// <summary>The node that is thought to lead.</summary>
     private int _guess = guess % cluster.Nodes.Count;
 
@@ -76,7 +79,7 @@ internal sealed class SimCaller(ClusterSimulation cluster, ShardOracle oracle, i
             if (call.IsOver) return;
             int node = _guess, attempt = ++call.Attempt;
             Send(() => ask(node, (found, failure) => Send(() => Take(found, failure, attempt))));
-            _world.After(AttemptTime(), () =>
+            _world.After(AttemptTime ?? UsualTime(), () =>
             {
                 if (call.IsOver || attempt != call.Attempt) return;
                 GuessAnew();
@@ -101,8 +104,7 @@ internal sealed class SimCaller(ClusterSimulation cluster, ShardOracle oracle, i
         }
     }
 
-    /// <summary>How long one attempt waits for its answer.</summary>
-    private TimeSpan AttemptTime() => cluster.Plan.IsStormy ? _world.Between(150, 500) : _world.Between(1000, 2000);
+    private TimeSpan UsualTime() => cluster.Plan.IsStormy ? _world.Between(150, 500) : _world.Between(1000, 2000);
 
     private void Elsewhere(Exception failure)
     {

@@ -15,21 +15,24 @@ public class PlantedBugTests(ITestOutputHelper output)
     private const int MostSeeds = 200;
 
     [Theory]
-    [InlineData(nameof(PlantedBug.ReadWithoutRound), 1)]
-    [InlineData(nameof(PlantedBug.TruncateByCommit), 4)]
+    [InlineData(nameof(PlantedBug.ReadWithoutRound), 9)]
+    [InlineData(nameof(PlantedBug.TruncateByCommit), 10)]
     [InlineData(nameof(PlantedBug.SecondLeaderInTerm), 1)]
     [InlineData(nameof(PlantedBug.GapTakenForDuplicate), 1)]
     [InlineData(nameof(PlantedBug.StateWithoutPosition), 1)]
     [InlineData(nameof(PlantedBug.VersionReusedAfterDelete), 1)]
-    [InlineData(nameof(PlantedBug.StatusWithoutCas), 13)]
-    [InlineData(nameof(PlantedBug.AmnesiacVotes), 53)]
-    [InlineData(nameof(PlantedBug.ServesBeforeOwnEntry), 3)]
-    [InlineData(nameof(PlantedBug.AppliesUncommittedAtStart), 3)]
-    [InlineData(nameof(PlantedBug.AckBeforeFlush), 39)]
-    [InlineData(nameof(PlantedBug.AckBeforeQuorum), 2)]
+    [InlineData(nameof(PlantedBug.StatusWithoutCas), 50)]
+    [InlineData(nameof(PlantedBug.AmnesiacVotes), 34)]
+    [InlineData(nameof(PlantedBug.ServesBeforeOwnEntry), 16)]
+    [InlineData(nameof(PlantedBug.AppliesUncommittedAtStart), 4)]
+    [InlineData(nameof(PlantedBug.AckBeforeFlush), 21)]
+    [InlineData(nameof(PlantedBug.AckBeforeQuorum), 1)]
     [InlineData(nameof(PlantedBug.WallClockTimestamps), 1)]
     [InlineData(nameof(PlantedBug.RetryWithoutDedup), 1)]
-    [InlineData(nameof(PlantedBug.NoTermCheckOnAcks), 115)]
+    [InlineData(nameof(PlantedBug.NoTermCheckOnAcks), 29)]
+    [InlineData(nameof(PlantedBug.SessionTimerNotRestarted), 3)]
+    [InlineData(nameof(PlantedBug.KeepAliveByDeposedLeader), 4)]
+    [InlineData(nameof(PlantedBug.WatchGapAtFailover), 1)]
     public void A_planted_bug_is_found(string name, long knownSeed)
     {
         using var mistake = new Mistake(name);
