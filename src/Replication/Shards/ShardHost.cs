@@ -130,9 +130,9 @@ internal sealed class ShardHost : IDisposable
     /// <summary>Any thread: keeps a session alive, and says whether it lives, or why that cannot be known: not before this is known to lead still.</summary>
     internal void KeepAlive(Guid session, Action<bool, Exception?> done) => Post(now =>
     {
-        if (Failure is null && _work.WhyNot is { } reason)
+        if (Failure is null && !TakesCommands)
         {
-            done(false, reason);   // Later in this turn it may begin to serve, and then the barrier alone would say yes to a no of nobody.
+            done(false, _work.WhyNot());   // Later in this turn it may begin to serve, and then the barrier alone would say yes to a no of nobody.
             return;
         }
 

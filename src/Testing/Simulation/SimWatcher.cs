@@ -116,7 +116,7 @@ internal sealed class SimWatcher(ClusterSimulation cluster, ShardOracle oracle)
 
         public void Submit(Proposal proposal) => throw new NotSupportedException("It only watches.");
 
-        public ValueTask ReadyToReadAsync(CancellationToken cancellationToken) => throw new NotSupportedException("It only watches.");
+        public ValueTask ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken) => throw new NotSupportedException("It only watches.");
 
         public Task<bool> KeepAliveAsync(Guid session) => throw new NotSupportedException("It only watches.");
 
