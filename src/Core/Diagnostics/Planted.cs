@@ -25,6 +25,8 @@ internal enum PlantedBug
     SessionTimerNotRestarted,
     KeepAliveByDeposedLeader,
     WatchGapAtFailover,
+    BoundedReadOfAnyAge,
+    StatesNeverCompared,
 }
 
 /// <summary>Which mistake is in force. Only a build with <c>-p:Planted=true</c> has any.</summary>

@@ -136,7 +136,7 @@ internal sealed class LeaderTerm
     {
         _comparison.Take(node, mark, hash);
         (ComparisonResult result, StateHash agreed) = _comparison.Judge(mark, _quorum, _counts);
-        if (result == ComparisonResult.Open) return;
+        if (result == ComparisonResult.Open || Planted.Is(PlantedBug.StatesNeverCompared)) return;
         if (result == ComparisonResult.Divided)
         {
             effects.Add(new Effect(EffectKind.StopDivided, mark));

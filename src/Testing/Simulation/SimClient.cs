@@ -117,20 +117,25 @@ internal sealed class SimClient
         });
     }
 
-    private void Read(string key) => _caller.Ask<KeyMoment>(
-        Begin(End),
-        (node, answer) => Ask(node, key, answer),
-        (call, seen) =>
-        {
-            PlaceRead(key, moment => moment.Version == seen.Version && moment.Value == seen.Value, $"read of {key} '{seen.Value}' version {seen.Version}");
-            _world.Count("read");
-            End(call);
-        },
-        static _ => true,
-        End);
+    private void Read(string key)
+    {
+        TimeSpan staleness = _world.Chance.Below(4) == 0 ? _world.Between(20, 1500) : TimeSpan.Zero;
+        SimCall call = Begin(End, staleness * (1 + SimFaults.MostDrift));
+        _caller.Ask<KeyMoment>(
+            call,
+            (node, answer) => Ask(node, key, staleness, answer),
+            (call, seen) =>
+            {
+                PlaceRead(key, moment => moment.Version == seen.Version && moment.Value == seen.Value, $"read of {key} '{seen.Value}' version {seen.Version}");
+                _world.Count(staleness > TimeSpan.Zero ? "bounded read" : "read");
+                End(call);
+            },
+            static _ => true,
+            End);
+    }
 
     /// <summary>At the node: reads when it may.</summary>
-    private void Ask(int node, string key, Action<KeyMoment?, Exception?> answer)
+    private void Ask(int node, string key, TimeSpan staleness, Action<KeyMoment?, Exception?> answer)
     {
         if (!_cluster.Nodes[node].Drivers.TryGetValue(_oracle.ShardId, out SimDriver? driver)) return;
         driver.Host.Read(refusal =>
@@ -143,7 +148,7 @@ internal sealed class SimClient
 
             using var reader = StateReader.Open(((KvMachine)driver.Replica.Machine).Table);
             answer(ShardOracle.LookAt(reader, key, -1), null);
-        });
+        }, staleness);
     }
 
     private void Run(KvCommand command, Action<IBufferWriter<byte>> write, bool isSafeTwice, Action<KvAnswered?> ended)
@@ -168,9 +173,10 @@ internal sealed class SimClient
         }
     }
 
-    private SimCall Begin(Action<SimCall> giveUp)
+    /// <summary>Begins an operation that must see what had ended before now, or so long before.</summary>
+    private SimCall Begin(Action<SimCall> giveUp, TimeSpan staleness = default)
     {
-        _lowest = _cluster.History.LowestPlaceAt(_oracle.ShardId, _world.Now);
+        _lowest = _cluster.History.LowestPlaceAt(_oracle.ShardId, _world.Now - staleness);
         return _caller.Begin(_patience, giveUp);
     }
 
