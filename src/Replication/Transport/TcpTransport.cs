@@ -86,7 +86,7 @@ public sealed class TcpTransport : ITransport
         if (_started is not { } started) return false;
         SendResult result = SendResult.Closed;
         if (node < 0) result = started.Inbox.TrySend(node, message.Span);
-        else if (node != Node) result = PeerOf(node, started)?.TrySend(message.Span) ?? SendResult.Closed;
+        else if (node != Node) result = PeerOf(node)?.TrySend(message.Span) ?? SendResult.Closed;
         else
         {
             started.Self.Deliver(message.ToArray());
@@ -126,10 +126,10 @@ public sealed class TcpTransport : ITransport
         _disposed.SetResult();
     }
 
-    private Peer? PeerOf(int node, Started started)
+    private Peer? PeerOf(int node)
     {
         if (_peers.TryGetValue(node, out Peer? peer)) return peer;
-        return _options.AddressOf(node) is null ? null : _peers.GetOrAdd(node, (number, own) => new Peer(own._scope, number, started.Receive), this);
+        return _options.AddressOf(node) is null ? null : _peers.GetOrAdd(node, static (number, from) => new Peer(from._scope, number, from._started!.Receive), this);
     }
 
     private static Socket Listen(IPEndPoint address)

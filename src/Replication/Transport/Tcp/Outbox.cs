@@ -76,7 +76,7 @@ internal sealed class Outbox(Stream stream, int maxBytes, Action<Exception> fail
             {
                 if (round == MaxRounds)
                 {
-                    _ = WriteOnAsync(new ValueTask(Task.Run(() => stream.WriteAsync(slice).AsTask())), slice.Length);
+                    _ = WriteOnAsync(ElsewhereAsync(slice), slice.Length);
                     return;
                 }
 
@@ -96,6 +96,9 @@ internal sealed class Outbox(Stream stream, int maxBytes, Action<Exception> fail
             failed(e);
         }
     }
+
+    /// <summary>Writes on a thread of the pool. A method of its own, since a closure in the loop would be made at each message.</summary>
+    private ValueTask ElsewhereAsync(ReadOnlyMemory<byte> slice) => new(Task.Run(async () => await stream.WriteAsync(slice).ConfigureAwait(false)));
 
     private async Task WriteOnAsync(ValueTask write, int bytes)
     {
