@@ -133,19 +133,20 @@ internal static class TransportBench
 
         internal void PingPong(Samples samples, TimeSpan time)
         {
-            bool goesOn = true;
+            _message[0] = 1;
             var answerer = new Thread(() =>
             {
                 byte[] buffer = new byte[_message.Length];
-                while (Volatile.Read(ref goesOn))
+                do
                 {
                     Read(_far, buffer);
                     _far.Send(buffer);
                 }
+                while (buffer[0] == 1);
             });
             answerer.Start();
             Repeat(samples, time, Exchange);
-            Volatile.Write(ref goesOn, false);
+            _message[0] = 0;   // The last one.
             Exchange();
             answerer.Join();
 

@@ -126,10 +126,8 @@ internal sealed class TcpNodes : IAsyncDisposable
     /// <summary>Waits until the other side closes; pings and the like that come before do not count.</summary>
     internal static async Task AssertClosedAsync(Socket socket)
     {
-        while ((await ReadAsync(socket, 1)).Length > 0)
-        {
-            // Goes on until nothing comes any more.
-        }
+        long begin = Stopwatch.GetTimestamp();
+        while ((await ReadAsync(socket, 4096)).Length == 4096) Assert.True(Stopwatch.GetElapsedTime(begin) < Patience, "It closes the connection.");
     }
 
     internal string? AddressOf(int node) => _members.TryGetValue(node, out TcpTransport? member) ? member.LocalEndPoint?.ToString() : null;
