@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Sockets;
 using System.Security.Claims;
 
@@ -97,7 +96,7 @@ internal sealed class Acceptor(TransportScope scope, Socket listener, Inbox inbo
         {
             End(place);
             link.Close(DisconnectReason.Lost);
-            Tell(link);
+            scope.Tell(link);
             scope.Remove(link);
         }
     }
@@ -129,7 +128,7 @@ internal sealed class Acceptor(TransportScope scope, Socket listener, Inbox inbo
             await HandshakeChannel.WriteAsync(link, FrameKind.Answer, Handshake.Write(answer), deadline.Token).ConfigureAwait(false);
             if (answer.Refusal == Refusal.None) return Welcome(link, hello, principal);
             TransportMetrics.Refused(answer.Refusal);
-            if (scope.IsNewFailure($"{Host(link)} {hello.Node} {answer.Refusal}")) TransportMessages.Refused(scope.Logger, link.EndPoint, answer.Refusal, answer.Text);
+            if (scope.IsNewFailure($"{link.Host} {hello.Node} {answer.Refusal}")) TransportMessages.Refused(scope.Logger, link.EndPoint, answer.Refusal, answer.Text);
             link.Close(DisconnectReason.Refused);
         }
         catch (Exception e)
@@ -151,17 +150,5 @@ internal sealed class Acceptor(TransportScope scope, Socket listener, Inbox inbo
         return sender;
     }
 
-    /// <summary>Says why a connection was closed: aloud where someone should look.</summary>
-    private void Tell(Link link)
-    {
-        DisconnectReason reason = link.Reason!.Value;
-        bool isUsual = reason is DisconnectReason.RemoteClosed or DisconnectReason.LocalClosed or DisconnectReason.Lost or DisconnectReason.Superseded or DisconnectReason.Refused;
-        if (isUsual) TransportMessages.Closed(scope.Logger, link.Peer, link.EndPoint, reason);
-        else if (scope.IsNewFailure($"{Host(link)} {reason}")) TransportMessages.ClosedForCause(scope.Logger, link.Peer, link.EndPoint, reason, link.Detail);
-    }
-
     private static string Limit(string setting) => $"The limit is set by {setting}.";
-
-    /// <summary>The port changes with each attempt, so it does not tell failures apart.</summary>
-    private static string Host(Link link) => link.EndPoint is IPEndPoint ip ? ip.Address.ToString() : link.EndPoint.ToString()!;
 }

@@ -29,6 +29,9 @@ internal sealed class Link : IDisposable
 
     internal bool IsInbound { get; }
 
+    /// <summary>Where the other side is, without the port, which changes with each attempt and so does not tell failures apart.</summary>
+    internal string Host => EndPoint is IPEndPoint ip ? ip.Address.ToString() : EndPoint.ToString()!;
+
     /// <summary>Who is on the other side, for people.</summary>
     internal string Peer { get; set; } = "a stranger";
 

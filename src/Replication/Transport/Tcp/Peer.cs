@@ -60,7 +60,7 @@ internal sealed class Peer(TransportScope scope, int node, Action<int, ReadOnlyM
         await link.ReceiveAsync(_answers is null ? null : _answers.Deliver, scope.Options.MaxMessageBytes).ConfigureAwait(false);
         _link = null;
         TransportMetrics.NoLongerOpen(isInbound: false);
-        TransportMessages.Closed(scope.Logger, link.Peer, link.EndPoint, link.Reason!.Value);
+        scope.Tell(link);
         scope.Remove(link);
 
         // One that is accepted and then closed at once, again and again, is not dialed faster than one that is refused.

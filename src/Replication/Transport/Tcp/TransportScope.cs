@@ -32,7 +32,16 @@ internal sealed class TransportScope : IDisposable
         if (Stopping.IsCancellationRequested) link.Close(DisconnectReason.LocalClosed);
     }
 
-    /// <summary>Says why a connection was closed, and gives back what it holds.</summary>
+    /// <summary>Says why a connection was closed: aloud where someone should look, and that once.</summary>
+    internal void Tell(Link link)
+    {
+        DisconnectReason reason = link.Reason!.Value;
+        bool isUsual = reason is DisconnectReason.RemoteClosed or DisconnectReason.LocalClosed or DisconnectReason.Lost or DisconnectReason.Superseded or DisconnectReason.Refused;
+        if (isUsual) TransportMessages.Closed(Logger, link.Peer, link.EndPoint, reason);
+        else if (IsNewFailure($"{link.Host} {reason}")) TransportMessages.ClosedForCause(Logger, link.Peer, link.EndPoint, reason, link.Detail);
+    }
+
+    /// <summary>Forgets a connection that is closed, and gives back what it holds.</summary>
     internal void Remove(Link link)
     {
         _links.TryRemove(link, out _);
@@ -42,7 +51,7 @@ internal sealed class TransportScope : IDisposable
     /// <summary>A deadline for connecting and shaking hands, which also ends when the transport does.</summary>
     internal Deadline NewHandshakeDeadline() => new(Options.HandshakeTimeout, Options.TimeProvider, Stopping);
 
-    /// <summary>Whether what went wrong with a connection that another dialed is to be told.</summary>
+    /// <summary>Whether what went wrong with a connection is to be told.</summary>
     internal bool IsNewFailure(string failure) => _failures.IsNew(failure);
 
     internal void Tick(TimeSpan since)
