@@ -21,6 +21,7 @@ var benches = new Dictionary<string, Func<BenchOptions, IEnumerable<BenchRow>>>(
     ["kv-scan"] = KvReadBench.RunScan,
     ["kv-mixed"] = KvMixedBench.Run,
     ["kv-bulk"] = KvBulkBench.Run,
+    ["transport"] = TransportBench.Run,
 };
 
 string name = args.Length > 0 ? args[0] : "";

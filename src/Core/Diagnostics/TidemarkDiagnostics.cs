@@ -36,6 +36,24 @@ public static class TidemarkDiagnostics
     /// <summary>Counter, unit {shard}: shards that failed and take no more writes.</summary>
     public const string ShardFailures = "tidemark.shard.failures";
 
+    /// <summary>Up-down counter, unit {connection}: connections between transports that have shaken hands and are open. Tag: <c>tidemark.direction</c>, "in" or "out".</summary>
+    public const string TransportConnections = "tidemark.transport.connections";
+
+    /// <summary>Counter, unit By: bytes sent to other nodes and callers, frames included and TLS not.</summary>
+    public const string TransportSentBytes = "tidemark.transport.sent_bytes";
+
+    /// <summary>Counter, unit By: bytes received from other nodes and callers, frames included and TLS not.</summary>
+    public const string TransportReceivedBytes = "tidemark.transport.received_bytes";
+
+    /// <summary>Counter, unit {message}: messages that were not sent. Tag: <c>tidemark.reason</c>, "not_connected" or "outbox_full".</summary>
+    public const string TransportDroppedMessages = "tidemark.transport.dropped_messages";
+
+    /// <summary>Counter, unit {handshake}: handshakes that were refused, by either side. Tag: <c>tidemark.reason</c>.</summary>
+    public const string TransportRefusedHandshakes = "tidemark.transport.refused_handshakes";
+
+    /// <summary>Counter, unit {connection}: connections that were closed, before or after they had shaken hands. Tag: <c>tidemark.reason</c>.</summary>
+    public const string TransportDisconnects = "tidemark.transport.disconnects";
+
     /// <summary>Activity: one write, from its proposal to its answer. Tags: <c>tidemark.shard</c>, <c>tidemark.status</c>.</summary>
     public const string WriteActivity = "tidemark.write";
 

@@ -50,4 +50,7 @@ public enum TidemarkErrorCode
 
     /// <summary>No leader of a shard could be reached. See <see cref="ShardUnavailableException"/>.</summary>
     ShardUnavailable = 15,
+
+    /// <summary>An address cannot be listened to. See <see cref="AddressUnavailableException"/>.</summary>
+    AddressUnavailable = 16,
 }

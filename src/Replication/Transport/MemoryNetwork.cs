@@ -7,14 +7,24 @@ namespace Tidemark;
 public sealed class MemoryNetwork
 {
     private readonly ConcurrentDictionary<int, MemoryTransport> _transports = new();
+    private int _lastCaller = int.MinValue;
 
     /// <summary>Makes the transport of a node.</summary>
     /// <param name="node">The node's number. One at a time may have it.</param>
     /// <exception cref="ArgumentException">There is a transport of that node that was not disposed.</exception>
     public ITransport CreateTransport(int node)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(node);
         var transport = new MemoryTransport(this, node);
         if (!_transports.TryAdd(node, transport)) throw new ArgumentException($"Node {node} has a transport already. Dispose it first.", nameof(node));
+        return transport;
+    }
+
+    /// <summary>Makes the transport of a caller, which is no member: it reaches all members, and no other caller.</summary>
+    public ITransport CreateCaller()
+    {
+        var transport = new MemoryTransport(this, Interlocked.Increment(ref _lastCaller));
+        _transports[transport.Node] = transport;
         return transport;
     }
 
@@ -41,6 +51,7 @@ public sealed class MemoryNetwork
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
             if (message.Length > MaxMessageBytes) throw new LimitExceededException("message in bytes", message.Length, MaxMessageBytes, nameof(MaxMessageBytes));
+            if (Node < 0 && node < 0) return false;   // Callers do not know each other, nor themselves.
             if (!network._transports.TryGetValue(node, out MemoryTransport? other) || other._receive is not { } receive || other._isDisposed) return false;
             lock (other._gates.GetOrAdd(Node, _ => new Lock())) receive(Node, message.ToArray());
             return true;

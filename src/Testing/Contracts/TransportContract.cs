@@ -9,6 +9,9 @@ namespace Tidemark.Testing;
 /// </param>
 public sealed record TransportSubject(Func<int, ValueTask<IReadOnlyList<ITransport>>> Connect)
 {
+    /// <summary>Makes the transport of a caller that can reach these members, not started. Null where the transport has no callers; then their cases hold of themselves.</summary>
+    public Func<IReadOnlyList<ITransport>, ValueTask<ITransport>>? ConnectCaller { get; init; }
+
     /// <summary>How long a message is sent again and again before it counts as a broken rule that it does not arrive.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(30);
 }
@@ -108,6 +111,7 @@ public static class TransportContract
             await mesh.Deliver(0, 2, 1, 100).ConfigureAwait(false);
             await mesh.Deliver(2, 0, 1, 100).ConfigureAwait(false);
         }),
+        .. TransportCallerCases.All,
     ];
 
     private static AsyncContractCase<TransportSubject> Case(string name, int nodes, Func<TransportMesh, Task> rule) => new(name, async subject =>

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 
+using Tidemark.Testing;
+
 namespace Tidemark.Tests.Contracts;
 
 /// <summary>The ways in which a transport may be wrong; the first is right.</summary>
@@ -23,6 +25,10 @@ public enum TransportFlaw
     StartsAgain,
     SendsOnceDisposed,
     ThrowsWhereTheReceiverIsGone,
+    NumbersCallersAsMembers,
+    GivesAnswersToAnotherCaller,
+    TakesWhatIsForACallerThatIsGone,
+    ConnectsCallersWithEachOther,
 }
 
 /// <summary>Connects nodes as <see cref="MemoryNetwork"/> does, with one flaw.</summary>
@@ -31,6 +37,18 @@ internal sealed class FlawedNetwork(TransportFlaw flaw)
     private readonly ConcurrentDictionary<int, Node> _nodes = new();
     private readonly byte[] _shared = new byte[1 << 20];
     private int _atOnce;
+
+    internal static TransportSubject Subject(TransportFlaw flaw)
+    {
+        var network = new FlawedNetwork(flaw);
+        return new TransportSubject(network.Connect) { ConnectCaller = _ => new ValueTask<ITransport>(network.ConnectCaller()) };
+    }
+
+    private Node ConnectCaller()
+    {
+        int number = flaw == TransportFlaw.NumbersCallersAsMembers ? 1000 + _nodes.Count : -1000 + _nodes.Count;
+        return _nodes[number] = new Node(this, number);
+    }
 
     internal ValueTask<IReadOnlyList<ITransport>> Connect(int count)
     {
@@ -66,6 +84,8 @@ internal sealed class FlawedNetwork(TransportFlaw flaw)
             ObjectDisposedException.ThrowIf(_isDisposed && network.Flaw != TransportFlaw.SendsOnceDisposed, this);
             if (message.Length > MaxMessageBytes && network.Flaw != TransportFlaw.TakesMessagesOfAnyLength) throw new LimitExceededException("message in bytes", message.Length, MaxMessageBytes, "MaxMessageBytes");
             if (!network._nodes.TryGetValue(node, out Node? other)) return network.Flaw == TransportFlaw.TakesWhatIsForNobody;
+            if (other._isDisposed && node < 0 && network.Flaw == TransportFlaw.TakesWhatIsForACallerThatIsGone) return true;
+            if (number < 0 && node < 0 && network.Flaw != TransportFlaw.ConnectsCallersWithEachOther) return false;
             if (other._isDisposed && node != number) return network.Flaw == TransportFlaw.ThrowsWhereTheReceiverIsGone ? throw new IOException("The connection was closed.") : false;
             int count = Interlocked.Increment(ref _count);
             byte[] copy = message.ToArray();
@@ -73,6 +93,9 @@ internal sealed class FlawedNetwork(TransportFlaw flaw)
             {
                 case TransportFlaw.LosesDoublesAndReordersAsItMay:
                     Badly(other, copy);
+                    break;
+                case TransportFlaw.GivesAnswersToAnotherCaller when node < 0:
+                    network._nodes[network._nodes.Keys.Where(each => each < 0).Max()].Receive(number, copy);
                     break;
                 case TransportFlaw.NamesTheReceiver:
                     other.Receive(node, copy);

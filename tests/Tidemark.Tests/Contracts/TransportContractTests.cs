@@ -23,6 +23,10 @@ public sealed class TransportContractTests
         [TransportFlaw.StartsAgain] = "It_is_started_once",
         [TransportFlaw.SendsOnceDisposed] = "Once_disposed_it_says_so",
         [TransportFlaw.ThrowsWhereTheReceiverIsGone] = "A_node_that_is_gone_is_no_error_and_disturbs_no_other",
+        [TransportFlaw.NumbersCallersAsMembers] = "A_caller_is_answered_by_each_member_and_has_a_number_below_minus_one",
+        [TransportFlaw.GivesAnswersToAnotherCaller] = "Callers_are_told_apart_and_each_gets_its_own_answers",
+        [TransportFlaw.TakesWhatIsForACallerThatIsGone] = "What_is_for_a_caller_that_is_gone_is_not_sent_and_its_number_is_not_given_again",
+        [TransportFlaw.ConnectsCallersWithEachOther] = "A_caller_may_not_send_to_itself_or_to_another_caller",
     };
 
     public static TheoryData<AsyncContractCase<TransportSubject>> Rules => [.. TransportContract.Cases];
@@ -31,23 +35,27 @@ public sealed class TransportContractTests
 
     [Theory]
     [MemberData(nameof(Rules))]
-    public Task Memory_keeps_the_contract(AsyncContractCase<TransportSubject> rule) => rule.RunAsync(new TransportSubject(count =>
+    public Task Memory_keeps_the_contract(AsyncContractCase<TransportSubject> rule)
     {
         var network = new MemoryNetwork();
-        return new ValueTask<IReadOnlyList<ITransport>>([.. Enumerable.Range(0, count).Select(i => network.CreateTransport(10 + (3 * i)))]);
-    }));
+        return rule.RunAsync(new TransportSubject(count =>
+            new ValueTask<IReadOnlyList<ITransport>>([.. Enumerable.Range(0, count).Select(i => network.CreateTransport(10 + (3 * i)))]))
+        {
+            ConnectCaller = _ => new ValueTask<ITransport>(network.CreateCaller()),
+        });
+    }
 
     [Theory]
     [MemberData(nameof(Rules))]
     public Task A_transport_that_loses_doubles_and_reorders_keeps_it_too(AsyncContractCase<TransportSubject> rule) =>
-        rule.RunAsync(new TransportSubject(new FlawedNetwork(TransportFlaw.LosesDoublesAndReordersAsItMay).Connect));
+        rule.RunAsync(FlawedNetwork.Subject(TransportFlaw.LosesDoublesAndReordersAsItMay));
 
     [Theory]
     [MemberData(nameof(Flaws))]
     public async Task A_transport_with_a_flaw_is_found_out(TransportFlaw flaw)
     {
         AsyncContractCase<TransportSubject> rule = Assert.Single(TransportContract.Cases, rule => rule.Name == _seenBy[flaw]);
-        var subject = new TransportSubject(new FlawedNetwork(flaw).Connect) { Patience = TimeSpan.FromMilliseconds(500) };
+        TransportSubject subject = FlawedNetwork.Subject(flaw) with { Patience = TimeSpan.FromMilliseconds(500) };
         try
         {
             await rule.RunAsync(subject);
