@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.ExceptionServices;
 
 using Microsoft.Extensions.Logging;
 
@@ -134,6 +135,7 @@ internal sealed class SimNode
     /// <summary>What fails in here ends the process: it is started again.</summary>
     internal void Fail(Exception cause)
     {
+        if (!IsOfTheDisk(cause)) ExceptionDispatchInfo.Throw(cause);   // A replica that stops over a broken law, or over a mistake of its own, is none that failed.
         _world.Count("node failed");
         _world.Mark($"node {Node} failed: {cause.GetType().Name}");
         Stop(losesPower: cause is SimulatedCrashException || cause.InnerException is SimulatedCrashException);
@@ -259,11 +261,13 @@ internal sealed class SimNode
         {
             step();
         }
-        catch (Exception e) when (e is SimulatedCrashException or IOException or StoreFullException or StoreFailedException or CorruptDataException)
+        catch (Exception e) when (IsOfTheDisk(e))
         {
             Fail(e);
         }
     }
+
+    private static bool IsOfTheDisk(Exception cause) => cause is SimulatedCrashException or IOException or StoreFullException or StoreFailedException or CorruptDataException;
 
     /// <summary>A timer does not fire at once, whatever is due.</summary>
     internal static TimeSpan NoShorter(TimeSpan wait) => wait < _shortestWait ? _shortestWait : wait;
