@@ -252,8 +252,7 @@ internal sealed class LeaderTerm
     private void Attach(Peer peer, MemberHead member, List<Effect> effects)
     {
         LogTerms log = _core.Log;
-        peer.Run = member.Run;
-        peer.IsCounted = !member.IsLost;
+        Meet(peer, member.Run, member.IsLost);
         peer.Found = member.Head;
         if (Planted.Is(PlantedBug.TruncateByCommit) && member.Head.Offset >= _core.Applied && _core.Applied > log.Start)
         {
@@ -279,10 +278,17 @@ internal sealed class LeaderTerm
 
     private void Attached(Peer peer, long run, long durable, bool isLost, List<Effect> effects)
     {
-        (peer.State, peer.Run, peer.IsCounted) = (PeerState.Attached, run, !isLost);
+        Meet(peer, run, isLost);
+        peer.State = PeerState.Attached;
         peer.Durable = peer.DurableBefore = peer.Next = durable;
         peer.Whole = Math.Max(_core.Applied, _begin + 1);
         HasWhatFollows(peer, effects);
+    }
+
+    private void Meet(Peer peer, long run, bool isLost)
+    {
+        if (run > peer.Run) _comparison.Forget(peer.Node);   // What an earlier run's state was is mended by now, or was never wrong.
+        (peer.Run, peer.IsCounted) = (run, !isLost);
     }
 
     /// <summary>Whether the log still has what comes next for a follower; else it is given the state.</summary>

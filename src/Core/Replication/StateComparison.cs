@@ -32,6 +32,12 @@ internal sealed class StateComparison
         hashes[node] = hash;
     }
 
+    /// <summary>What a node has said is of no meaning any more.</summary>
+    internal void Forget(int node)
+    {
+        foreach (SortedDictionary<int, StateHash> hashes in _marks.Values) hashes.Remove(node);
+    }
+
     /// <summary>Whether a node has said what its state was behind the newest mark there is.</summary>
     internal bool HasNewest(int node) => _marks.Count > 0 && _marks.Last().Value.ContainsKey(node);
 

@@ -99,9 +99,10 @@ internal sealed class NodeHost
 
     private IEnumerable<int> Nodes => (Coordinator.Status ?? _options.Booted.Status).Nodes.Keys;
 
-    /// <summary>Any thread: a message came from another node, or from this one.</summary>
+    /// <summary>Any thread: a message came from another node, or from this one. Who is no member has nothing to say here.</summary>
     internal void Receive(int from, ReadOnlyMemory<byte> bytes)
     {
+        if (from < 0) return;
         ShardMessage message;
         try
         {

@@ -126,6 +126,8 @@ internal sealed class SimDriver
     {
         if (Host.Failure is { } failure)
         {
+            // It was told to cut what is applied, or its state was called wrong.
+            SimWorld.Require(Host.Core.Role != ReplicaRole.Stopped || _node.HasStrayState, $"node {_node.Node} stopped: {failure.Message}");
             _node.Fail(failure);
             return;
         }

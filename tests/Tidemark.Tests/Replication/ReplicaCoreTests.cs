@@ -55,6 +55,19 @@ public sealed class ReplicaCoreTests
         Assert.Equal([new Effect(EffectKind.Quarantine, 5)], Step(core, 2, new StateAtMark(2, 1, 5, other)));
     }
 
+    /// <summary>One differs, is quarantined, and comes back with another state in its next run; then somebody says again what its state was at that mark. The first was told once more, in its new run, and stopped for good.</summary>
+    [Fact]
+    public void Who_came_back_is_not_judged_by_what_its_earlier_run_said()
+    {
+        ReplicaCore core = Serving();
+        var own = new StateHash(1, 1, 1);
+        Do(core, effects => core.Marked(0, own, effects));
+        Step(core, 1, new StateAtMark(2, 1, 0, new StateHash(2, 2, 1)));
+        Assert.IsType<Quarantine>(Sent(Step(core, 2, new StateAtMark(2, 1, 0, own)), to: 1));
+        Step(core, 1, new Ack(2, Run: 2, 1, IsLost: true, 0));
+        Assert.DoesNotContain(Step(core, 2, new StateAtMark(2, 1, 0, own)), effect => effect.Message is Quarantine);
+    }
+
     [Fact]
     public void Where_all_have_said_and_no_majority_has_one_state_the_leader_stops()
     {
