@@ -25,7 +25,6 @@ internal enum PlantedBug
     SessionTimerNotRestarted,
     KeepAliveByDeposedLeader,
     WatchGapAtFailover,
-    BoundedReadOfAnyAge,
     StatesNeverCompared,
 }
 

@@ -1,4 +1,3 @@
-using Tidemark.Core.Diagnostics;
 using Tidemark.Core.Replication;
 
 namespace Tidemark.Replication.Shards;
@@ -45,7 +44,7 @@ internal sealed class LeaderWatch(TimeProvider time, TimeSpan patience, TimeSpan
     }
 
     /// <summary>Whether the state shows all that was acknowledged so long before a moment, given as a timestamp of the stopwatch.</summary>
-    internal bool IsFresh(long moment, TimeSpan staleness) => time.GetElapsedTime(_freshAt, moment) <= staleness || Planted.Is(PlantedBug.BoundedReadOfAnyAge);
+    internal bool IsFresh(long moment, TimeSpan staleness) => time.GetElapsedTime(_freshAt, moment) <= staleness;
 
     internal void HandOverTo(int heir) => (Heir, _heirSince) = (heir, time.GetTimestamp());
 

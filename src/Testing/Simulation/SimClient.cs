@@ -119,7 +119,7 @@ internal sealed class SimClient
 
     private void Read(string key)
     {
-        TimeSpan staleness = _world.Chance.Below(4) == 0 ? _world.Between(20, 1500) : TimeSpan.Zero;
+        TimeSpan staleness = _world.Chance.Below(3) == 0 ? _world.Between(10, _cluster.Plan.IsStormy ? 100 : 1500) : TimeSpan.Zero;
         SimCall call = Begin(End, staleness * (1 + SimFaults.MostDrift));
         _caller.Ask<KeyMoment>(
             call,

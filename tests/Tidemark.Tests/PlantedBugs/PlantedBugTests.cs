@@ -29,10 +29,10 @@ public class PlantedBugTests(ITestOutputHelper output)
     [InlineData(nameof(PlantedBug.AckBeforeQuorum), 1)]
     [InlineData(nameof(PlantedBug.WallClockTimestamps), 1)]
     [InlineData(nameof(PlantedBug.RetryWithoutDedup), 1)]
-    [InlineData(nameof(PlantedBug.NoTermCheckOnAcks), 29)]
     [InlineData(nameof(PlantedBug.SessionTimerNotRestarted), 3)]
     [InlineData(nameof(PlantedBug.KeepAliveByDeposedLeader), 4)]
     [InlineData(nameof(PlantedBug.WatchGapAtFailover), 1)]
+    [InlineData(nameof(PlantedBug.StatesNeverCompared), 1)]
     public void A_planted_bug_is_found(string name, long knownSeed)
     {
         using var mistake = new Mistake(name);
