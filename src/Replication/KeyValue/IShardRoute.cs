@@ -18,8 +18,9 @@ internal interface IShardRoute
     void Submit(Proposal proposal);
 
     /// <summary>Completes when <see cref="Machine"/> shows all that was acknowledged before the call, or so long before it as the level allows.</summary>
+    /// <returns>The last entry that had to be applied for that; what is committed from the call on comes behind it.</returns>
     /// <exception cref="ShardUnavailableException">No leader could be reached that knows.</exception>
-    ValueTask ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken);
+    ValueTask<long> ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken);
 
     /// <summary>Keeps a session alive at a leader that knows it leads.</summary>
     /// <returns>Whether it lives.</returns>

@@ -53,7 +53,8 @@ internal sealed class LocalShard
     }
 
     /// <summary>Completes when reads see what their level asks for.</summary>
-    internal ValueTask ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken) => _route?.ReadyToReadAsync(level, cancellationToken) ?? ValueTask.CompletedTask;
+    /// <returns>The last entry that they must see.</returns>
+    internal ValueTask<long> ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken) => _route?.ReadyToReadAsync(level, cancellationToken) ?? new ValueTask<long>(View.AppliedOffset);
 
     /// <summary>Whether commands can still come through.</summary>
     internal bool IsReachable => !IsClosed && (_route is not null || Host.Failure is null);

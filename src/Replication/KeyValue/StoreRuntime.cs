@@ -4,7 +4,6 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 using Tidemark.Core.KeyValue;
-using Tidemark.Core.Routing;
 using Tidemark.Replication.Shards;
 using Tidemark.Storage.Files;
 using Tidemark.Storage.Log;
@@ -27,7 +26,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
     private readonly FlushBatches _batches = new(2 * FlushThreadCount);
     private readonly FlushThreads _threads = new(FlushThreadCount);
     private readonly ProposalPool _proposals = new();
-    private readonly List<ShardExecutor> _executors = [];
+    private readonly ShardExecutors _executors;
     private readonly List<LocalShard> _shards = [];
     private readonly Lock _randomGate = new();
     private readonly Random _random;
@@ -41,6 +40,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
         _pool = new FilePool(options.FileSystem, MaxIdleFiles);
         _random = options.Random ?? new Random(RandomNumberGenerator.GetInt32(int.MaxValue));
         Clock = new HybridClock(options.TimeProvider);
+        _executors = new ShardExecutors(options.Executors, options.TimeProvider, _threads);
     }
 
     internal HybridClock Clock { get; }
@@ -71,7 +71,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
     {
         LocalShard shard = Recover(storeId, shardId, settings);
         _shards.Add(shard);
-        ExecutorFor(_shards.Count - 1).Add(shard.Host);
+        _executors.Add(shard.Host);
         var wanted = KvSettings.Of(settings);
         if (shard.Machine.Settings == wanted) return shard;
         Proposal configure = shard.Rent(KvCommand.Configure);
@@ -86,20 +86,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
         foreach (LocalShard shard in _shards) shard.Close();
         try
         {
-            List<Exception> failures = [];
-            foreach (ShardExecutor executor in _executors)
-            {
-                try
-                {
-                    await executor.DisposeAsync().ConfigureAwait(false);
-                }
-                catch (Exception e)
-                {
-                    failures.Add(e);
-                }
-            }
-
-            if (failures.Count > 0) throw new AggregateException(failures).Flatten();
+            await _executors.DisposeAsync().ConfigureAwait(false);
         }
         finally
         {
@@ -205,14 +192,5 @@ internal sealed class StoreRuntime : IAsyncDisposable
         Random random;
         lock (_randomGate) random = new Random(_random.Next());
         return LogEngine.Open(new LogFiles(_pool, StoreLayout.Log(_directory, shardId)), options, Clock, _batches, random, _logger);
-    }
-
-    private ShardExecutor ExecutorFor(int index)
-    {
-        int number = index < ShardPlacement.ShardsPerExecutorForHash * _options.Executors
-            ? index % _options.Executors
-            : ShardPlacement.PlaceByHash(index, _options.Executors);
-        while (_executors.Count <= number) _executors.Add(new ShardExecutor(_executors.Count, _options.TimeProvider, _threads));
-        return _executors[number];
     }
 }

@@ -15,6 +15,7 @@ internal sealed class StoreWatch
     private readonly EncodedKeyRange _range;
     private readonly WatchOptions _options;
     private readonly Dictionary<long, WatchPlace> _places = [];
+    private readonly Dictionary<LocalShard, Task<long>> _starts = [];   // Of those whose newest entries may be elsewhere: where they were when the watch began.
     private readonly List<StoreChange> _changes = [];
 
     internal StoreWatch(LocalNamespace local, EncodedKeyRange range, WatchOptions options)
@@ -25,6 +26,7 @@ internal sealed class StoreWatch
         foreach (LocalShard shard in local.Shards)
         {
             shard.ThrowIfClosed();
+            if (shard.IsReplicated && options.ResumeAfter is null) _starts[shard] = shard.ReadyToReadAsync(ReadLevel.Linearizable, CancellationToken.None).AsTask();
             _places[shard.Id] = options.ResumeAfter is { } token && !Planted.Is(PlantedBug.WatchGapAtFailover)
                 ? token.PlaceOf(shard.Id) ?? new WatchPlace(-1, WatchPlace.All)   // A shard that is younger than the token: from its beginning.
                 : new WatchPlace(shard.View.AppliedOffset, WatchPlace.All);
@@ -33,6 +35,7 @@ internal sealed class StoreWatch
 
     internal async IAsyncEnumerable<StoreEvent> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        foreach ((LocalShard shard, Task<long> start) in _starts) _places[shard.Id] = new WatchPlace(await start.WaitAsync(cancellationToken).ConfigureAwait(false), WatchPlace.All);
         if (_options.IncludeExisting)
         {
             foreach (RecordScan scan in OpenScans())

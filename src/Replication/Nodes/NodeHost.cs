@@ -77,8 +77,16 @@ internal sealed class NodeHost
         string name = FormattableString.Invariant($"{options.Node}.{options.Booted.Run}");
         _clock = new ClockWatch(options.TimeProvider, options.Node);
         Coordinator = new CoordinatorHost(options.Node, name, options.Times, Send, options.Store(this));
-        foreach ((long shard, ShardStatus status) in NodeBoot.ShardsOf(options.Booted.Status, Node)) Open(shard, status, options.Booted.IsLost);
-        if (options.Booted.IsLost) NodeBoot.Confirm(options.Disk.Pool.Files, options.Disk.Directory, options.Disk.Cluster, Node, options.Booted.Run);
+        try
+        {
+            foreach ((long shard, ShardStatus status) in NodeBoot.ShardsOf(options.Booted.Status, Node)) Open(shard, status, options.Booted.IsLost);
+            if (options.Booted.IsLost) NodeBoot.Confirm(options.Disk.Pool.Files, options.Disk.Directory, options.Disk.Cluster, Node, options.Booted.Run);
+        }
+        catch
+        {
+            foreach (ReplicaHost replica in _replicas.Values) replica.Host.Dispose();
+            throw;
+        }
     }
 
     internal int Node => _options.Node;
@@ -89,6 +97,9 @@ internal sealed class NodeHost
 
     /// <summary>Called from any thread when the node itself has something to do.</summary>
     internal Action? Wake { get; set; }
+
+    /// <summary>Called from any thread with a request, or an answer to one, and who sent it: a member or a caller.</summary>
+    internal Action<int, ReadOnlyMemory<byte>>? Requested { get; set; }
 
     /// <summary>Called when a replica was opened, before anything reaches it.</summary>
     internal Action<ReplicaHost>? Opened { get; set; }
@@ -102,6 +113,12 @@ internal sealed class NodeHost
     /// <summary>Any thread: a message came from another node, or from this one. Who is no member has nothing to say here.</summary>
     internal void Receive(int from, ReadOnlyMemory<byte> bytes)
     {
+        if (RouteMessageCodec.Is(bytes.Span))
+        {
+            Requested?.Invoke(from, bytes);
+            return;
+        }
+
         if (from < 0) return;
         ShardMessage message;
         try
@@ -110,7 +127,7 @@ internal sealed class NodeHost
         }
         catch (MalformedDataException e)
         {
-            NodeMessages.Malformed(_options.Disk.Logger, from, e);
+            Report(from, e);
             return;
         }
 
@@ -124,6 +141,9 @@ internal sealed class NodeHost
             replica.Host.Receive(from, message);
         }
     }
+
+    /// <summary>Any thread: somebody said what is no message.</summary>
+    internal void Report(int from, MalformedDataException what) => NodeMessages.Malformed(_options.Disk.Logger, from, what);
 
     /// <summary>Any thread: has something done on the node's own.</summary>
     internal void Post(Action action)

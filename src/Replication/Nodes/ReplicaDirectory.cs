@@ -141,6 +141,8 @@ internal sealed class ReplicaDirectory : IReplicaDisk
                 StoreId = _identity.StoreId,
                 ShardId = _identity.ShardId,
                 SegmentBytes = _disk.SegmentBytes,
+                MaxRecordBytes = _kind.MaxCommandBytes,
+                MaxBatchBytes = _kind.MaxCommandBytes + (64 * 1024),
                 FirstOffset = (before?.Offset ?? -1) + 1,
                 Before = before,
                 Clock = _disk.Clock,

@@ -9,8 +9,15 @@ namespace Tidemark.Replication.Nodes;
 /// <param name="snapshotLogBytes">How many bytes of entries are applied before the state is written down again.</param>
 internal abstract class ShardKind(long snapshotLogBytes)
 {
+    private protected const int CommandRoom = 64 * 1024;   // What a command holds beside the longest batch.
+
+    private protected const int LeastMaxCommandBytes = 8 * 1024 * 1024;
+
     /// <summary>The number that stands for the machine in snapshot files.</summary>
     internal abstract ushort Machine { get; }
+
+    /// <summary>The longest command, in bytes.</summary>
+    internal virtual int MaxCommandBytes => LeastMaxCommandBytes;
 
     /// <summary>A state without any entry, in memory.</summary>
     internal abstract IStateMachine New(Guid store, long shardId);
@@ -54,6 +61,8 @@ internal abstract class ShardKind(long snapshotLogBytes)
 internal sealed class KeyValueShardKind(NamespaceOptions settings, long snapshotLogBytes) : ShardKind(snapshotLogBytes)
 {
     internal override ushort Machine => KvMachine.Number;
+
+    internal override int MaxCommandBytes => Math.Max(LeastMaxCommandBytes, settings.MaxBatchBytes + CommandRoom);
 
     internal override IStateMachine New(Guid store, long shardId) => new KvMachine(StorageEngine.Memory.Open(""), new KvIdentity(store, shardId));
 

@@ -34,8 +34,17 @@ internal sealed class Proposal : IValueTaskSource
     /// <summary>Whether the shard itself proposed it.</summary>
     internal bool IsOwn => _home is null;
 
+    /// <summary>Whether whoever awaits it has been answered, or has given up.</summary>
+    internal bool IsOver => Volatile.Read(ref _isDone) != 0;
+
     /// <summary>What it weighs among commands that wait, in bytes.</summary>
     internal int Weight => Payload.WrittenCount + 64;
+
+    /// <summary>Takes over a command that surely did not happen because another leads, instead of giving that as the answer. Null: nobody does.</summary>
+    internal Action<Proposal, ShardUnavailableException>? Rerouted { get; set; }
+
+    /// <summary>Who carries it may note here until when it is to be tried, on its stopwatch.</summary>
+    internal long Deadline { get; set; }
 
     /// <summary>The next proposal that rests.</summary>
     internal Proposal? Below { get; set; }
@@ -44,6 +53,7 @@ internal sealed class Proposal : IValueTaskSource
     internal void Begin(ushort kind)
     {
         Kind = kind;
+        Rerouted = null;
         _holders = 2;
         _isDone = 0;
         Answer.ResetWrittenCount();
@@ -62,6 +72,12 @@ internal sealed class Proposal : IValueTaskSource
     /// <summary>The shard's last word: the answer is there, or there is none and why.</summary>
     internal void Finish(Exception? failure)
     {
+        if (failure is ShardUnavailableException refusal && Rerouted is { } reroute)
+        {
+            reroute(this, refusal);
+            return;
+        }
+
         if (Interlocked.Exchange(ref _isDone, 1) == 0 && !IsOwn)
         {
             if (failure is null) _core.SetResult(true);

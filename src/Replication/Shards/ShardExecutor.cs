@@ -13,7 +13,7 @@ namespace Tidemark.Replication.Shards;
 internal sealed class ShardExecutor : IAsyncDisposable
 {
     private readonly object _gate = new();   // Waited on, so not a Lock.
-    private readonly TimeProvider _time;
+    private readonly Func<DateTimeOffset> _now;
     private readonly FlushThreads _threads;
     private readonly Thread _thread;
     private readonly List<Member> _members = [];
@@ -29,9 +29,10 @@ internal sealed class ShardExecutor : IAsyncDisposable
     /// <param name="number">Names the thread.</param>
     /// <param name="time">The time, and timers.</param>
     /// <param name="threads">Run flushes beside this thread, and jobs.</param>
-    internal ShardExecutor(int number, TimeProvider time, FlushThreads threads)
+    /// <param name="now">What timers go by; null for the wall clock.</param>
+    internal ShardExecutor(int number, TimeProvider time, FlushThreads threads, Func<DateTimeOffset>? now = null)
     {
-        _time = time;
+        _now = now ?? time.GetUtcNow;
         _threads = threads;
         _timer = time.CreateTimer(static executor => ((ShardExecutor)executor!).WakeDue(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _thread = new Thread(Run) { IsBackground = true, Name = "Tidemark shards " + number.ToString(CultureInfo.InvariantCulture) };
@@ -84,10 +85,10 @@ internal sealed class ShardExecutor : IAsyncDisposable
     {
         while (TakeTurn())
         {
-            DateTimeOffset now = _time.GetUtcNow();
+            DateTimeOffset now = _now();
             foreach (Member member in _turn) Guard(member.Host, host => host.Turn(now));
             Flush(now);
-            now = _time.GetUtcNow();
+            now = _now();
             foreach (FlushTask flush in _flushes) Guard(flush.Host, host => host.EndFlush(now));
             _flushes.Clear();
             foreach (Member member in _turn)
@@ -161,7 +162,7 @@ internal sealed class ShardExecutor : IAsyncDisposable
         long due = long.MaxValue;
         foreach (Member member in _members) due = Math.Min(due, member.NextDue);
         if (due == long.MaxValue) return;
-        long wait = Math.Clamp(due - _time.GetUtcNow().UtcTicks, TimeSpan.TicksPerMillisecond, TimeSpan.TicksPerDay);
+        long wait = Math.Clamp(due - _now().UtcTicks, TimeSpan.TicksPerMillisecond, TimeSpan.TicksPerDay);
         _timer.Change(TimeSpan.FromTicks(wait), Timeout.InfiniteTimeSpan);
     }
 
@@ -172,7 +173,7 @@ internal sealed class ShardExecutor : IAsyncDisposable
         {
             try
             {
-                member.Host.Close(_time.GetUtcNow());
+                member.Host.Close(_now());
             }
             catch (Exception e)
             {

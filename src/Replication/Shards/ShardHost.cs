@@ -38,6 +38,8 @@ internal sealed class ShardHost : IDisposable
     private StoreFullException? _noRoom;
     private bool _isClosing;
     private volatile bool _isClosed;
+    private volatile int _knownLeader = ShardStatus.Nobody;
+    private volatile bool _isHandingOver;
 
     internal ShardHost(ShardHostOptions options)
     {
@@ -78,6 +80,12 @@ internal sealed class ShardHost : IDisposable
 
     /// <summary>The host's thread: whether commands and reads are taken here.</summary>
     internal bool TakesCommands => Failure is null && _work.TakesCommands;
+
+    /// <summary>Any thread: the node that took commands when it was looked at last, as far as is known here; or <see cref="ShardStatus.Nobody"/>.</summary>
+    internal int KnownLeader => _knownLeader;
+
+    /// <summary>Any thread: whether it leads and waits for an heir to have everything.</summary>
+    internal bool IsHandingOver => _isHandingOver;
 
     /// <summary>When there will be something to do if nothing else happens, in UTC ticks.</summary>
     internal long NextDue
@@ -177,6 +185,8 @@ internal sealed class ShardHost : IDisposable
         }
 
         _work.EndTurn(now);
+        _knownLeader = TakesCommands || Core.Role == ReplicaRole.Follower ? Core.Leader : ShardStatus.Nobody;
+        _isHandingOver = Core.IsServing && !TakesCommands;
     }
 
     /// <summary>Whether the disk has something to do. If so, <see cref="Execute"/> and <see cref="EndFlush"/> come before anything else.</summary>

@@ -23,9 +23,12 @@ internal sealed class TestRoute : IShardRoute
 
     public long ShardId => ClusterSimulation.Shard;
 
-    public KvMachine Machine => (KvMachine)(_last ?? _test.ReadBarrier()).Machine;
+    public KvMachine Machine => (KvMachine)(_last is { } last && IsUp(last) ? last : _last = _test.ReadBarrier()).Machine;
 
     public Task Changed => Volatile.Read(ref _changed).Task;
+
+    /// <summary>Whether a replica runs still: the state of one that does not stands still.</summary>
+    private bool IsUp(ReplicaHost replica) => _cluster.Nodes.Any(node => node.Drivers.TryGetValue(ShardId, out SimDriver? driver) && driver.Replica == replica);
 
     public void Submit(Proposal proposal)
     {
@@ -42,11 +45,11 @@ internal sealed class TestRoute : IShardRoute
         proposal.Finish(failure);
     }
 
-    public ValueTask ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken)
+    public ValueTask<long> ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (level.Kind != ReadLevelKind.Local) _last = _test.ReadBarrier(level.Staleness);
-        return ValueTask.CompletedTask;
+        return new ValueTask<long>(Machine.Position.Offset);
     }
 
     /// <summary>Does not advance time: it is time that calls it.</summary>

@@ -1,0 +1,208 @@
+using System.Buffers;
+
+using Tidemark.Core.KeyValue;
+using Tidemark.Core.Replication;
+using Tidemark.Replication.KeyValue;
+using Tidemark.Replication.Shards;
+using Tidemark.Replication.Wire;
+
+namespace Tidemark.Replication.Nodes;
+
+/// <summary>The way from this node's programs to whoever leads a shard: to the replica here where it leads, else to another node. What surely did not happen is tried again for a while.</summary>
+internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, TimeSpan patience) : IShardRoute
+{
+    private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(20);
+
+    private TaskCompletionSource _changed = NewSignal();
+
+    public long ShardId => shard;
+
+    /// <exception cref="ShardUnavailableException">The node is between two runs.</exception>
+    public KvMachine Machine => (KvMachine)(Replica()?.Machine ?? throw Unavailable("The node's replicas are being opened again."));
+
+    public Task Changed => Volatile.Read(ref _changed).Task;
+
+    /// <summary>The state here has changed.</summary>
+    internal void Signal() => Interlocked.Exchange(ref _changed, NewSignal()).TrySetResult();
+
+    public void Submit(Proposal proposal)
+    {
+        proposal.Rerouted = Reroute;
+        proposal.Deadline = DeadlineFromNow();
+        Send(proposal, Leader());
+    }
+
+    public async ValueTask<long> ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (level.Kind == ReadLevelKind.Local) return Machine.Table.Published.AppliedOffset;
+        long deadline = DeadlineFromNow();
+        long needed = await AskAsync(deadline, level.Staleness, cancellationToken).ConfigureAwait(false);
+        while (Machine.Table.Published.AppliedOffset < needed)
+        {
+            Task changed = Changed;
+            if (Machine.Table.Published.AppliedOffset >= needed) break;
+            TimeSpan left = TimeLeft(deadline);
+            if (left <= TimeSpan.Zero) throw Unavailable($"This node is behind: it has not applied entry {needed}, which the read must see.");
+            await Task.WhenAny(changed, Task.Delay(left, time, cancellationToken)).ConfigureAwait(false);
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+
+        return needed;
+    }
+
+    public async Task<bool> KeepAliveAsync(Guid session)
+    {
+        long deadline = DeadlineFromNow();
+        for (int next = Leader(); ; next = Leader())
+        {
+            Exception? refusal = null;
+            var answer = new TaskCompletionSource<bool?>(TaskCreationOptions.RunContinuationsAsynchronously);
+            if (next == runs.Node && Replica() is { } replica)
+            {
+                replica.Host.KeepAlive(session, (isAlive, unknown) =>
+                {
+                    refusal = unknown;
+                    answer.SetResult(unknown is null ? isAlive : null);
+                });
+            }
+            else if (!TryAsk(next, new RouteRequest(RouteKind.KeepAlive, shard, 0, 0, default, session.ToByteArray(bigEndian: true)), given => answer.SetResult(given?.Outcome switch
+            {
+                RouteOutcome.Done => true,
+                RouteOutcome.SessionIsOver => false,
+                _ => null,
+            })))
+            {
+                answer.SetResult(null);
+            }
+
+            if (await answer.Task.ConfigureAwait(false) is { } known) return known;
+            ThrowIfEnded();
+            if (TimeLeft(deadline) <= TimeSpan.Zero) throw refusal as ShardUnavailableException ?? Unavailable("No leader answered a keep-alive in time.");
+            await Task.Delay(_pause, time).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Asks the leader how far one must have applied to read; again where that is not answered.</summary>
+    private async Task<long> AskAsync(long deadline, TimeSpan staleness, CancellationToken cancellationToken)
+    {
+        for (int next = Leader(); ; next = Leader())
+        {
+            var answer = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
+            if (next == runs.Node && Replica() is { } replica)
+                replica.Host.Read(refusal => answer.SetResult(refusal is null ? replica.Machine.Position.Offset : long.MaxValue), staleness);
+            else if (!TryAsk(next, new RouteRequest(RouteKind.Read, shard, 0, 0, staleness, default), given => answer.SetResult(given is { Outcome: RouteOutcome.Done } done ? done.Position.Offset : long.MaxValue)))
+                answer.SetResult(long.MaxValue);
+            long needed = await answer.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+            if (needed != long.MaxValue) return needed;
+            ThrowIfEnded();
+            if (TimeLeft(deadline) <= TimeSpan.Zero) throw Unavailable("No leader answered a read in time.");
+            await Task.Delay(_pause, time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private void Send(Proposal proposal, int leader)
+    {
+        if (leader == runs.Node && Replica() is { } replica)
+        {
+            try
+            {
+                replica.Host.Submit(proposal);
+            }
+            catch (OverloadedException e)
+            {
+                proposal.Finish(e);
+            }
+        }
+        else if (leader < 0 || !TryAsk(leader, new RouteRequest(RouteKind.Command, shard, 0, proposal.Kind, default, proposal.Payload.WrittenMemory), answer => Take(proposal, leader, answer)))
+        {
+            _ = SendLaterAsync(proposal);
+        }
+    }
+
+    private void Take(Proposal proposal, int leader, RouteAnswer? answer)
+    {
+        switch (answer?.Outcome)
+        {
+            case RouteOutcome.Done:
+                proposal.Position = answer.Value.Position;
+                proposal.Answer.Write(answer.Value.Bytes.Span);
+                proposal.Finish(null);
+                break;
+            case RouteOutcome.Unavailable:
+                Reroute(proposal, new ShardUnavailableException(shard, answer.Value.Text, answer.Value.Leader));
+                break;
+            case RouteOutcome.Overloaded:
+                proposal.Finish(new OverloadedException(answer.Value.Text));
+                break;
+            case RouteOutcome.Full:
+                proposal.Finish(new StoreFullException(answer.Value.Text));
+                break;
+            case RouteOutcome.Failed:
+                proposal.Finish(new StoreFailedException(answer.Value.Text));
+                break;
+            default:
+                proposal.Finish(new OutcomeUnknownException(answer?.Text ?? $"Node {leader}, which led shard {shard}, did not answer. Whether the write happened shows when the shard is read."));
+                break;
+        }
+    }
+
+    /// <summary>It surely did not happen there: it is tried where the leader is said to be, or after a pause.</summary>
+    private void Reroute(Proposal proposal, ShardUnavailableException refusal)
+    {
+        if (TimeLeft(proposal.Deadline) <= TimeSpan.Zero || proposal.IsOver)
+        {
+            proposal.Rerouted = null;
+            proposal.Finish(refusal);
+            return;
+        }
+
+        _ = SendLaterAsync(proposal);
+    }
+
+    private async Task SendLaterAsync(Proposal proposal)
+    {
+        await Task.Delay(_pause, time).ConfigureAwait(false);
+        if (TimeLeft(proposal.Deadline) > TimeSpan.Zero && !proposal.IsOver && !runs.IsEnded)
+        {
+            Send(proposal, Leader());
+            return;
+        }
+
+        proposal.Rerouted = null;
+        proposal.Finish(runs.IsEnded ? Ended() : Unavailable($"Nobody has led it for {patience.TotalSeconds:0.###} s. Are most of the nodes up, and do they reach each other?"));
+    }
+
+    private bool TryAsk(int node, in RouteRequest request, Action<RouteAnswer?> ended) => node >= 0 && node != runs.Node && runs.Current is { } run && run.Desk.TryAsk(node, request, ended);
+
+    private int Leader() => runs.Current?.LeaderOf(shard) ?? ShardStatus.Nobody;
+
+    private ReplicaHost? Replica() => runs.Current?.Host.Replicas.GetValueOrDefault(shard);
+
+    private long DeadlineFromNow() => time.GetTimestamp() + (long)(patience.TotalSeconds * time.TimestampFrequency);
+
+    private TimeSpan TimeLeft(long deadline) => time.GetElapsedTime(time.GetTimestamp(), deadline);
+
+    private ShardUnavailableException Unavailable(string why) => new(shard, $"Shard {shard}: {why}", ShardStatus.Nobody);
+
+    private void ThrowIfEnded()
+    {
+        if (runs.IsEnded) throw Ended();
+    }
+
+    private static ObjectDisposedException Ended() => new(nameof(TidemarkNode));
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+}
+
+/// <summary>What a node's programs know of its runs.</summary>
+internal interface INodeRuns
+{
+    int Node { get; }
+
+    /// <summary>Whether there will be no other run.</summary>
+    bool IsEnded { get; }
+
+    /// <summary>The run there is, or null between two.</summary>
+    NodeRun? Current { get; }
+}

@@ -1,0 +1,159 @@
+using System.Security.Cryptography;
+
+using Microsoft.Extensions.Logging;
+
+using Tidemark.Core.Replication;
+using Tidemark.Replication.Shards;
+using Tidemark.Storage.Files;
+using Tidemark.Storage.Log;
+
+namespace Tidemark.Replication.Nodes;
+
+/// <summary>One start of a node with all that drives it: threads, transport, the way to the status store. It ends with its first failure, and another begins.</summary>
+internal sealed class NodeRun : IAsyncDisposable
+{
+    private const int FlushThreadCount = 2;
+    private const int MaxIdleFiles = 64;
+
+    private static readonly TimeSpan _handOverPatience = TimeSpan.FromSeconds(2);
+
+    private readonly TidemarkNodeOptions _options;
+    private readonly FlushThreads _threads = new(FlushThreadCount);
+    private readonly ShardExecutors _executors;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly TaskCompletionSource<Exception> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly SteadyTime _time;
+    private readonly ITransport _transport;
+    private readonly NodeLoop _loop;
+
+    private NodeRun(TidemarkNodeOptions options, BootedNode booted, ITransport transport, ILogger logger, Action<long> published)
+    {
+        (_options, _transport, _time) = (options, transport, new SteadyTime(options.TimeProvider));
+        _executors = new ShardExecutors(options.Executors, options.TimeProvider, _threads, () => _time.Now);
+        Desk = new RouteDesk(transport, options.TimeProvider, options.AnswerPatience);
+        var clock = new HybridClock(options.TimeProvider);
+        var disk = new NodeDisk(
+            options.Directory, booted.Status.Cluster, booted.Run, new FilePool(options.FileSystem, MaxIdleFiles), clock, new FlushBatches(2 * FlushThreadCount),
+            new Random(RandomNumberGenerator.GetInt32(int.MaxValue)), options.LogSegmentBytes, logger);
+        var kind = new KeyValueShardKind(options.Namespace, options.SnapshotLogBytes);
+        Host = OpenHost(new NodeHostOptions
+        {
+            Node = options.Node,
+            Booted = booted,
+            Disk = disk,
+            KindOf = _ => kind,
+            Transport = transport,
+            Store = node => new StatusCalls(node, options.Status, options.AnswerPatience, _stopping.Token),
+            TimeProvider = options.TimeProvider,
+            Times = new(options.Heartbeat, options.Suspicion),
+            LeaderPatience = 2 * options.Suspicion,
+            Published = replica => published(replica.ShardId),
+        });
+        Host.Requested = new RouteService(Host, transport, Desk, new ProposalPool()).Take;
+        foreach (ReplicaHost replica in Host.Replicas.Values) _executors.Add(replica.Host);
+        Host.Opened = replica => _executors.Add(replica.Host);
+        _loop = new NodeLoop(Host, _time, Turned);
+    }
+
+    internal NodeHost Host { get; }
+
+    internal RouteDesk Desk { get; }
+
+    /// <summary>Completes with what ended the run, unless it is disposed before.</summary>
+    internal Task<Exception> Failed => _failed.Task;
+
+    /// <summary>Starts the node.</summary>
+    /// <exception cref="FormatMismatchException">The directory is another node's or cluster's, or the status is another cluster's.</exception>
+    /// <exception cref="IOException">Disk or status store could not be reached.</exception>
+    internal static async Task<NodeRun> StartAsync(TidemarkNodeOptions options, ILogger logger, Action<long> published, CancellationToken cancellationToken)
+    {
+        BootedNode booted = await NodeBoot.RunAsync(options.FileSystem, options.Directory, options.Node, options.Status, options.NewStatus, cancellationToken).ConfigureAwait(false);
+        if (booted.Status.Shards.Count != options.Namespace.ShardCount)
+            throw new FormatMismatchException(options.Directory, $"a cluster of {options.Namespace.ShardCount} shards", $"one of {booted.Status.Shards.Count}: the count never changes");
+        ITransport transport = options.CreateTransport(booted.Status.Cluster);
+        NodeRun run;
+        try
+        {
+            int most = options.Namespace.MaxBatchBytes + TidemarkNodeOptions.MessageRoom;
+            if (transport.MaxMessageBytes < most) throw new LimitExceededException("message that the namespace's batches need", most, transport.MaxMessageBytes, nameof(ITransport.MaxMessageBytes));
+            run = new NodeRun(options, booted, transport, logger, published);
+        }
+        catch
+        {
+            await transport.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+
+        try
+        {
+            await transport.StartAsync(run.Host.Receive, cancellationToken).ConfigureAwait(false);
+            return run;
+        }
+        catch
+        {
+            await run.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Who leads a shard, as far as is known here; or <see cref="ShardStatus.Nobody"/>.</summary>
+    internal int LeaderOf(long shard)
+    {
+        int known = Host.Replicas.TryGetValue(shard, out ReplicaHost? replica) ? replica.Host.KnownLeader : ShardStatus.Nobody;
+        return known >= 0 ? known : Host.Coordinator.Status?.Shards.GetValueOrDefault(shard)?.Leader ?? ShardStatus.Nobody;
+    }
+
+    /// <summary>Has others lead what is led here, as far as there is somebody who has everything.</summary>
+    internal async Task HandOverAsync()
+    {
+        int[] others = [.. (Host.Coordinator.Status?.Nodes.Keys ?? []).Where(node => node != Host.Node)];
+        if (others.Length == 0) return;
+        long start = _options.TimeProvider.GetTimestamp();
+        for (int attempt = 0; _options.TimeProvider.GetElapsedTime(start) < _handOverPatience; attempt++)
+        {
+            ReplicaHost[] led = [.. Host.Replicas.Values.Where(replica => replica.Host.KnownLeader == Host.Node || replica.Host.IsHandingOver)];
+            if (led.Length == 0) return;
+            if (attempt % 10 == 0) foreach (ReplicaHost replica in led) replica.Host.HandOverTo(others[attempt / 10 % others.Length]);
+            await Task.Delay(TimeSpan.FromMilliseconds(20), _options.TimeProvider).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Ends all threads, finishes what was begun, and closes all files.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        _loop.Stop();
+        Desk.Close();
+        try
+        {
+            await _executors.DisposeAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            _threads.Stop();
+            await _transport.DisposeAsync().ConfigureAwait(false);
+            foreach (ReplicaHost replica in Host.Replicas.Values) (replica.Machine as IDisposable)?.Dispose();
+            _stopping.Dispose();
+        }
+    }
+
+    private NodeHost OpenHost(NodeHostOptions options)
+    {
+        try
+        {
+            return new NodeHost(options);
+        }
+        catch
+        {
+            _threads.Stop();
+            throw;
+        }
+    }
+
+    private void Turned(Exception? failure)
+    {
+        Desk.Look();
+        failure ??= Host.Replicas.Values.Select(replica => replica.Host.Failure).FirstOrDefault(cause => cause is not null);
+        if (failure is not null) _failed.TrySetResult(failure);
+    }
+}

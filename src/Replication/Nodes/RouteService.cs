@@ -1,0 +1,121 @@
+using System.Buffers;
+
+using Tidemark.Core.Replication;
+using Tidemark.Replication.Shards;
+using Tidemark.Replication.Wire;
+
+namespace Tidemark.Replication.Nodes;
+
+/// <summary>Answers what other nodes ask of the shards that are led here.</summary>
+internal sealed class RouteService(NodeHost node, ITransport transport, RouteDesk desk, ProposalPool proposals)
+{
+    /// <summary>Any thread: a request came, or an answer.</summary>
+    internal void Take(int from, ReadOnlyMemory<byte> bytes)
+    {
+        (RouteRequest? Request, RouteAnswer? Answer) message;
+        try
+        {
+            message = RouteMessageCodec.Read(bytes);
+        }
+        catch (MalformedDataException e)
+        {
+            node.Report(from, e);
+            return;
+        }
+
+        if (message.Answer is { } answer) desk.Answered(from, answer);
+        else if (from >= 0 && message.Request is { } request) Serve(from, request);   // Callers are not served yet.
+    }
+
+    private void Serve(int from, RouteRequest request)
+    {
+        if (!node.Replicas.TryGetValue(request.Shard, out ReplicaHost? replica))
+        {
+            Answer(from, request, RouteOutcome.Unavailable, ShardStatus.Nobody, $"Node {node.Node} does not keep shard {request.Shard}.");
+            return;
+        }
+
+        switch (request.Kind)
+        {
+            case RouteKind.Command:
+                _ = CommandAsync(from, request, replica.Host);
+                break;
+            case RouteKind.Read:
+                replica.Host.Read(refusal =>
+                {
+                    if (refusal is null) Send(from, new RouteAnswer(request.Shard, request.Id, RouteOutcome.Done, node.Node, "", replica.Machine.Position, default));
+                    else Answer(from, request, refusal);
+                }, request.Staleness);
+                break;
+            case RouteKind.KeepAlive when request.Payload.Length == 16:
+                replica.Host.KeepAlive(new Guid(request.Payload.Span, bigEndian: true), (isAlive, unknown) =>
+                {
+                    if (unknown is null) Answer(from, request, isAlive ? RouteOutcome.Done : RouteOutcome.SessionIsOver, node.Node, "");
+                    else Answer(from, request, unknown);
+                });
+                break;
+            default:
+                Answer(from, request, RouteOutcome.Failed, node.Node, "The request is malformed.");
+                break;
+        }
+    }
+
+    private async Task CommandAsync(int from, RouteRequest request, ShardHost host)
+    {
+        Proposal proposal = proposals.Rent(request.Command);
+        proposal.Payload.Write(request.Payload.Span);
+        ValueTask done = proposal.Completion(CancellationToken.None);
+        try
+        {
+            try
+            {
+                host.Submit(proposal);
+            }
+            catch (OverloadedException e)
+            {
+                proposal.Finish(e);
+            }
+
+            await done.ConfigureAwait(false);
+            Send(from, new RouteAnswer(request.Shard, request.Id, RouteOutcome.Done, node.Node, "", proposal.Position, proposal.Answer.WrittenMemory));
+        }
+        catch (Exception e)
+        {
+            Answer(from, request, e);
+        }
+        finally
+        {
+            proposal.LetGo();
+        }
+    }
+
+    private void Answer(int from, RouteRequest request, Exception failure)
+    {
+        RouteOutcome outcome = failure switch
+        {
+            ShardUnavailableException or ObjectDisposedException => RouteOutcome.Unavailable,
+            OutcomeUnknownException => RouteOutcome.Unknown,
+            OverloadedException => RouteOutcome.Overloaded,
+            StoreFullException => RouteOutcome.Full,
+            _ => RouteOutcome.Failed,
+        };
+        Answer(from, request, outcome, failure is ShardUnavailableException { Leader: var leader } ? leader : ShardStatus.Nobody, failure.Message);
+    }
+
+    private void Answer(int from, RouteRequest request, RouteOutcome outcome, int leader, string text) =>
+        Send(from, new RouteAnswer(request.Shard, request.Id, outcome, leader, text, default, default));
+
+    private void Send(int to, in RouteAnswer answer)
+    {
+        var output = new ArrayBufferWriter<byte>(answer.Bytes.Length + 128);
+        RouteMessageCodec.Write(output, answer);
+        try
+        {
+            transport.TrySend(to, output.WrittenMemory);
+        }
+        catch (ObjectDisposedException)
+        {
+            // The run is over; whoever asked learns nothing, and asks elsewhere.
+        }
+    }
+}

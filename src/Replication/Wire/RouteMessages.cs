@@ -1,0 +1,149 @@
+using System.Buffers;
+
+using Tidemark.Core.MessagePack;
+
+namespace Tidemark.Replication.Wire;
+
+/// <summary>What is asked of a shard's leader from another node.</summary>
+internal enum RouteKind : byte
+{
+    /// <summary>Bring a command through the log, and answer what the machine answers.</summary>
+    Command = 1,
+
+    /// <summary>Say how far one must have applied to see what the read has to see.</summary>
+    Read = 2,
+
+    /// <summary>Keep a session alive.</summary>
+    KeepAlive = 3,
+
+    /// <summary>No request: the answer to one.</summary>
+    Answer = 9,
+}
+
+/// <summary>What came of a request.</summary>
+internal enum RouteOutcome : byte
+{
+    /// <summary>It was done.</summary>
+    Done = 0,
+
+    /// <summary>The session is over.</summary>
+    SessionIsOver = 1,
+
+    /// <summary>This node cannot, and it surely did not happen.</summary>
+    Unavailable = 2,
+
+    /// <summary>Nobody knows whether it happened.</summary>
+    Unknown = 3,
+
+    /// <summary>Too much waits; it surely did not happen.</summary>
+    Overloaded = 4,
+
+    /// <summary>There is no room; it surely did not happen.</summary>
+    Full = 5,
+
+    /// <summary>The shard failed, or refused; it surely did not happen.</summary>
+    Failed = 6,
+}
+
+/// <summary>A request to whoever leads a shard.</summary>
+/// <param name="Kind">What is asked.</param>
+/// <param name="Shard">The shard.</param>
+/// <param name="Id">Given back with the answer.</param>
+/// <param name="Command">Of a command: what the payload is.</param>
+/// <param name="Staleness">Of a read: how long before it the leader may last have known.</param>
+/// <param name="Payload">The command, or the session's id.</param>
+internal readonly record struct RouteRequest(RouteKind Kind, long Shard, long Id, ushort Command, TimeSpan Staleness, ReadOnlyMemory<byte> Payload);
+
+/// <summary>The answer to a request.</summary>
+/// <param name="Shard">The shard.</param>
+/// <param name="Id">Of the request.</param>
+/// <param name="Outcome">What came of it.</param>
+/// <param name="Leader">Who leads as far as is known, or -1.</param>
+/// <param name="Text">Where it was not done, why; for people.</param>
+/// <param name="Position">Where the command stands in the log; of a read, the entry that must be applied.</param>
+/// <param name="Bytes">What the machine answered.</param>
+internal readonly record struct RouteAnswer(long Shard, long Id, RouteOutcome Outcome, int Leader, string Text, StatePosition Position, ReadOnlyMemory<byte> Bytes);
+
+/// <summary>Requests and answers as bytes. Format: docs/format/messages.md.</summary>
+internal static class RouteMessageCodec
+{
+    private const byte Version = 2;   // Those of replicas have 1 there: so the first field tells the two apart.
+    private const int RequestFields = 7;
+    private const int AnswerFields = 11;
+
+    /// <summary>Whether bytes are a request or an answer, as far as their beginning tells.</summary>
+    internal static bool Is(ReadOnlySpan<byte> bytes) => bytes.Length > 1 && bytes[1] == Version;
+
+    internal static void Write(IBufferWriter<byte> output, in RouteRequest request)
+    {
+        var writer = new MessagePackWriter(output);
+        Begin(ref writer, RequestFields, request.Kind, request.Shard, request.Id);
+        writer.Write((ulong)request.Command);
+        writer.Write(request.Staleness.Ticks);
+        writer.Write(request.Payload.Span);
+        writer.Flush();
+    }
+
+    internal static void Write(IBufferWriter<byte> output, in RouteAnswer answer)
+    {
+        var writer = new MessagePackWriter(output);
+        Begin(ref writer, AnswerFields, RouteKind.Answer, answer.Shard, answer.Id);
+        writer.Write((long)answer.Outcome);
+        writer.Write(answer.Leader);
+        writer.Write(answer.Text);
+        writer.Write(answer.Position.Term);
+        writer.Write(answer.Position.Offset);
+        writer.Write(answer.Position.Timestamp.Value);
+        writer.Write(answer.Bytes.Span);
+        writer.Flush();
+    }
+
+    /// <summary>Reads a request, or an answer. Payloads are parts of the given memory.</summary>
+    /// <exception cref="MalformedDataException">It is neither.</exception>
+    internal static (RouteRequest? Request, RouteAnswer? Answer) Read(ReadOnlyMemory<byte> bytes)
+    {
+        var reader = new MessagePackReader(bytes.Span);
+        int fields = reader.ReadArrayHeader();
+        if (fields is not (RequestFields or AnswerFields)) throw Wrong(reader, $"{RequestFields} or {AnswerFields} fields, not {fields}");
+        byte version = reader.ReadByte();
+        if (version != Version) throw Wrong(reader, $"a request of version {Version}, not {version}");
+        var kind = (RouteKind)reader.ReadByte();
+        long shard = reader.ReadInt64(), id = reader.ReadInt64();
+        if (kind == RouteKind.Answer && fields == AnswerFields)
+        {
+            var outcome = (RouteOutcome)reader.ReadByte();
+            if (outcome > RouteOutcome.Failed) throw Wrong(reader, $"an outcome, not {outcome}");
+            int leader = reader.ReadInt32();
+            string text = reader.ReadString() ?? "";
+            var position = new StatePosition(reader.ReadInt64(), reader.ReadInt64(), new HybridTimestamp(reader.ReadUInt64()));
+            var answer = new RouteAnswer(shard, id, outcome, leader, text, position, ReadBytes(ref reader, bytes));
+            reader.ReadEnd();
+            return (null, answer);
+        }
+
+        if (kind is not (RouteKind.Command or RouteKind.Read or RouteKind.KeepAlive) || fields != RequestFields) throw Wrong(reader, $"a kind of request with its fields, not {kind} with {fields}");
+        ushort command = reader.ReadUInt16();
+        long staleness = reader.ReadInt64();
+        if (staleness < 0) throw Wrong(reader, $"no negative time, not {staleness}");
+        var request = new RouteRequest(kind, shard, id, command, TimeSpan.FromTicks(staleness), ReadBytes(ref reader, bytes));
+        reader.ReadEnd();
+        return (request, null);
+    }
+
+    private static void Begin(ref MessagePackWriter writer, int fields, RouteKind kind, long shard, long id)
+    {
+        writer.WriteArrayHeader(fields);
+        writer.Write((long)Version);
+        writer.Write((long)kind);
+        writer.Write(shard);
+        writer.Write(id);
+    }
+
+    private static ReadOnlyMemory<byte> ReadBytes(ref MessagePackReader reader, ReadOnlyMemory<byte> bytes)
+    {
+        int length = reader.ReadBytes().Length;
+        return bytes.Slice((int)reader.Consumed - length, length);
+    }
+
+    private static MalformedDataException Wrong(in MessagePackReader reader, string expected) => new(reader.Consumed, expected);
+}

@@ -1,0 +1,182 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+using Tidemark.Core.Replication;
+using Tidemark.Replication.KeyValue;
+using Tidemark.Replication.Nodes;
+using Tidemark.Replication.Shards;
+using Tidemark.Storage.Log;
+
+namespace Tidemark;
+
+/// <summary>One node of a cluster, in this process: <c>await using var node = await TidemarkNode.StartAsync(options);</c></summary>
+/// <remarks>
+/// All nodes keep every shard, and any of them gives the same <see cref="Store"/>: what it cannot do itself it asks of whoever leads. While most nodes are up and reach each other, nothing that
+/// was acknowledged is lost. A disk that fails ends the node's run; it begins another by itself, and what it lost it gets from the others. Safe for concurrent calls. docs/cluster.md.
+/// </remarks>
+public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
+{
+    private static readonly TimeSpan _firstPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan _longestPause = TimeSpan.FromSeconds(10);
+
+    private readonly TidemarkNodeOptions _options;
+    private readonly ILogger _logger;
+    private readonly IDisposable _lock;
+    private readonly NodeRoute[] _routes;
+    private readonly LocalShard[] _shards;
+    private readonly CancellationTokenSource _stopping = new();
+    private volatile NodeRun? _run;
+    private Task _supervision = Task.CompletedTask;
+    private Task? _disposal;
+    private bool _isEnded;
+
+    private TidemarkNode(TidemarkNodeOptions options, IDisposable held)
+    {
+        (_options, _lock) = (options, held);
+        _logger = options.LoggerFactory?.CreateLogger("Tidemark.Node") ?? (ILogger)NullLogger.Instance;
+        _routes = [.. Enumerable.Range(0, options.Namespace.ShardCount).Select(shard => new NodeRoute(shard, this, options.TimeProvider, options.OperationTimeout))];
+        var proposals = new ProposalPool();
+        _shards = [.. _routes.Select(route => new LocalShard(route, proposals))];
+        var router = new HashRangeRouter(HashRangeRouter.CreateEven(_shards.Length).Ranges);
+        Store = new ShardedKeyValueStore(new LocalNamespace(TidemarkStore.DefaultNamespaceName, options.Namespace, router, _shards, options.TimeProvider, TidemarkNodeOptions.NewId));
+    }
+
+    /// <summary>The node's number.</summary>
+    public int Node => _options.Node;
+
+    /// <summary>The cluster's default namespace.</summary>
+    public KeyValueStore Store { get; }
+
+    NodeRun? INodeRuns.Current => _run;
+
+    bool INodeRuns.IsEnded => Volatile.Read(ref _isEnded);
+
+    /// <summary>Starts a node. The first node that is started anywhere makes the cluster, of the members it names.</summary>
+    /// <param name="options">The settings.</param>
+    /// <param name="cancellationToken">Ends the attempt.</param>
+    /// <exception cref="DirectoryLockedException">The directory is another process's.</exception>
+    /// <exception cref="FormatMismatchException">The directory is another node's or cluster's, or the cluster has another count of shards.</exception>
+    /// <exception cref="AddressUnavailableException">The transport cannot listen.</exception>
+    /// <exception cref="IOException">Disk or status store could not be reached. Try again.</exception>
+    /// <remarks>It completes when the node has opened what it keeps. Operations wait for a leader by themselves.</remarks>
+    public static async Task<TidemarkNode> StartAsync(TidemarkNodeOptions options, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        options = options with { Directory = Path.GetFullPath(options.Directory) };
+        options.FileSystem.CreateDirectory(options.Directory);
+        var node = new TidemarkNode(options, options.FileSystem.Lock(Path.Combine(options.Directory, LogFiles.LockName)));
+        try
+        {
+            node._run = await Task.Run(() => NodeRun.StartAsync(options, node._logger, node.Published, cancellationToken), cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            node._lock.Dispose();
+            node._stopping.Dispose();
+            throw;
+        }
+
+        node._supervision = Task.Run(node.SuperviseAsync, CancellationToken.None);
+        return node;
+    }
+
+    /// <summary>Who leads each shard, as far as this node knows; -1 for nobody.</summary>
+    public IReadOnlyList<int> GetLeaders() => [.. _routes.Select(route => _run?.LeaderOf(route.ShardId) ?? ShardStatus.Nobody)];
+
+    /// <summary>Hands over what it leads, ends what was begun, and closes all files. Later calls of <see cref="Store"/> throw <see cref="ObjectDisposedException"/>.</summary>
+    public ValueTask DisposeAsync()
+    {
+        lock (_stopping) return new ValueTask(_disposal ??= EndAsync(isAbrupt: false));
+    }
+
+    /// <summary>As if the process were killed, as far as that can be done in one: nothing is handed over.</summary>
+    internal ValueTask AbortAsync()
+    {
+        lock (_stopping) return new ValueTask(_disposal ??= EndAsync(isAbrupt: true));
+    }
+
+    private async Task EndAsync(bool isAbrupt)
+    {
+        await Task.Yield();
+        if (!isAbrupt && _run is { } leading) await leading.HandOverAsync().ConfigureAwait(false);
+        foreach (LocalShard shard in _shards) shard.Close();
+        Volatile.Write(ref _isEnded, true);
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        await _supervision.ConfigureAwait(false);
+        try
+        {
+            if (_run is { } run) await run.DisposeAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            _run = null;
+            _lock.Dispose();
+            _stopping.Dispose();
+        }
+    }
+
+    /// <summary>Begins a new run whenever one has failed.</summary>
+    private async Task SuperviseAsync()
+    {
+        TimeSpan pause = _firstPause;
+        try
+        {
+            while (true)
+            {
+                if (_run is { } run)
+                {
+                    Exception cause = await run.Failed.WaitAsync(_stopping.Token).ConfigureAwait(false);
+                    TidemarkNodeMessages.RunFailed(_logger, Node, cause);
+                    _run = null;
+                    await EndRunAsync(run).ConfigureAwait(false);
+                }
+
+                await Task.Delay(pause, _options.TimeProvider, _stopping.Token).ConfigureAwait(false);
+                pause = pause * 2 < _longestPause ? pause * 2 : _longestPause;
+                try
+                {
+                    _run = await NodeRun.StartAsync(_options, _logger, Published, _stopping.Token).ConfigureAwait(false);
+                }
+                catch (Exception e) when (e is IOException or TidemarkException)
+                {
+                    TidemarkNodeMessages.NotStarted(_logger, Node, e);
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The node ends.
+        }
+    }
+
+    private async Task EndRunAsync(NodeRun run)
+    {
+        try
+        {
+            await run.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            TidemarkNodeMessages.NotClosed(_logger, Node, e);   // What failed is closed as well as it can be.
+        }
+    }
+
+    private void Published(long shard)
+    {
+        if (shard < _routes.Length) _routes[shard].Signal();
+    }
+}
+
+/// <summary>What a node reports of its runs. Event ids are stable: 410 to 419.</summary>
+internal static partial class TidemarkNodeMessages
+{
+    [LoggerMessage(410, LogLevel.Error, "A run of node {Node} has failed. Another is begun.")]
+    internal static partial void RunFailed(ILogger logger, int node, Exception cause);
+
+    [LoggerMessage(411, LogLevel.Warning, "Node {Node} could not be started again. It is tried again.")]
+    internal static partial void NotStarted(ILogger logger, int node, Exception cause);
+
+    [LoggerMessage(412, LogLevel.Warning, "Not everything of a failed run of node {Node} could be closed.")]
+    internal static partial void NotClosed(ILogger logger, int node, Exception cause);
+}

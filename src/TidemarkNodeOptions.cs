@@ -1,0 +1,94 @@
+using Microsoft.Extensions.Logging;
+
+using Tidemark.Replication.Cluster;
+
+namespace Tidemark;
+
+/// <summary>How a <see cref="TidemarkNode"/> is started. Checked and frozen then.</summary>
+public sealed record TidemarkNodeOptions
+{
+    internal const int MessageRoom = 64 * 1024;   // What a message holds beside the longest batch.
+
+    /// <summary>The node's number: 0 or more, unique in the cluster, and always the same for a directory.</summary>
+    public required int Node { get; init; }
+
+    /// <summary>Where it keeps its replicas. Created private to its owner. One process at a time may have it open.</summary>
+    public required string Directory { get; init; }
+
+    /// <summary>The nodes of a cluster that is started for the first time: all keep every shard. 1 to 9; without meaning once the cluster is there.</summary>
+    public required IReadOnlyList<int> Members { get; init; }
+
+    /// <summary>Where the cluster's status is kept. It stays the caller's, and is disposed after the node.</summary>
+    public required IClusterStatusStore Status { get; init; }
+
+    /// <summary>Makes the transport, given the cluster's id. The node starts and disposes it; where the node begins anew after a failure, it asks for another.</summary>
+    public required Func<Guid, ITransport> CreateTransport { get; init; }
+
+    /// <summary>Settings of the default namespace, the same on all nodes. The shard count never changes.</summary>
+    public NamespaceOptions Namespace { get; init; } = new();
+
+    /// <summary>How often leaders and nodes say that they are there. Default 50 ms.</summary>
+    public TimeSpan Heartbeat { get; init; } = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>How long a node may be silent before it is taken for dead. At least four heartbeats; default 500 ms. A leader without a majority gives up after twice as long.</summary>
+    public TimeSpan Suspicion { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>How long an operation waits for a leader. Default 10 s.</summary>
+    public TimeSpan OperationTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long another node, or the status store, may take to answer one request. Of a write that went there the outcome is unknown then. Default 2 s.</summary>
+    public TimeSpan AnswerPatience { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>How many threads drive shards, 1 to 64. Default: one for each processor, at most 8.</summary>
+    public int Executors { get; init; } = Math.Min(8, Environment.ProcessorCount);
+
+    /// <summary>The least log between two snapshot files of a shard. Default 64 MiB.</summary>
+    public long SnapshotLogBytes { get; init; } = 64L * 1024 * 1024;
+
+    /// <summary>A log's segment size. Default 64 MiB.</summary>
+    public long LogSegmentBytes { get; init; } = 64L * 1024 * 1024;
+
+    /// <summary>The disk. Default: <see cref="DiskFileSystem"/>.</summary>
+    public IFileSystem FileSystem { get; init; } = DiskFileSystem.Instance;
+
+    /// <summary>Clock and timers. Default: the system's.</summary>
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+
+    /// <summary>Where to report. Default: nowhere.</summary>
+    public ILoggerFactory? LoggerFactory { get; init; }
+
+    /// <summary>The status of the cluster before anybody was started.</summary>
+    internal ClusterStatus NewStatus() => ClusterStatus.New(
+        NewId(), Members, Enumerable.Range(0, Namespace.ShardCount).Select(shard => ((long)shard, Members)));
+
+    internal static Guid NewId()
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        System.Security.Cryptography.RandomNumberGenerator.Fill(bytes);
+        return new Guid(bytes, bigEndian: true);
+    }
+
+    internal void Validate()
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(Node);
+        ArgumentException.ThrowIfNullOrEmpty(Directory);
+        ArgumentNullException.ThrowIfNull(Members);
+        ArgumentOutOfRangeException.ThrowIfLessThan(Members.Count, 1, nameof(Members));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(Members.Count, 9, nameof(Members));
+        if (Members.Distinct().Count() != Members.Count || Members.Any(node => node < 0)) throw new ArgumentException("Members are different numbers of 0 or more.", nameof(Members));
+        ArgumentNullException.ThrowIfNull(Status);
+        ArgumentNullException.ThrowIfNull(CreateTransport);
+        ArgumentNullException.ThrowIfNull(Namespace);
+        Namespace.Validate();
+        ArgumentOutOfRangeException.ThrowIfLessThan(Heartbeat, TimeSpan.FromMilliseconds(1));
+        ArgumentOutOfRangeException.ThrowIfLessThan(Suspicion, 4 * Heartbeat);
+        ArgumentOutOfRangeException.ThrowIfLessThan(OperationTimeout, TimeSpan.FromMilliseconds(1));
+        ArgumentOutOfRangeException.ThrowIfLessThan(AnswerPatience, TimeSpan.FromMilliseconds(1));
+        ArgumentOutOfRangeException.ThrowIfLessThan(Executors, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(Executors, 64);
+        ArgumentOutOfRangeException.ThrowIfLessThan(SnapshotLogBytes, 1024);
+        ArgumentOutOfRangeException.ThrowIfLessThan(LogSegmentBytes, 4 * 1024);
+        ArgumentNullException.ThrowIfNull(FileSystem);
+        ArgumentNullException.ThrowIfNull(TimeProvider);
+    }
+}

@@ -1,0 +1,95 @@
+using System.Net;
+
+namespace Tidemark.Integration.Nodes;
+
+/// <summary>Three nodes in this process, each with its own directory and transport, in real time.</summary>
+internal sealed class LiveCluster : IAsyncDisposable
+{
+    internal const int Count = 3;
+
+    private readonly TemporaryDirectory _home = new();
+    private readonly MemoryNetwork? _network;
+    private readonly int[] _ports = new int[Count];
+    private readonly NamespaceOptions _settings;
+
+    private LiveCluster(bool isTcp, NamespaceOptions settings)
+    {
+        _settings = settings;
+        _network = isTcp ? null : new MemoryNetwork();
+        Status = isTcp ? new FileClusterStatusStore(_home.At("status"), new FileStatusOptions { PollInterval = TimeSpan.FromMilliseconds(20) }) : new MemoryClusterStatusStore();
+        if (isTcp) Directory.CreateDirectory(_home.Path);
+    }
+
+    internal IClusterStatusStore Status { get; }
+
+    internal TidemarkNode?[] Nodes { get; } = new TidemarkNode?[Count];
+
+    internal static async Task<LiveCluster> StartAsync(bool isTcp, NamespaceOptions? settings = null)
+    {
+        var cluster = new LiveCluster(isTcp, settings ?? new NamespaceOptions());
+        await Task.WhenAll(Enumerable.Range(0, Count).Select(cluster.StartAsync));
+        return cluster;
+    }
+
+    internal async Task StartAsync(int node) => Nodes[node] = await TidemarkNode.StartAsync(new TidemarkNodeOptions
+    {
+        Node = node,
+        Directory = _home.At($"node{node}"),
+        Members = [.. Enumerable.Range(0, Count)],
+        Status = Status,
+        CreateTransport = cluster => _network?.CreateTransport(node) ?? CreateTcp(cluster, node),
+        Namespace = _settings,
+        SnapshotLogBytes = 256 * 1024,
+        LogSegmentBytes = 256 * 1024,
+    });
+
+    /// <summary>Ends a node as a killed process would.</summary>
+    internal async Task KillAsync(int node)
+    {
+        await Nodes[node]!.AbortAsync();
+        Nodes[node] = null;
+    }
+
+    internal string DirectoryOf(int node) => _home.At($"node{node}");
+
+    /// <summary>Waits until a node that is up leads a shard, by its own word.</summary>
+    internal async Task<int> LeaderAsync(int shard = 0)
+    {
+        for (DateTime end = DateTime.UtcNow.AddSeconds(30); DateTime.UtcNow < end; await Task.Delay(10))
+        {
+            for (int node = 0; node < Count; node++)
+            {
+                if (Nodes[node] is { } up && up.GetLeaders()[shard] == node) return node;
+            }
+        }
+
+        throw new TimeoutException("nobody leads");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Task.WhenAll(Nodes.Where(node => node is not null).Select(node => node!.AbortAsync().AsTask()));
+        _home.Dispose();
+    }
+
+    private TcpTransport CreateTcp(Guid cluster, int node)
+    {
+        // The port it has got the first time is kept: others know it.
+        var listen = new IPEndPoint(IPAddress.Loopback, _ports[node]);
+        if (_ports[node] == 0)
+        {
+            using var probe = new System.Net.Sockets.TcpListener(listen);
+            probe.Start();
+            listen = (IPEndPoint)probe.LocalEndpoint;
+            _ports[node] = listen.Port;
+        }
+
+        return TcpTransport.Create(new TcpTransportOptions
+        {
+            ClusterId = cluster,
+            Node = node,
+            Listen = listen,
+            AddressOf = other => other < Count && _ports[other] != 0 ? $"127.0.0.1:{_ports[other]}" : null,
+        });
+    }
+}

@@ -1,0 +1,187 @@
+using System.Text;
+
+namespace Tidemark.Integration.Nodes;
+
+/// <summary>Nodes of a cluster as a program starts them, on real threads, disks and connections.</summary>
+public sealed class NodeTests
+{
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Every_node_gives_the_same_store(bool isTcp)
+    {
+        await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp, new NamespaceOptions { ShardCount = 3 });
+        for (int i = 0; i < 60; i++)
+        {
+            KeyValueStore writer = cluster.Nodes[i % 3]!.Store;
+            Assert.Equal(StoreStatus.Ok, (await writer.PutAsync($"/key/{i}", Bytes($"{i}"))).Status);
+            StoreRecord? seen = await cluster.Nodes[(i + 1) % 3]!.Store.GetAsync($"/key/{i}");
+            Assert.Equal($"{i}", seen?.GetString());   // Acknowledged there, and so seen here.
+        }
+
+        foreach (TidemarkNode? node in cluster.Nodes)
+        {
+            List<StoreRecord> all = [];
+            await foreach (StoreRecord record in node!.Store.ScanAsync(KeyRange.Children("/key"))) all.Add(record);
+            Assert.Equal(60, all.Count);
+        }
+
+        WriteResult refused = await cluster.Nodes[2]!.Store.PutAsync("/key/1", Bytes("x"), PutOptions.MustNotExist);
+        Assert.Equal(StoreStatus.VersionMismatch, refused.Status);
+    }
+
+    /// <summary>Whatever was acknowledged is there afterwards, and the others go on: a leader that is killed, one after the other.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Nothing_acknowledged_is_lost_when_leaders_are_killed(bool isTcp)
+    {
+        await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp);
+        using var stop = new CancellationTokenSource();
+        Dictionary<string, int>[] acknowledged = [[], []];
+        Task[] writers = [.. acknowledged.Select((known, number) => Task.Run(() => WriteAsync(cluster, number, known, stop.Token)))];
+        for (int round = 0; round < 3; round++)
+        {
+            int leader = await cluster.LeaderAsync();
+            await cluster.KillAsync(leader);
+            int next = await cluster.LeaderAsync();
+            Assert.NotEqual(leader, next);
+            Assert.Equal(StoreStatus.Ok, (await PutAsync(cluster.Nodes[next]!.Store, "probe", $"{round}")).Status);
+            await cluster.StartAsync(leader);
+        }
+
+        await stop.CancelAsync();
+        await Task.WhenAll(writers);
+        Assert.All(acknowledged, known => Assert.NotEmpty(known));
+        foreach (TidemarkNode? node in cluster.Nodes)
+        {
+            foreach ((string key, int value) in acknowledged.SelectMany(known => known))
+            {
+                int seen = int.Parse((await node!.Store.GetAsync(key))!.Value.GetString());
+                Assert.True(seen >= value, $"{key} is {seen} at node {node.Node}, and {value} was acknowledged");
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_node_that_is_disposed_hands_over_and_comes_back_with_everything()
+    {
+        await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp: false);
+        int leader = await cluster.LeaderAsync();
+        await PutAsync(cluster.Nodes[leader]!.Store, "key", "1");
+        KeyValueStore old = cluster.Nodes[leader]!.Store;
+        await cluster.Nodes[leader]!.DisposeAsync();
+        cluster.Nodes[leader] = null;
+        int next = await cluster.LeaderAsync();
+        Assert.Equal("1", (await cluster.Nodes[next]!.Store.GetAsync("key"))?.GetString());
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await old.GetAsync("key"));
+        await PutAsync(cluster.Nodes[next]!.Store, "key", "2");
+        await cluster.StartAsync(leader);
+        Assert.Equal("2", (await cluster.Nodes[leader]!.Store.GetAsync("key"))?.GetString());
+    }
+
+    [Fact]
+    public async Task A_node_whose_directory_was_wiped_gets_everything_from_the_others()
+    {
+        await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp: false);
+        for (int i = 0; i < 300; i++) await PutAsync(cluster.Nodes[0]!.Store, $"/key/{i}", new string('x', 1000));
+        await cluster.KillAsync(1);
+        Directory.Delete(cluster.DirectoryOf(1), recursive: true);
+        for (int i = 300; i < 400; i++) await PutAsync(cluster.Nodes[0]!.Store, $"/key/{i}", new string('x', 1000));
+        await cluster.StartAsync(1);
+        List<StoreKey> keys = [];
+        await foreach (StoreKey key in cluster.Nodes[1]!.Store.ListAsync(KeyRange.Children("/key"))) keys.Add(key);
+        Assert.Equal(400, keys.Count);
+    }
+
+    [Fact]
+    public async Task Watches_and_sessions_outlive_the_leader()
+    {
+        await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp: false);
+        int leader = await cluster.LeaderAsync();
+        TidemarkNode other = cluster.Nodes[(leader + 1) % 3]!;
+        await PutAsync(other.Store, "/watched/0", "0");
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        await using StoreSession session = await other.Store.OpenSessionAsync(new SessionOptions { Timeout = TimeSpan.FromSeconds(10) }, patience.Token);
+        await other.Store.PutAsync("/watched/here", Bytes("1"), new PutOptions { Session = session }, patience.Token);
+        await using IAsyncEnumerator<StoreEvent> events = other.Store.WatchAsync(KeyRange.Children("/watched"), cancellationToken: patience.Token).GetAsyncEnumerator(patience.Token);
+        ValueTask<bool> next = events.MoveNextAsync();
+        await cluster.KillAsync(leader);
+        for (int i = 1; i <= 5; i++)
+        {
+            await PutAsync(other.Store, $"/watched/{i}", $"{i}");
+            Assert.True(await next);
+            Assert.Equal($"/watched/{i}", events.Current.Key.ToString());
+            next = events.MoveNextAsync();
+        }
+
+        Assert.Equal("1", (await other.Store.GetAsync("/watched/here", cancellationToken: patience.Token))?.GetString());
+        Assert.False(session.Lost.IsCancellationRequested);
+        await session.DisposeAsync();
+        Assert.True(await next);
+        Assert.Equal((StoreEventKind.Deleted, "/watched/here"), (events.Current.Kind, events.Current.Key.ToString()));
+    }
+
+    [Fact]
+    public async Task Without_a_majority_it_says_that_nobody_leads_and_local_reads_are_answered()
+    {
+        await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp: false);
+        await PutAsync(cluster.Nodes[0]!.Store, "key", "1");
+        Assert.Equal("1", (await cluster.Nodes[2]!.Store.GetAsync("key"))?.GetString());
+        await cluster.KillAsync(0);
+        await cluster.KillAsync(1);
+        Assert.Equal("1", (await cluster.Nodes[2]!.Store.GetAsync("key", new GetOptions { Level = ReadLevel.Local }))?.GetString());
+        Exception refusal = await Assert.ThrowsAnyAsync<TidemarkException>(async () => await cluster.Nodes[2]!.Store.PutAsync("key", Bytes("2")));
+        Assert.True(refusal is ShardUnavailableException or OutcomeUnknownException, $"{refusal}");
+        await cluster.StartAsync(0);
+        await PutAsync(cluster.Nodes[2]!.Store, "key", "3");
+        Assert.Equal("3", (await cluster.Nodes[0]!.Store.GetAsync("key"))?.GetString());
+    }
+
+    [Fact]
+    public async Task A_directory_of_another_node_is_refused()
+    {
+        await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp: false);
+        await cluster.KillAsync(1);
+        await cluster.KillAsync(2);
+        Directory.Delete(cluster.DirectoryOf(2), recursive: true);
+        Directory.Move(cluster.DirectoryOf(1), cluster.DirectoryOf(2));
+        await Assert.ThrowsAsync<FormatMismatchException>(() => cluster.StartAsync(2));
+    }
+
+    /// <summary>Counts up a key of its own, through whichever node is up.</summary>
+    private static async Task WriteAsync(LiveCluster cluster, int number, Dictionary<string, int> acknowledged, CancellationToken stop)
+    {
+        for (int i = 0; !stop.IsCancellationRequested; i++)
+        {
+            if (cluster.Nodes[(number + i) % 3] is not { } node) continue;
+            string key = $"/count/{number}/{i % 10}";
+            try
+            {
+                if ((await node.Store.PutAsync(key, Bytes($"{i}"), cancellationToken: CancellationToken.None)).Status == StoreStatus.Ok) acknowledged[key] = i;
+            }
+            catch (Exception e) when (e is TidemarkException or ObjectDisposedException)
+            {
+                await Task.Delay(10, CancellationToken.None);
+            }
+        }
+    }
+
+    /// <summary>Puts until it is known to be done.</summary>
+    private static async Task<WriteResult> PutAsync(KeyValueStore store, string key, string value)
+    {
+        for (DateTime end = DateTime.UtcNow.AddSeconds(60); ;)
+        {
+            try
+            {
+                return await store.PutAsync(key, Bytes(value));
+            }
+            catch (TidemarkException) when (DateTime.UtcNow < end)
+            {
+                await Task.Delay(10);
+            }
+        }
+    }
+
+    private static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
+}
