@@ -25,6 +25,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
     private readonly NodeRoute[] _routes;
     private readonly LocalShard[] _shards;
     private readonly CancellationTokenSource _stopping = new();
+    private readonly Lock _gate = new();
     private volatile NodeRun? _run;
     private Task _supervision = Task.CompletedTask;
     private Task? _disposal;
@@ -87,13 +88,13 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
     /// <summary>Hands over what it leads, ends what was begun, and closes all files. Later calls of <see cref="Store"/> throw <see cref="ObjectDisposedException"/>.</summary>
     public ValueTask DisposeAsync()
     {
-        lock (_stopping) return new ValueTask(_disposal ??= EndAsync(isAbrupt: false));
+        lock (_gate) return new ValueTask(_disposal ??= EndAsync(isAbrupt: false));
     }
 
     /// <summary>As if the process were killed, as far as that can be done in one: nothing is handed over.</summary>
     internal ValueTask AbortAsync()
     {
-        lock (_stopping) return new ValueTask(_disposal ??= EndAsync(isAbrupt: true));
+        lock (_gate) return new ValueTask(_disposal ??= EndAsync(isAbrupt: true));
     }
 
     private async Task EndAsync(bool isAbrupt)
@@ -138,7 +139,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
                 {
                     _run = await NodeRun.StartAsync(_options, _logger, Published, _stopping.Token).ConfigureAwait(false);
                 }
-                catch (Exception e) when (e is IOException or TidemarkException)
+                catch (Exception e) when (e is not OperationCanceledException)   // What the host's own parts throw ends no node.
                 {
                     TidemarkNodeMessages.NotStarted(_logger, Node, e);
                 }

@@ -15,7 +15,7 @@ public sealed record TidemarkNodeOptions
     /// <summary>Where it keeps its replicas. Created private to its owner. One process at a time may have it open.</summary>
     public required string Directory { get; init; }
 
-    /// <summary>The nodes of a cluster that is started for the first time: all keep every shard. 1 to 9; without meaning once the cluster is there.</summary>
+    /// <summary>The nodes of a cluster that is started for the first time: all keep every shard. 1 to 9, this one among them.</summary>
     public required IReadOnlyList<int> Members { get; init; }
 
     /// <summary>Where the cluster's status is kept. It stays the caller's, and is disposed after the node.</summary>
@@ -76,6 +76,7 @@ public sealed record TidemarkNodeOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(Members.Count, 1, nameof(Members));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Members.Count, 9, nameof(Members));
         if (Members.Distinct().Count() != Members.Count || Members.Any(node => node < 0)) throw new ArgumentException("Members are different numbers of 0 or more.", nameof(Members));
+        if (!Members.Contains(Node)) throw new ArgumentException($"Node {Node} is none of the members.", nameof(Members));
         ArgumentNullException.ThrowIfNull(Status);
         ArgumentNullException.ThrowIfNull(CreateTransport);
         ArgumentNullException.ThrowIfNull(Namespace);
