@@ -24,7 +24,7 @@ case ${1:-} in
 --explore)
   shift
   scopes=("$@")
-  [ ${#scopes[@]} -gt 0 ] || scopes=(3/1/1/0 3/1/0/0-)
+  [ ${#scopes[@]} -gt 0 ] || scopes=(3/1/1/0 2/2/1/0 2/1/1/1 3/1/0/0-)
   step build dotnet build tests/Tidemark.Tests -c Release -v quiet --nologo
   for scope in "${scopes[@]}"; do
     TIDEMARK_EXPLORE=$scope step "scope $scope" dotnet test tests/Tidemark.Tests -c Release --no-build --logger "console;verbosity=detailed" \

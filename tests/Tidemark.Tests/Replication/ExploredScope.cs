@@ -26,6 +26,9 @@ internal sealed record ExploredScope(int Terms, int Values, int Crashes, int Wai
     internal bool IsSimple => Elections == 1 && Waits == 0 && Change is null;
 
     internal bool IsJoinToCome => Nodes > Ensemble.Length;
+
+    /// <summary>As build/soak.sh --explore takes it.</summary>
+    public override string ToString() => $"{Terms}/{Values}/{Crashes}/{Waits}{(Change is null ? "" : IsJoinToCome ? "+" : "-")}{(IsReduced ? "" : ", nothing left out")}";
 }
 
 /// <summary>What may happen next.</summary>
