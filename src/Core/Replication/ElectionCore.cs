@@ -87,6 +87,12 @@ internal sealed class ElectionCore
         Steady,
     }
 
+    /// <summary>The status as it was last read, or written.</summary>
+    internal ShardStatus? Status => _status;
+
+    /// <summary>Whether a leader is in the status and is to be told, or was.</summary>
+    internal bool HasLeader => _state is State.Installing or State.Steady;
+
     /// <summary>Another that will answer the same steps with the same effects: for whoever looks at all that may come.</summary>
     internal ElectionCore Copy() => new(this);
 
@@ -233,9 +239,29 @@ internal sealed class ElectionCore
         }
     }
 
+    /// <summary>Adds all that decides about what comes next: two that add the same answer the same steps with the same effects.</summary>
+    internal void AddDeciding(List<long> numbers)
+    {
+        int most = Math.Max(_limits.Patience, _limits.Grace) + 1;   // Waiting longer than for anything changes nothing; a leader is waited for in turns of patience.
+        numbers.AddRange([(long)_state, _version, _nonces, _state == State.Steady ? _waited % _limits.Patience : Math.Min(_waited, most), _isSettled ? 1 : 0, _heir]);
+        AddDeciding(_status, numbers);
+        AddDeciding(_writing, numbers);
+        foreach (MemberHead head in _answers.Values)
+            numbers.AddRange([head.Node, head.Run, head.Head.Term, head.Head.Offset, (head.IsLost ? 1 : 0) | (head.MayLead ? 2 : 0) | (head.IsFit ? 4 : 0)]);
+    }
+
     /// <summary>Everything that decides about what comes next, in one line.</summary>
     public override string ToString() =>
         $"{_name} {_state} {_status} v{_version} waited {_waited}{(_isSettled ? "" : " unsettled")}{(_heir == ShardStatus.Nobody ? "" : $" heir {_heir}")}{(_writing is null ? "" : $" writing {_writing} {_writing.Nonce}")} {string.Join("; ", _answers.Values)}";
+
+    private static void AddDeciding(ShardStatus? status, List<long> numbers)
+    {
+        numbers.Add(status is null ? 0 : 1);
+        if (status is null) return;
+        numbers.AddRange([status.Term, status.Leader, status.Observer, status.Nonce.Length]);
+        foreach (char letter in status.Nonce) numbers.Add(letter);
+        status.Quorum.AddDeciding(numbers);
+    }
 
     private void OnAnswer(MemberHead member, ShardStatus status, List<ElectionEffect> effects)
     {

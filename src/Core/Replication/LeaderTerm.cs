@@ -232,6 +232,17 @@ internal sealed class LeaderTerm
         }
     }
 
+    /// <summary>Adds all that decides.</summary>
+    internal void AddDeciding(List<long> numbers, bool isReadToCome, bool isJoinToCome)
+    {
+        _quorum.AddDeciding(numbers);
+        numbers.AddRange([_election, _begin, IsServing ? 1 : 0, _tickets, _asked, _reads.Count, isJoinToCome ? _appliedBefore : 0, _peers.Count]);
+        if (isReadToCome) numbers.AddRange([_round, _answered]);
+        foreach ((long round, long tickets) in _reads) numbers.AddRange([round, tickets]);
+        foreach (Peer peer in _peers) peer.AddDeciding(numbers, isReadToCome);
+        _comparison.AddDeciding(numbers);
+    }
+
     public override string ToString() =>
         $" of {_quorum} from {_begin}{(IsServing ? " serving" : "")} round {_round} reads {_asked}/{_tickets}[{string.Join(',', _reads)}] {string.Join("; ", _peers)}";
 
@@ -364,6 +375,14 @@ internal sealed class LeaderTerm
 
         /// <summary>What it was told to cut.</summary>
         internal Truncate? Order { get; set; }
+
+        internal void AddDeciding(List<long> numbers, bool isReadToCome)
+        {
+            bool isAttached = State == PeerState.Attached, isTruncating = State == PeerState.Truncating;
+            long flags = (IsCounted ? 1 : 0) | (IsObserver ? 2 : 0) | (isAttached && DurableBefore == Durable ? 4 : 0);   // How far it was decides nothing, but whether it has come further since.
+            numbers.AddRange([node, Run, (long)State, flags, Durable, isReadToCome ? Round : 0, isAttached ? Next : 0, IsCounted ? 0 : Whole]);
+            if (isTruncating) numbers.AddRange([Found.Term, Found.Offset, Order!.To.Term, Order.To.Offset]);
+        }
 
         internal Peer Copy() => (Peer)MemberwiseClone();
 

@@ -107,5 +107,12 @@ internal sealed class LogTerms
         throw new ArgumentOutOfRangeException(nameof(offset), offset, $"There are entries from {Start} to {End}.");
     }
 
+    /// <summary>Adds all that decides.</summary>
+    internal void AddDeciding(List<long> numbers)
+    {
+        numbers.AddRange([Before.Term, Before.Offset, _runs.Count]);
+        foreach (TermRun run in _runs) numbers.AddRange([run.Term, run.To]);
+    }
+
     public override string ToString() => $"{(Before == LogHead.None ? "" : $"({Before}) ")}[{string.Join(' ', _runs)}]";
 }

@@ -30,6 +30,15 @@ internal sealed class Quorum
     /// <summary>Whether those for whom it holds are enough.</summary>
     internal bool Holds(Func<int, bool> holds) => Agreed(node => holds(node) ? 1 : 0) == 1;
 
+    /// <summary>Adds all that decides.</summary>
+    internal void AddDeciding(List<long> numbers)
+    {
+        numbers.Add(Ensemble.Count);
+        foreach (int node in Ensemble) numbers.Add(node);
+        numbers.Add(Next?.Count ?? -1);
+        foreach (int node in Next ?? []) numbers.Add(node);
+    }
+
     public override string ToString() => Next is null ? $"{{{string.Join(',', Ensemble)}}}" : $"{{{string.Join(',', Ensemble)}}}>{{{string.Join(',', Next)}}}";
 
     private static long Agreed(IReadOnlyList<int> nodes, Func<int, long> reached)

@@ -248,7 +248,20 @@ internal sealed class ReplicaCore
         Applied = end;
     }
 
-    /// <summary>Everything that decides about what comes next, in one line.</summary>
+    /// <summary>Adds all that decides about what comes next: two that add the same answer the same steps with the same effects.</summary>
+    /// <param name="numbers">What it is added to.</param>
+    /// <param name="isReadToCome">False where nobody ever reads: then the numbers of rounds decide nothing.</param>
+    /// <param name="isJoinToCome">False where no node ever joins: then what was applied at the last heartbeat decides nothing.</param>
+    internal void AddDeciding(List<long> numbers, bool isReadToCome = true, bool isJoinToCome = true)
+    {
+        long flags = (IsLost ? 1 : 0) | (IsFit ? 2 : 0) | (_saved.IsLost ? 4 : 0) | (_mayLead ? 8 : 0) | (_isAckDue ? 16 : 0) | (_isRestoredDue ? 32 : 0);
+        numbers.AddRange([Node, Run, (long)Role, Term, flags, _saved.Term, Durable, Applied, Role == ReplicaRole.Follower ? _leader : 0, isReadToCome ? _round : 0, _heardCommit, _askers.Count]);
+        foreach (int election in _askers) numbers.Add(election);
+        Log.AddDeciding(numbers);
+        _leading?.AddDeciding(numbers, isReadToCome, isJoinToCome);
+    }
+
+    /// <summary>Most of what decides about what comes next, in one line.</summary>
     public override string ToString()
     {
         string own = $"{Node}r{Run} {Role} t{Term}{(IsLost ? " lost" : "")}{(IsFit ? "" : " unfit")} {Log} durable {Durable} applied {Applied}";

@@ -66,5 +66,16 @@ internal sealed class StateComparison
         return copy;
     }
 
+    /// <summary>Adds all that decides.</summary>
+    internal void AddDeciding(List<long> numbers)
+    {
+        numbers.Add(_marks.Count);
+        foreach ((long mark, SortedDictionary<int, StateHash> hashes) in _marks)
+        {
+            numbers.AddRange([mark, hashes.Count]);
+            foreach ((int node, StateHash hash) in hashes) numbers.AddRange([node, (long)hash.Low, (long)hash.High, hash.Rows]);
+        }
+    }
+
     public override string ToString() => string.Join(' ', _marks.Select(mark => $"{mark.Key}[{string.Join(',', mark.Value)}]"));
 }
