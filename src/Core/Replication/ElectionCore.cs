@@ -109,7 +109,7 @@ internal sealed class ElectionCore
         (_status, _version, _writing) = (status, version, null);
         _answers.Clear();
         _isSettled = false;   // Whether the leader knows is not written there.
-        Enter(status.Leader == ShardStatus.Nobody ? State.Waiting : State.Steady);
+        Enter(status.Leader == ShardStatus.Nobody ? State.Waiting : status.Next is null ? State.Steady : State.Installing);   // Of a change under way somebody must ask whether the leader is ready.
     }
 
     /// <summary>The write that was ordered has been done.</summary>
@@ -221,7 +221,7 @@ internal sealed class ElectionCore
                 if (_waited > _limits.Patience) Raise(status, effects);
                 else Install(effects);
                 break;
-            case State.Steady when _isSettled && !status.Ensemble.Contains(status.Leader):
+            case State.Steady when (_isSettled || _waited > _limits.Patience) && !status.Ensemble.Contains(status.Leader):
                 Raise(status, effects);   // It led the change that took it out, and has done its part.
                 break;
             case State.Steady:
