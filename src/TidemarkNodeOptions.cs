@@ -7,8 +7,6 @@ namespace Tidemark;
 /// <summary>How a <see cref="TidemarkNode"/> is started. Checked and frozen then.</summary>
 public sealed record TidemarkNodeOptions
 {
-    internal const int MessageRoom = 64 * 1024;   // What a message holds beside the longest batch.
-
     /// <summary>The node's number: 0 or more, unique in the cluster, and always the same for a directory.</summary>
     public required int Node { get; init; }
 

@@ -27,6 +27,12 @@ public sealed record NamespaceOptions
     /// <summary>The largest value of <see cref="MaxClients"/> and of <see cref="MaxSessions"/>.</summary>
     public const int LargestTableCount = 10_000_000;
 
+    /// <summary>What a log takes whatever the settings are.</summary>
+    internal const int LeastCommandBytes = 8 * 1024 * 1024;
+
+    /// <summary>What a command, or a message, holds beside the longest batch.</summary>
+    internal const int CommandRoom = 64 * 1024;
+
     private const int SmallestBatchBytes = 1024;
     private const long SmallestChangeLogBytes = 1024;
 
@@ -48,6 +54,9 @@ public sealed record NamespaceOptions
 
     /// <summary>The largest batch, in bytes as it is written to the log. 1 KiB to <see cref="LargestBatchBytes"/>; default 4 MiB.</summary>
     public int MaxBatchBytes { get; init; } = 4 * 1024 * 1024;
+
+    /// <summary>The longest command that a log must take: as long as the longest batch, and a little more that is about it.</summary>
+    internal int MaxCommandBytes => Math.Max(LeastCommandBytes, MaxBatchBytes + CommandRoom);
 
     /// <summary>How many changes each shard keeps for watches that resume. 1 to <see cref="LargestChangeLogEntries"/>; default 32,768.</summary>
     public int ChangeLogEntries { get; init; } = 32_768;

@@ -14,7 +14,7 @@ internal sealed class DbStatusTable(DbDataSource source, DbStatusOptions options
     internal async Task<T> ReadAsync<T>(string query, Func<DbDataReader, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        using var deadline = new Deadline(options, cancellationToken);
+        using var deadline = new Deadline(options.CommandTimeout, options.TimeProvider, cancellationToken);
         DbConnection connection = await OpenAsync(deadline, cancellationToken).ConfigureAwait(false);
         await using ConfiguredAsyncDisposable closing = connection.ConfigureAwait(false);
         try
@@ -35,7 +35,7 @@ internal sealed class DbStatusTable(DbDataSource source, DbStatusOptions options
     /// <exception cref="IOException">The statement was not sent.</exception>
     internal async Task<bool> WriteAsync(string statement, byte[] content, long version, CancellationToken cancellationToken)
     {
-        using var deadline = new Deadline(options, cancellationToken);
+        using var deadline = new Deadline(options.CommandTimeout, options.TimeProvider, cancellationToken);
         DbConnection connection = await OpenAsync(deadline, cancellationToken).ConfigureAwait(false);
         await using ConfiguredAsyncDisposable closing = connection.ConfigureAwait(false);
         using DbCommand command = Command(connection, statement);
@@ -132,27 +132,6 @@ internal sealed class DbStatusTable(DbDataSource source, DbStatusOptions options
         cancellationToken.IsCancellationRequested ? Cancelled(error, cancellationToken) : error as IOException ?? new IOException($"{what}: {error.Message}", error);
 
     private static OperationCanceledException Cancelled(Exception error, CancellationToken cancellationToken) => new("The wait for the database was cancelled.", error, cancellationToken);
-
-    /// <summary>The time a statement has, or the caller's cancelling, whichever comes first.</summary>
-    private sealed class Deadline : IDisposable
-    {
-        private readonly CancellationTokenSource _timeout;
-        private readonly CancellationTokenSource _either;
-
-        internal Deadline(DbStatusOptions options, CancellationToken cancellationToken)
-        {
-            _timeout = new CancellationTokenSource(options.CommandTimeout, options.TimeProvider);
-            _either = CancellationTokenSource.CreateLinkedTokenSource(_timeout.Token, cancellationToken);
-        }
-
-        internal CancellationToken Token => _either.Token;
-
-        public void Dispose()
-        {
-            _either.Dispose();
-            _timeout.Dispose();
-        }
-    }
 }
 
 /// <summary>The database has looked at a statement and refused it, so that nothing was changed.</summary>

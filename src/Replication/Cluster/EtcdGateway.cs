@@ -39,12 +39,11 @@ internal sealed class EtcdGateway : IDisposable
     internal async Task<EtcdWatch> WatchAsync(byte[] body, CancellationToken cancellationToken)
     {
         Uri endpoint = _options.Endpoints[Volatile.Read(ref _first)];
-        using var deadline = new CancellationTokenSource(_options.RequestTimeout, _options.TimeProvider);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        using var deadline = new Deadline(_options.RequestTimeout, _options.TimeProvider, cancellationToken);
         try
         {
             using HttpRequestMessage request = Request(endpoint, "/v3/watch", new EtcdContent(body), _token);
-            HttpResponseMessage response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token).ConfigureAwait(false);
+            HttpResponseMessage response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, deadline.Token).ConfigureAwait(false);
             return await EtcdWatch.OpenAsync(response, _options, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (IsFailure(e) && !cancellationToken.IsCancellationRequested)
@@ -61,8 +60,7 @@ internal sealed class EtcdGateway : IDisposable
         {
             int at = (first + i) % count;
             EtcdContent content = new(body);
-            using var deadline = new CancellationTokenSource(_options.RequestTimeout, _options.TimeProvider);
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+            using var deadline = new Deadline(_options.RequestTimeout, _options.TimeProvider, cancellationToken);
             try
             {
                 T answer = await AskAsMemberAsync().ConfigureAwait(false);
@@ -89,10 +87,10 @@ internal sealed class EtcdGateway : IDisposable
                 Uri endpoint = _options.Endpoints[at];
                 for (bool isSecond = false; ; isSecond = true)
                 {
-                    string? token = _options.User is null ? null : await TokenAsync(endpoint, isSecond, either.Token).ConfigureAwait(false);
+                    string? token = _options.User is null ? null : await TokenAsync(endpoint, isSecond, deadline.Token).ConfigureAwait(false);
                     try
                     {
-                        return await OnceAsync(endpoint, path, content, token, read, either.Token).ConfigureAwait(false);
+                        return await OnceAsync(endpoint, path, content, token, read, deadline.Token).ConfigureAwait(false);
                     }
                     catch (EtcdRefusedException e) when (e.IsAboutToken && token is not null && !isSecond)
                     {

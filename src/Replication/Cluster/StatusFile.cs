@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 
 using Tidemark.Core.Hashing;
+using Tidemark.Storage.Log;
 
 namespace Tidemark.Replication.Cluster;
 
@@ -9,22 +10,18 @@ internal static class StatusFile
 {
     internal const int HeaderLength = 32;
 
-    private const int FormatVersion = 1;
     private const int VersionAt = 8;
     private const int AlgorithmAt = 10;
     private const int DocumentVersionAt = 16;
     private const int LengthAt = 24;
     private const int ChecksumAt = 28;
-    private const byte Crc32CAlgorithm = 1;
 
     private static ReadOnlySpan<byte> Magic => "TMSTATUS"u8;
 
     internal static byte[] Encode(ReadOnlySpan<byte> content, long version)
     {
         byte[] file = new byte[HeaderLength + content.Length];
-        Magic.CopyTo(file);
-        BinaryPrimitives.WriteUInt16LittleEndian(file.AsSpan(VersionAt), FormatVersion);
-        file[AlgorithmAt] = Crc32CAlgorithm;
+        FileStamp.Write(file, Magic);
         BinaryPrimitives.WriteInt64LittleEndian(file.AsSpan(DocumentVersionAt), version);
         BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(LengthAt), content.Length);
         content.CopyTo(file.AsSpan(HeaderLength));
@@ -56,8 +53,8 @@ internal static class StatusFile
         if (file.Read(0, bytes) < length || BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(ChecksumAt)) != Checksum(bytes))
             throw new CorruptDataException(path, ChecksumAt, "the checksum of the rest", "another");
         int format = BinaryPrimitives.ReadUInt16LittleEndian(bytes.AsSpan(VersionAt));
-        if (format != FormatVersion || bytes[AlgorithmAt] != Crc32CAlgorithm)
-            throw new FormatMismatchException(path, $"status file format {FormatVersion}", $"format {format} with checksum algorithm {bytes[AlgorithmAt]}");
+        if (format != FileStamp.Version || bytes[AlgorithmAt] != FileStamp.Crc32CAlgorithm)
+            throw new FormatMismatchException(path, $"status file format {FileStamp.Version}", $"format {format} with checksum algorithm {bytes[AlgorithmAt]}");
         long version = BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(DocumentVersionAt));
         if (version < 1) throw new CorruptDataException(path, DocumentVersionAt, "a version of 1 or more", $"{version}");
         return new ClusterStatusEntry(bytes.AsMemory(HeaderLength), version);

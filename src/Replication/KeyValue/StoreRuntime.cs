@@ -176,15 +176,13 @@ internal sealed class StoreRuntime : IAsyncDisposable
     /// <summary>Opens a shard's log, or creates it.</summary>
     internal LogEngine OpenLog(Guid storeId, long shardId, NamespaceOptions settings, long firstOffset = 0)
     {
-        // A command is as long as the namespace allows, and a little more that is about it.
-        int record = Math.Max(8 * 1024 * 1024, settings.MaxBatchBytes + (64 * 1024));
         var options = new LogOptions
         {
             StoreId = storeId,
             ShardId = shardId,
             SegmentBytes = _options.LogSegmentBytes,
-            MaxRecordBytes = record,
-            MaxBatchBytes = record + (64 * 1024),
+            MaxRecordBytes = settings.MaxCommandBytes,
+            MaxBatchBytes = settings.MaxCommandBytes + NamespaceOptions.CommandRoom,
             FirstOffset = firstOffset,
             Clock = Clock,
         };

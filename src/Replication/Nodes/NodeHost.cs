@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 
 using Microsoft.Extensions.Logging;
 
@@ -108,7 +109,7 @@ internal sealed class NodeHost
 
     internal DateTimeOffset NextDue => _helloAt < Coordinator.NextDue ? _helloAt : Coordinator.NextDue;
 
-    private IEnumerable<int> Nodes => (Coordinator.Status ?? _options.Booted.Status).Nodes.Keys;
+    private ImmutableSortedDictionary<int, long> Nodes => (Coordinator.Status ?? _options.Booted.Status).Nodes;
 
     /// <summary>Any thread: a message came from another node, or from this one. Who is no member has nothing to say here.</summary>
     internal void Receive(int from, ReadOnlyMemory<byte> bytes)
@@ -166,24 +167,22 @@ internal sealed class NodeHost
         if (now >= _helloAt)
         {
             _helloAt = now + _options.Times.Beat;
-            int count = 0;
-            foreach (int node in Nodes)
+            foreach (int node in Nodes.Keys)
             {
-                count++;
                 if (node != Node) Send(node, new ShardMessage(NoShard, _clock.HelloTo(node, _options.Booted.Run)));
             }
 
-            LookAtClock(count);
+            LookAtClock();
         }
 
         Coordinator.Tick(now);
         LookAtStatus();
     }
 
-    private void LookAtClock(int nodes)
+    private void LookAtClock()
     {
         bool wasFit = _isClockFit;
-        _clock.Look(nodes);
+        _clock.Look(Nodes.Count);
         _isClockFit = _clock.IsFit;
         if (wasFit && !_isClockFit) NodeMessages.ClockUnfit(_options.Disk.Logger, Node);
         else if (!wasFit && _isClockFit) NodeMessages.ClockFit(_options.Disk.Logger, Node);
@@ -249,7 +248,7 @@ internal sealed class NodeHost
 
     private void Tell(ShardMessage message)
     {
-        foreach (int node in Nodes) Send(node, message);
+        foreach (int node in Nodes.Keys) Send(node, message);
     }
 
     private void Send(int node, ShardMessage message)

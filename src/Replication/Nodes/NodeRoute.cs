@@ -37,7 +37,7 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
         cancellationToken.ThrowIfCancellationRequested();
         if (level.Kind == ReadLevelKind.Local) return Machine.Table.Published.AppliedOffset;
         long deadline = DeadlineFromNow();
-        long needed = await AskAsync(deadline, level.Staleness, cancellationToken).ConfigureAwait(false);
+        long needed = await AskToReadAsync(deadline, level.Staleness, cancellationToken).ConfigureAwait(false);
         while (Machine.Table.Published.AppliedOffset < needed)
         {
             Task changed = Changed;
@@ -51,52 +51,56 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
         return needed;
     }
 
-    public async Task<bool> KeepAliveAsync(Guid session)
-    {
-        long deadline = DeadlineFromNow();
-        for (int next = Leader(); ; next = Leader())
+    public Task<bool> KeepAliveAsync(Guid session) => AskLeaderAsync<bool>(
+        new RouteRequest(RouteKind.KeepAlive, shard, 0, 0, default, session.ToByteArray(bigEndian: true)),
+        (replica, ended) => replica.Host.KeepAlive(session, (isAlive, unknown) => ended(unknown is null ? isAlive : null, unknown)),
+        static answer => answer.Outcome switch
         {
+            RouteOutcome.Done => true,
+            RouteOutcome.SessionIsOver => false,
+            _ => null,
+        },
+        DeadlineFromNow(), "a keep-alive", CancellationToken.None);
+
+    /// <summary>Asks the leader how far one must have applied to read.</summary>
+    private Task<long> AskToReadAsync(long deadline, TimeSpan staleness, CancellationToken cancellationToken) => AskLeaderAsync<long>(
+        new RouteRequest(RouteKind.Read, shard, 0, 0, staleness, default),
+        (replica, ended) => replica.Host.Read(refusal => ended(refusal is null ? replica.Machine.Position.Offset : null, null), staleness),
+        static answer => answer.Outcome == RouteOutcome.Done ? answer.Position.Offset : null,
+        deadline, "a read", cancellationToken);
+
+    /// <summary>Asks whoever leads; again, after a pause, where that gives no answer.</summary>
+    /// <param name="request">What another node is asked.</param>
+    /// <param name="askHere">Asks the replica here; it tells the answer, or none and perhaps why.</param>
+    /// <param name="read">The answer of another node; null for none.</param>
+    /// <param name="deadline">Until when it is tried.</param>
+    /// <param name="what">What it is about, for people.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    private async Task<T> AskLeaderAsync<T>(
+        RouteRequest request, Action<ReplicaHost, Action<T?, Exception?>> askHere, Func<RouteAnswer, T?> read, long deadline, string what, CancellationToken cancellationToken)
+        where T : struct
+    {
+        while (true)
+        {
+            int leader = Leader();
             Exception? refusal = null;
-            var answer = new TaskCompletionSource<bool?>(TaskCreationOptions.RunContinuationsAsynchronously);
-            if (next == runs.Node && Replica() is { } replica)
+            var answer = new TaskCompletionSource<T?>(TaskCreationOptions.RunContinuationsAsynchronously);
+            if (leader == runs.Node && Replica() is { } replica)
             {
-                replica.Host.KeepAlive(session, (isAlive, unknown) =>
+                askHere(replica, (known, why) =>
                 {
-                    refusal = unknown;
-                    answer.SetResult(unknown is null ? isAlive : null);
+                    refusal = why;
+                    answer.SetResult(known);
                 });
             }
-            else if (!TryAsk(next, new RouteRequest(RouteKind.KeepAlive, shard, 0, 0, default, session.ToByteArray(bigEndian: true)), given => answer.SetResult(given?.Outcome switch
-            {
-                RouteOutcome.Done => true,
-                RouteOutcome.SessionIsOver => false,
-                _ => null,
-            })))
+            else if (!TryAsk(leader, request, given => answer.SetResult(given is { } came ? read(came) : null)))
             {
                 answer.SetResult(null);
             }
 
-            if (await answer.Task.ConfigureAwait(false) is { } known) return known;
-            ThrowIfEnded();
-            if (TimeLeft(deadline) <= TimeSpan.Zero) throw refusal as ShardUnavailableException ?? Unavailable("No leader answered a keep-alive in time.");
-            await Task.Delay(_pause, time).ConfigureAwait(false);
-        }
-    }
-
-    /// <summary>Asks the leader how far one must have applied to read; again where that is not answered.</summary>
-    private async Task<long> AskAsync(long deadline, TimeSpan staleness, CancellationToken cancellationToken)
-    {
-        for (int next = Leader(); ; next = Leader())
-        {
-            var answer = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
-            if (next == runs.Node && Replica() is { } replica)
-                replica.Host.Read(refusal => answer.SetResult(refusal is null ? replica.Machine.Position.Offset : long.MaxValue), staleness);
-            else if (!TryAsk(next, new RouteRequest(RouteKind.Read, shard, 0, 0, staleness, default), given => answer.SetResult(given is { Outcome: RouteOutcome.Done } done ? done.Position.Offset : long.MaxValue)))
-                answer.SetResult(long.MaxValue);
-            long needed = await answer.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
-            if (needed != long.MaxValue) return needed;
-            ThrowIfEnded();
-            if (TimeLeft(deadline) <= TimeSpan.Zero) throw Unavailable("No leader answered a read in time.");
+            if (await answer.Task.WaitAsync(cancellationToken).ConfigureAwait(false) is { } found) return found;
+            if (runs.IsEnded) throw Ended();
+            if (TimeLeft(deadline) <= TimeSpan.Zero) throw refusal as ShardUnavailableException ?? Unavailable($"No leader answered {what} in time.");
             await Task.Delay(_pause, time, cancellationToken).ConfigureAwait(false);
         }
     }
@@ -105,14 +109,7 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
     {
         if (leader == runs.Node && Replica() is { } replica)
         {
-            try
-            {
-                replica.Host.Submit(proposal);
-            }
-            catch (OverloadedException e)
-            {
-                proposal.Finish(e);
-            }
+            replica.Host.Submit(proposal);
         }
         else if (leader < 0 || !TryAsk(leader, new RouteRequest(RouteKind.Command, shard, 0, proposal.Kind, default, proposal.Payload.WrittenMemory), answer => Take(proposal, leader, answer)))
         {
@@ -184,11 +181,6 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
     private TimeSpan TimeLeft(long deadline) => time.GetElapsedTime(time.GetTimestamp(), deadline);
 
     private ShardUnavailableException Unavailable(string why) => new(shard, $"Shard {shard}: {why}", ShardStatus.Nobody);
-
-    private void ThrowIfEnded()
-    {
-        if (runs.IsEnded) throw Ended();
-    }
 
     private static ObjectDisposedException Ended() => new(nameof(TidemarkNode));
 

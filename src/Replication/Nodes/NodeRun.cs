@@ -74,7 +74,7 @@ internal sealed class NodeRun : IAsyncDisposable
         NodeRun run;
         try
         {
-            int most = options.Namespace.MaxBatchBytes + TidemarkNodeOptions.MessageRoom;
+            int most = options.Namespace.MaxBatchBytes + NamespaceOptions.CommandRoom;
             if (transport.MaxMessageBytes < most) throw new LimitExceededException("message that the namespace's batches need", most, transport.MaxMessageBytes, nameof(ITransport.MaxMessageBytes));
             run = new NodeRun(options, booted, transport, logger, published);
         }
@@ -111,7 +111,7 @@ internal sealed class NodeRun : IAsyncDisposable
         long start = _options.TimeProvider.GetTimestamp();
         for (int attempt = 0; _options.TimeProvider.GetElapsedTime(start) < _handOverPatience; attempt++)
         {
-            ReplicaHost[] led = [.. Host.Replicas.Values.Where(replica => replica.Host.KnownLeader == Host.Node || replica.Host.IsHandingOver)];
+            ReplicaHost[] led = [.. Host.Replicas.Values.Where(replica => replica.Host.Leads)];
             if (led.Length == 0) return;
             if (attempt % 10 == 0) foreach (ReplicaHost replica in led) replica.Host.HandOverTo(others[attempt / 10 % others.Length]);
             await Task.Delay(TimeSpan.FromMilliseconds(20), _options.TimeProvider).ConfigureAwait(false);

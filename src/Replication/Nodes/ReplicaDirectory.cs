@@ -142,7 +142,7 @@ internal sealed class ReplicaDirectory : IReplicaDisk
                 ShardId = _identity.ShardId,
                 SegmentBytes = _disk.SegmentBytes,
                 MaxRecordBytes = _kind.MaxCommandBytes,
-                MaxBatchBytes = _kind.MaxCommandBytes + (64 * 1024),
+                MaxBatchBytes = _kind.MaxCommandBytes + NamespaceOptions.CommandRoom,
                 FirstOffset = (before?.Offset ?? -1) + 1,
                 Before = before,
                 Clock = _disk.Clock,

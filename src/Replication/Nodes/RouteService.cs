@@ -67,15 +67,7 @@ internal sealed class RouteService(NodeHost node, ITransport transport, RouteDes
         ValueTask done = proposal.Completion(CancellationToken.None);
         try
         {
-            try
-            {
-                host.Submit(proposal);
-            }
-            catch (OverloadedException e)
-            {
-                proposal.Finish(e);
-            }
-
+            host.Submit(proposal);
             await done.ConfigureAwait(false);
             Send(from, new RouteAnswer(request.Shard, request.Id, RouteOutcome.Done, node.Node, "", proposal.Position, proposal.Answer.WrittenMemory));
         }

@@ -9,15 +9,11 @@ namespace Tidemark.Replication.Nodes;
 /// <param name="snapshotLogBytes">How many bytes of entries are applied before the state is written down again.</param>
 internal abstract class ShardKind(long snapshotLogBytes)
 {
-    private protected const int CommandRoom = 64 * 1024;   // What a command holds beside the longest batch.
-
-    private protected const int LeastMaxCommandBytes = 8 * 1024 * 1024;
-
     /// <summary>The number that stands for the machine in snapshot files.</summary>
     internal abstract ushort Machine { get; }
 
     /// <summary>The longest command, in bytes.</summary>
-    internal virtual int MaxCommandBytes => LeastMaxCommandBytes;
+    internal virtual int MaxCommandBytes => NamespaceOptions.LeastCommandBytes;
 
     /// <summary>A state without any entry, in memory.</summary>
     internal abstract IStateMachine New(Guid store, long shardId);
@@ -62,7 +58,7 @@ internal sealed class KeyValueShardKind(NamespaceOptions settings, long snapshot
 {
     internal override ushort Machine => KvMachine.Number;
 
-    internal override int MaxCommandBytes => Math.Max(LeastMaxCommandBytes, settings.MaxBatchBytes + CommandRoom);
+    internal override int MaxCommandBytes => settings.MaxCommandBytes;
 
     internal override IStateMachine New(Guid store, long shardId) => new KvMachine(StorageEngine.Memory.Open(""), new KvIdentity(store, shardId));
 
@@ -85,4 +81,5 @@ internal sealed class CustomShardKind(Func<IStateMachine> create, long snapshotL
 
     internal override ushort Machine => Number;
 
-    internal override IStateMachine New(Guid store, long shardId) => create();}
+    internal override IStateMachine New(Guid store, long shardId) => create();
+}

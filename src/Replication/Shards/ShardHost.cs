@@ -39,7 +39,7 @@ internal sealed class ShardHost : IDisposable
     private bool _isClosing;
     private volatile bool _isClosed;
     private volatile int _knownLeader = ShardStatus.Nobody;
-    private volatile bool _isHandingOver;
+    private volatile bool _leads;
 
     internal ShardHost(ShardHostOptions options)
     {
@@ -84,8 +84,8 @@ internal sealed class ShardHost : IDisposable
     /// <summary>Any thread: the node that took commands when it was looked at last, as far as is known here; or <see cref="ShardStatus.Nobody"/>.</summary>
     internal int KnownLeader => _knownLeader;
 
-    /// <summary>Any thread: whether it leads and waits for an heir to have everything.</summary>
-    internal bool IsHandingOver => _isHandingOver;
+    /// <summary>Any thread: whether it led when it was looked at last, also where it takes no commands.</summary>
+    internal bool Leads => _leads;
 
     /// <summary>When there will be something to do if nothing else happens, in UTC ticks.</summary>
     internal long NextDue
@@ -109,15 +109,15 @@ internal sealed class ShardHost : IDisposable
         !_inbox.IsEmpty || !_messages.IsEmpty || !_arrived.IsEmpty || !_readers.IsEmpty || (_waiting.Count > 0 && !IsHeldUp)
         || (Failure is null && _work.IsSaveDue) || (Log.HasWork(now) && (_noRoom is null || Log.HasBytes));
 
-    /// <summary>Any thread: brings a command.</summary>
-    /// <exception cref="OverloadedException">Too much waits already.</exception>
+    /// <summary>Any thread: brings a command. Where too much waits already, its answer is an <see cref="OverloadedException"/>.</summary>
     internal void Submit(Proposal proposal)
     {
         int weight = proposal.Weight;
         if (Interlocked.Add(ref _pendingBytes, weight) > _options.MaxPendingBytes)
         {
             Interlocked.Add(ref _pendingBytes, -weight);
-            throw new OverloadedException($"{_options.MaxPendingBytes} bytes of commands wait for shard {ShardId} already. Wait for earlier ones and try again.");
+            proposal.Finish(new OverloadedException($"{_options.MaxPendingBytes} bytes of commands wait for shard {ShardId} already. Wait for earlier ones and try again."));
+            return;
         }
 
         _inbox.Enqueue(proposal);
@@ -186,7 +186,7 @@ internal sealed class ShardHost : IDisposable
 
         _work.EndTurn(now);
         _knownLeader = TakesCommands || Core.Role == ReplicaRole.Follower ? Core.Leader : ShardStatus.Nobody;
-        _isHandingOver = Core.IsServing && !TakesCommands;
+        _leads = Core.IsServing;
     }
 
     /// <summary>Whether the disk has something to do. If so, <see cref="Execute"/> and <see cref="EndFlush"/> come before anything else.</summary>

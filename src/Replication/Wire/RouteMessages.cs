@@ -104,28 +104,28 @@ internal static class RouteMessageCodec
     {
         var reader = new MessagePackReader(bytes.Span);
         int fields = reader.ReadArrayHeader();
-        if (fields is not (RequestFields or AnswerFields)) throw Wrong(reader, $"{RequestFields} or {AnswerFields} fields, not {fields}");
+        if (fields is not (RequestFields or AnswerFields)) throw ShardMessageCodec.Wrong(reader, $"{RequestFields} or {AnswerFields} fields, not {fields}");
         byte version = reader.ReadByte();
-        if (version != Version) throw Wrong(reader, $"a request of version {Version}, not {version}");
+        if (version != Version) throw ShardMessageCodec.Wrong(reader, $"a request of version {Version}, not {version}");
         var kind = (RouteKind)reader.ReadByte();
         long shard = reader.ReadInt64(), id = reader.ReadInt64();
         if (kind == RouteKind.Answer && fields == AnswerFields)
         {
             var outcome = (RouteOutcome)reader.ReadByte();
-            if (outcome > RouteOutcome.Failed) throw Wrong(reader, $"an outcome, not {outcome}");
+            if (outcome > RouteOutcome.Failed) throw ShardMessageCodec.Wrong(reader, $"an outcome, not {outcome}");
             int leader = reader.ReadInt32();
             string text = reader.ReadString() ?? "";
             var position = new StatePosition(reader.ReadInt64(), reader.ReadInt64(), new HybridTimestamp(reader.ReadUInt64()));
-            var answer = new RouteAnswer(shard, id, outcome, leader, text, position, ReadBytes(ref reader, bytes));
+            var answer = new RouteAnswer(shard, id, outcome, leader, text, position, ShardMessageCodec.ReadBytes(ref reader, bytes));
             reader.ReadEnd();
             return (null, answer);
         }
 
-        if (kind is not (RouteKind.Command or RouteKind.Read or RouteKind.KeepAlive) || fields != RequestFields) throw Wrong(reader, $"a kind of request with its fields, not {kind} with {fields}");
+        if (kind is not (RouteKind.Command or RouteKind.Read or RouteKind.KeepAlive) || fields != RequestFields) throw ShardMessageCodec.Wrong(reader, $"a kind of request with its fields, not {kind} with {fields}");
         ushort command = reader.ReadUInt16();
         long staleness = reader.ReadInt64();
-        if (staleness < 0) throw Wrong(reader, $"no negative time, not {staleness}");
-        var request = new RouteRequest(kind, shard, id, command, TimeSpan.FromTicks(staleness), ReadBytes(ref reader, bytes));
+        if (staleness < 0) throw ShardMessageCodec.Wrong(reader, $"no negative time, not {staleness}");
+        var request = new RouteRequest(kind, shard, id, command, TimeSpan.FromTicks(staleness), ShardMessageCodec.ReadBytes(ref reader, bytes));
         reader.ReadEnd();
         return (request, null);
     }
@@ -138,12 +138,4 @@ internal static class RouteMessageCodec
         writer.Write(shard);
         writer.Write(id);
     }
-
-    private static ReadOnlyMemory<byte> ReadBytes(ref MessagePackReader reader, ReadOnlyMemory<byte> bytes)
-    {
-        int length = reader.ReadBytes().Length;
-        return bytes.Slice((int)reader.Consumed - length, length);
-    }
-
-    private static MalformedDataException Wrong(in MessagePackReader reader, string expected) => new(reader.Consumed, expected);
 }

@@ -326,7 +326,7 @@ internal static class ShardMessageCodec
     }
 
     /// <summary>A binary as a part of the memory that is read.</summary>
-    private static ReadOnlyMemory<byte> ReadBytes(ref MessagePackReader reader, ReadOnlyMemory<byte> bytes)
+    internal static ReadOnlyMemory<byte> ReadBytes(ref MessagePackReader reader, ReadOnlyMemory<byte> bytes)
     {
         int length = reader.ReadBytes().Length;
         return bytes.Slice((int)reader.Consumed - length, length);
@@ -338,5 +338,5 @@ internal static class ShardMessageCodec
         if (found != fields) throw Wrong(reader, $"{fields} fields, not {found}");
     }
 
-    private static MalformedDataException Wrong(in MessagePackReader reader, string expected) => new(reader.Consumed, expected);
+    internal static MalformedDataException Wrong(in MessagePackReader reader, string expected) => new(reader.Consumed, expected);
 }

@@ -41,14 +41,7 @@ internal sealed class SimDriver
         write(proposal.Payload);
         ValueTask completion = proposal.Completion(default);
         _pending.Add((proposal, completion, done));
-        try
-        {
-            Host.Submit(proposal);
-        }
-        catch (OverloadedException e)
-        {
-            proposal.Finish(e);
-        }
+        Host.Submit(proposal);
     }
 
     private void Wake()
