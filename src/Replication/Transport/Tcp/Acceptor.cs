@@ -114,6 +114,7 @@ internal sealed class Acceptor(TransportScope scope, Socket listener, Inbox inbo
     private async Task<Sender?> ShakeHandsAsync(Link link)
     {
         using Deadline deadline = scope.NewHandshakeDeadline();
+        Sender? sender = null;
         try
         {
             if (scope.Options.Tls is { } tls) link.Stream = await TlsChannel.AcceptAsync(link.Stream, tls, deadline.Token).ConfigureAwait(false);
@@ -125,8 +126,19 @@ internal sealed class Acceptor(TransportScope scope, Socket listener, Inbox inbo
             }
 
             Answer answer = new Doorman(scope.Options).Judge(hello, TlsChannel.CertificateOf(link.Stream), link.EndPoint, out ClaimsPrincipal? principal);
+            if (answer.Refusal == Refusal.None)
+            {
+                // Before it is answered: who has the answer may dial anew, and of two connections the newer one counts.
+                if ((sender = Join(link, hello, principal)) is null) return null;
+            }
+
             await HandshakeChannel.WriteAsync(link, FrameKind.Answer, Handshake.Write(answer), deadline.Token).ConfigureAwait(false);
-            if (answer.Refusal == Refusal.None) return Welcome(link, hello, principal);
+            if (sender is not null)
+            {
+                link.Open(scope.Options.MaxOutboxBytes);
+                return sender;
+            }
+
             TransportMetrics.Refused(answer.Refusal);
             if (scope.IsNewFailure($"{link.Host} {hello.Node} {answer.Refusal}")) TransportMessages.Refused(scope.Logger, link.EndPoint, answer.Refusal, answer.Text);
             link.Close(DisconnectReason.Refused);
@@ -135,14 +147,14 @@ internal sealed class Acceptor(TransportScope scope, Socket listener, Inbox inbo
         {
             bool isTls = scope.Options.Tls is not null && link.Stream is NetworkStream;
             link.Close(deadline.HasPassed ? DisconnectReason.HandshakeTimeout : isTls ? DisconnectReason.TlsFailed : DisconnectReason.Lost, e.Message);
+            if (sender is not null) inbox.Leave(sender, link);
         }
 
         return null;
     }
 
-    private Sender? Welcome(Link link, Hello hello, ClaimsPrincipal? principal)
+    private Sender? Join(Link link, Hello hello, ClaimsPrincipal? principal)
     {
-        link.Open(scope.Options.MaxOutboxBytes);
         link.Principal = principal;
         link.Peer = hello.Node == Handshake.Caller ? "a caller" : $"node {hello.Node}";
         Sender? sender = inbox.Join(hello.Node == Handshake.Caller ? null : hello.Node, link);

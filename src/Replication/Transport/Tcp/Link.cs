@@ -54,7 +54,7 @@ internal sealed class Link : IDisposable
     internal void Open(int maxOutboxBytes)
     {
         Debug.Assert(_outbox is null, "a connection is opened once");
-        _outbox = new Outbox(Stream, maxOutboxBytes, e => Close(DisconnectReason.Lost, e.Message));
+        Interlocked.Exchange(ref _outbox, new Outbox(Stream, maxOutboxBytes, e => Close(DisconnectReason.Lost, e.Message)));
         if (Reason is not null) _outbox.Close();
     }
 
