@@ -38,8 +38,9 @@ if (args.Length == 1)
 if (Environment.GetEnvironmentVariable("TIDEMARK_PLANTED") is { } bug) Tidemark.Core.Diagnostics.Planted.Bug = Enum.Parse<Tidemark.Core.Diagnostics.PlantedBug>(bug);
 #endif
 long done = 0;
-var summary = SimulationSummary.Run(seed, count, Environment.ProcessorCount, _ =>
+var summary = SimulationSummary.Run(seed, count, Environment.ProcessorCount, (of, holds) =>
 {
+    if (!holds) Console.Error.WriteLine($"seed {of} failed");
     if (Interlocked.Increment(ref done) % 500 == 0) Console.Error.WriteLine($"{done} of {count}");
 });
 foreach (string story in summary.Failures.Values) Console.WriteLine(story);

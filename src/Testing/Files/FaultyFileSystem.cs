@@ -57,6 +57,15 @@ public sealed class FaultyFileSystem : IFileSystem
         }
     }
 
+    /// <summary>Whether the disk does nothing any more.</summary>
+    internal bool IsStopped
+    {
+        get
+        {
+            lock (_gate) return _plan.IsStopped;
+        }
+    }
+
     /// <summary>Called before every operation that changes the disk; it may build crash states, plan faults or stop the disk.</summary>
     public Action<DiskOperation>? BeforeOperation
     {

@@ -80,6 +80,9 @@ internal sealed class ClusterSimulation : IDisposable
 {
     internal const long Shard = 0;
 
+    /// <summary>It goes on until the clients have ended so many operations: some seeds have long outages.</summary>
+    internal const int LeastOperations = 1000;
+
     private readonly SimulationPlan _plan;
     private readonly List<SimClient> _clients = [];
     private readonly Guid _id;
@@ -160,6 +163,7 @@ internal sealed class ClusterSimulation : IDisposable
         World.RunUntil(World.Now + (_plan.Calm / 2));
         SimWorld.Require(Writes > before + 10, $"nothing is written {_plan.Calm / 2} after the last fault");
         World.RunUntil(World.Now + (_plan.Calm / 2));
+        World.RunWhile(() => Operations < LeastOperations, World.Now + _plan.Calm);
         IsOver = true;
         World.RunUntil(World.Now + TimeSpan.FromSeconds(10));
         CheckEnd(oracle);

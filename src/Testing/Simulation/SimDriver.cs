@@ -126,7 +126,7 @@ internal sealed class SimDriver
         }
 
         ReplicaCore core = Host.Core;
-        if (core.IsLost) _node.HasHiddenDamage = _node.HasStrayState = false;
+        if (core.IsLost) _node.HasHiddenDamage = false;   // A strange state is kept by some that are lost: the oracle sees when it is gone.
         _oracle.Look(_node, core);
         for (int i = 0; i < _pending.Count; i++)
         {

@@ -21,14 +21,21 @@ internal sealed class SimFaults(ClusterSimulation cluster)
         "second coordinator", "ensemble change", "leadership transfer", "lost client message", "stray state",
     ];
 
-    internal void Start() => _world.After(_world.Between(1500, 3000), Next);
+    /// <summary>Whether a node has another state than the others. They are compared, and who has a majority is right: nothing more may go wrong until it is noticed.</summary>
+    private bool IsAnyStray => cluster.Nodes.Any(node => node.HasStrayState);
+
+    internal void Start()
+    {
+        cluster.Store.KeepsEnsembles = () => IsAnyStray;   // Of two that remained neither would be right.
+        _world.After(_world.Between(1500, 3000), Next);
+    }
 
     private void Next()
     {
         if (!cluster.AreFaultsOn) return;
         SimNode node = cluster.Nodes[_world.Chance.Below(cluster.Nodes.Count)];
         int what = cluster.Plan.IsStormy && _world.Chance.Below(4) > 0 ? _storm[_world.Chance.Below(_storm.Length)] : _world.Chance.Below(28);
-        if (cluster.Nodes.Any(other => other.HasStrayState)) what = -1;   // Who has a majority is right: no more may go wrong until it is noticed.
+        if (IsAnyStray) what = -1;
         switch (what)
         {
             case 0: Weather(); break;
@@ -196,7 +203,7 @@ internal sealed class SimFaults(ClusterSimulation cluster)
 
     private void FlipBit(SimNode node)
     {
-        if (!node.IsUp || !CanLose(node)) return;
+        if (!node.IsUp || node.Disk.IsStopped || !CanLose(node)) return;
         (string Path, long Length)[] files = [.. node.Files()];
         if (files.Length == 0) return;
         (string path, long length) = files[_world.Chance.Below(files.Length)];

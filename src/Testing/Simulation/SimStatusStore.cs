@@ -17,6 +17,9 @@ internal sealed class SimStatusStore(SimWorld world) : IClusterStatusStore
 
     internal ClusterStatus? Status => _status;
 
+    /// <summary>Whether no ensemble may begin to change: one that asks comes too late.</summary>
+    internal Func<bool> KeepsEnsembles { get; set; } = static () => false;
+
     public ValueTask<ClusterStatusEntry?> ReadAsync(CancellationToken cancellationToken = default)
     {
         ThrowIfDown();
@@ -42,8 +45,10 @@ internal sealed class SimStatusStore(SimWorld world) : IClusterStatusStore
     private long? Write(ReadOnlyMemory<byte> content, long expectedVersion)
     {
         if ((_entry?.Version ?? 0) != expectedVersion) return null;
+        var status = ClusterStatus.Read(content.ToArray());
+        if (_status is { } before && before.Shards.Any(shard => shard.Value.Next is null && status.Shards[shard.Key].Next is not null) && KeepsEnsembles()) return null;
         _entry = new ClusterStatusEntry(content.ToArray(), expectedVersion + 1);
-        _status = ClusterStatus.Read(_entry.Content);
+        _status = status;
         return expectedVersion + 1;
     }
 

@@ -28,14 +28,14 @@ internal sealed class SimulationSummary
     /// <summary>The fewest operations that the clients of one seed ended.</summary>
     internal long FewestOperations => _fewestOperations;
 
-    /// <summary>Lives through seeds that follow each other, several at once.</summary>
-    internal static SimulationSummary Run(long first, long count, int atOnce, Action<long>? done = null)
+    /// <summary>Lives through seeds that follow each other, several at once. Told of each, by several threads: whether it holds.</summary>
+    internal static SimulationSummary Run(long first, long count, int atOnce, Action<long, bool>? done = null)
     {
         var summary = new SimulationSummary();
         Parallel.For(first, first + count, new ParallelOptions { MaxDegreeOfParallelism = atOnce }, seed =>
         {
-            summary.Run(seed);
-            done?.Invoke(seed);
+            bool holds = summary.Run(seed);
+            done?.Invoke(seed, holds);
         });
         return summary;
     }
@@ -68,7 +68,7 @@ internal sealed class SimulationSummary
         }
     }
 
-    private void Run(long seed)
+    private bool Run(long seed)
     {
         using var simulation = new ClusterSimulation(seed);
         string? failure = null;
@@ -91,5 +91,7 @@ internal sealed class SimulationSummary
             if (failure is null) _fewestOperations = Math.Min(_fewestOperations, simulation.Operations);
             foreach ((string kind, long times) in simulation.World.Counts) _counts[kind] = _counts.GetValueOrDefault(kind) + times;
         }
+
+        return failure is null;
     }
 }

@@ -94,6 +94,10 @@ internal sealed class ExploredNode
         return new ExploredNode { Core = Start(Core.Node, Core.Run + 1, log, disk), Log = log, Disk = disk, Crashes = Crashes + 1, StartTerm = disk.Term };
     }
 
+    /// <summary>The same node, which never crashes any more.</summary>
+    internal ExploredNode WithLastCrash(int crashes) =>
+        new() { Core = Core, Log = Log, Disk = Disk, Saving = Saving, Flushing = Flushing, Crashes = crashes, StartTerm = StartTerm };
+
     public override string ToString() => $"{Core}{(Saving is { } saving ? $" saving t{saving.Term}" : "")}{(Flushing > 0 ? $" flushing {Flushing}" : "")} crashes {Crashes}";
 
     private static ReplicaCore Start(int node, long run, IReadOnlyList<SimEntry> log, (long Term, bool IsLost) disk)

@@ -65,6 +65,7 @@ internal sealed class ExploredParts(ExploredScope scope)
             ExploredKind.Save => node.Save(outcome, sends),
             ExploredKind.Propose => node.Propose(detail, outcome, sends),
             ExploredKind.Tick => node.Tick(outcome, sends),
+            ExploredKind.LastCrash => node.WithLastCrash(scope.Crashes),
             _ => node.Crash((detail & 1) != 0, (detail & 2) != 0),
         };
         outcome.Next = Add(next);

@@ -9,6 +9,9 @@ namespace Tidemark.Tests.Replication;
 /// <param name="Waits">How often an election loses its patience: each time two of its heartbeats pass, and that is all the patience it has.</param>
 internal sealed record ExploredScope(int Terms, int Values, int Crashes, int Waits = 0)
 {
+    /// <summary>How many crashes there are in all.</summary>
+    internal int CrashesInAll { get; init; } = int.MaxValue;
+
     /// <summary>How many elections work on the shard at once, 1 or 2.</summary>
     internal int Elections { get; init; } = 1;
 
@@ -28,13 +31,13 @@ internal sealed record ExploredScope(int Terms, int Values, int Crashes, int Wai
     internal bool IsJoinToCome => Nodes > Ensemble.Length;
 
     /// <summary>As build/soak.sh --explore takes it.</summary>
-    public override string ToString() => $"{Terms}/{Values}/{Crashes}/{Waits}{(Change is null ? "" : IsJoinToCome ? "+" : "-")}{(IsReduced ? "" : ", nothing left out")}";
+    public override string ToString() => $"{Terms}/{Values}/{Crashes}{(CrashesInAll == int.MaxValue ? "" : $":{CrashesInAll}")}/{Waits}{(Change is null ? "" : IsJoinToCome ? "+" : "-")}{(IsReduced ? "" : ", nothing left out")}";
 }
 
 /// <summary>What may happen next.</summary>
 internal enum ExploredKind : byte
 {
-    Deliver, Flush, Save, Propose, Tick, Crash, Suspect, Wait, Change, AnswerStore,
+    Deliver, Flush, Save, Propose, Tick, Crash, LastCrash, Suspect, Wait, Change, AnswerStore,
 }
 
 /// <summary>One thing that may happen next.</summary>

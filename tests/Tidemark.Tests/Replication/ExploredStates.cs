@@ -229,6 +229,11 @@ internal sealed class ExploredStates(ExploredParts parts)
             case ExploredKind.Change:
                 _state[Changes]++;
                 return Elect(step.At, OfElection(step, (core, effects) => core.Change(_scope.Change!, effects)));
+            case ExploredKind.Crash:
+                bool isLast = Enumerable.Range(0, _scope.Nodes).Sum(at => parts.Nodes[_state[at]].Crashes) + 1 == _scope.CrashesInAll;
+                bool isDone = Do(step.At, OfNode(step.At, step.Kind, step.Detail));
+                for (int at = 0; at < _scope.Nodes && isLast; at++) Do(at, OfNode(at, ExploredKind.LastCrash, 0));
+                return isDone;
             case ExploredKind.Propose:
                 _state[Values]++;
                 return Do(step.At, OfNode(step.At, step.Kind, step.Detail));

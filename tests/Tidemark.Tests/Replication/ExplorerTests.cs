@@ -37,16 +37,23 @@ public sealed class ExplorerTests(ITestOutputHelper output)
     [InlineData("2/1/0/1+")]
     public void Every_state_of_an_ensemble_that_changes_keeps_the_laws(string scope) => Explore(Parse(scope));
 
-    /// <summary>build/soak.sh --explore asks for wide ones: terms/values/crashes/waits, with a sign where the ensemble changes. Else a small one.</summary>
+    /// <summary>build/soak.sh --explore asks for wide ones: terms/values/crashes of each node (and, after a colon, in all)/waits, with a sign where the ensemble changes. Else a small one.</summary>
     [Fact]
     public void Every_state_of_the_scope_asked_for_keeps_the_laws() =>
         Explore(Parse(Environment.GetEnvironmentVariable("TIDEMARK_EXPLORE") is { Length: > 0 } scope ? scope : "2/1/0/0"));
 
     private static ExploredScope Parse(string text)
     {
-        int[] numbers = [.. text.TrimEnd('+', '-').Split('/').Select(number => int.Parse(number, CultureInfo.InvariantCulture))];
-        return new ExploredScope(numbers[0], numbers[1], numbers[2], numbers[3]) { Change = text[^1] switch { '+' => [0, 1, 2, 3], '-' => [0, 1], _ => null } };
+        string[] parts = text.TrimEnd('+', '-').Split('/');
+        string[] crashes = parts[2].Split(':');
+        return new ExploredScope(Number(parts[0]), Number(parts[1]), Number(crashes[0]), Number(parts[3]))
+        {
+            CrashesInAll = crashes.Length > 1 ? Number(crashes[1]) : int.MaxValue,
+            Change = text[^1] switch { '+' => [0, 1, 2, 3], '-' => [0, 1], _ => null },
+        };
     }
+
+    private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
 
     private Explorer Explore(ExploredScope scope, bool keepsFacts = false)
     {
