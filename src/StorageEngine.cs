@@ -1,3 +1,5 @@
+using Tidemark.Core.KeyValue;
+
 namespace Tidemark;
 
 /// <summary>What the rows of a store are kept in. Chosen when a store is created; it stands in its catalog.</summary>
@@ -38,4 +40,23 @@ public sealed class StorageEngine
     public override string ToString() => Name;
 
     internal IOrderedEngine Open(string directory) => _open(directory);
+
+    /// <exception cref="ArgumentException">It keeps files of its own, and the file system is not the machine's.</exception>
+    internal void RequireDisk(IFileSystem files, string parameter)
+    {
+        if (!IsInMemory && files is not DiskFileSystem)
+            throw new ArgumentException($"The engine '{Name}' keeps its files on the disk itself: it cannot be used with another file system.", parameter);
+    }
+
+    /// <summary>Opens the engine of a shard of a namespace.</summary>
+    /// <exception cref="LimitExceededException">It cannot hold keys as long as the namespace's.</exception>
+    internal IOrderedEngine Open(string directory, NamespaceOptions settings)
+    {
+        IOrderedEngine engine = Open(directory);
+        int needed = settings.MaxKeyBytes + KvSettings.RowSlack;
+        if (engine.MaxKeyBytes >= needed) return engine;
+        var refusal = new LimitExceededException($"row key of this namespace on the engine '{engine.Name}'", needed, engine.MaxKeyBytes, nameof(NamespaceOptions.MaxKeyBytes));
+        engine.Dispose();
+        throw refusal;
+    }
 }

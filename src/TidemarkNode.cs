@@ -56,7 +56,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
     /// <param name="options">The settings.</param>
     /// <param name="cancellationToken">Ends the attempt.</param>
     /// <exception cref="DirectoryLockedException">The directory is another process's.</exception>
-    /// <exception cref="FormatMismatchException">The directory is another node's or cluster's, or the cluster has another count of shards.</exception>
+    /// <exception cref="FormatMismatchException">The directory is another node's, cluster's or engine's, or the cluster has another count of shards.</exception>
     /// <exception cref="AddressUnavailableException">The transport cannot listen.</exception>
     /// <exception cref="IOException">Disk or status store could not be reached. Try again.</exception>
     /// <remarks>It completes when the node has opened what it keeps. Operations wait for a leader by themselves.</remarks>

@@ -25,6 +25,12 @@ public sealed record TidemarkNodeOptions
     /// <summary>Settings of the default namespace, the same on all nodes. The shard count never changes.</summary>
     public NamespaceOptions Namespace { get; init; } = new();
 
+    /// <summary>What this node keeps its rows in; others may keep theirs otherwise. A directory stays with its engine. Default: <see cref="StorageEngine.Memory"/>.</summary>
+    public StorageEngine Engine { get; init; } = StorageEngine.Memory;
+
+    /// <summary>Engines on disk: how many bytes of rows gather in memory before they are handed over in one batch. Default 32 MiB; up to four times as much may gather while one is under way.</summary>
+    public long EngineBatchBytes { get; init; } = 32L * 1024 * 1024;
+
     /// <summary>How often leaders and nodes say that they are there. Default 50 ms.</summary>
     public TimeSpan Heartbeat { get; init; } = TimeSpan.FromMilliseconds(50);
 
@@ -40,7 +46,7 @@ public sealed record TidemarkNodeOptions
     /// <summary>How many threads drive shards, 1 to 64. Default: one for each processor, at most 8.</summary>
     public int Executors { get; init; } = Math.Min(8, Environment.ProcessorCount);
 
-    /// <summary>The least log between two snapshot files of a shard. Default 64 MiB.</summary>
+    /// <summary>The engine in memory: the least log between two snapshot files of a shard. Default 64 MiB.</summary>
     public long SnapshotLogBytes { get; init; } = 64L * 1024 * 1024;
 
     /// <summary>A log's segment size. Default 64 MiB.</summary>
@@ -85,6 +91,9 @@ public sealed record TidemarkNodeOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(AnswerPatience, TimeSpan.FromMilliseconds(1));
         ArgumentOutOfRangeException.ThrowIfLessThan(Executors, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Executors, 64);
+        ArgumentNullException.ThrowIfNull(Engine);
+        Engine.RequireDisk(FileSystem, nameof(FileSystem));
+        ArgumentOutOfRangeException.ThrowIfLessThan(EngineBatchBytes, 1024);
         ArgumentOutOfRangeException.ThrowIfLessThan(SnapshotLogBytes, 1024);
         ArgumentOutOfRangeException.ThrowIfLessThan(LogSegmentBytes, 4 * 1024);
         ArgumentNullException.ThrowIfNull(FileSystem);

@@ -51,7 +51,6 @@ public sealed record TidemarkStoreOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(LogSegmentBytes, 4 * 1024);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(LogSegmentBytes, 1024L * 1024 * 1024);
         DefaultNamespace?.Validate();
-        if (!Engine.IsInMemory && FileSystem is not DiskFileSystem)
-            throw new ArgumentException($"The engine '{Engine}' keeps its files on the disk itself: it cannot be used with another file system.", nameof(FileSystem));
+        Engine.RequireDisk(FileSystem, nameof(FileSystem));
     }
 }

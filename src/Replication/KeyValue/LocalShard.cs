@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 using Tidemark.Core.KeyValue;
+using Tidemark.Core.Replication;
 using Tidemark.Core.State;
 using Tidemark.Replication.Shards;
 
@@ -48,8 +49,20 @@ internal sealed class LocalShard
     /// <summary>A look at the state that does not change.</summary>
     internal StateReader Open()
     {
-        ThrowIfClosed();
-        return StateReader.Open(Machine.Table);
+        while (true)
+        {
+            ThrowIfClosed();
+            KvMachine machine = Machine;
+            try
+            {
+                return StateReader.Open(machine.Table);
+            }
+            catch (ObjectDisposedException) when (_route is not null && !_isClosed)
+            {
+                // Its engine was closed: another state took its place, or the node's run ends.
+                if (machine == Machine) throw new ShardUnavailableException(Id, $"Shard {Id}: the node's replicas are being opened again.", ShardStatus.Nobody);
+            }
+        }
     }
 
     /// <summary>Completes when reads see what their level asks for.</summary>

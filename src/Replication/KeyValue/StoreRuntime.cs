@@ -102,7 +102,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
         string stateDirectory = StoreLayout.State(_directory, shardId);
         _options.FileSystem.CreateDirectory(stateDirectory);
         _options.FileSystem.CreateDirectory(StoreLayout.Log(_directory, shardId));
-        using (IOrderedEngine engine = OpenEngine(stateDirectory, settings))
+        using (IOrderedEngine engine = _options.Engine.Open(stateDirectory, settings))
         using (var machine = new KvMachine(engine, new KvIdentity(storeId, shardId)))
         {
             machine.Restore(state, position);
@@ -128,7 +128,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
         KvMachine? machine = null;
         try
         {
-            engine = OpenEngine(stateDirectory, settings);
+            engine = _options.Engine.Open(stateDirectory, settings);
             machine = new KvMachine(engine, new KvIdentity(storeId, shardId));
             IStateKeeper keeper = Keeper(machine, stateDirectory, storeId, shardId);
             var shard = new LocalShard(machine, _proposals);
@@ -161,16 +161,6 @@ internal sealed class StoreRuntime : IAsyncDisposable
     {
         if (!machine.Table.IsVolatile) return new EngineKeeper(machine, _options.EngineBatchBytes);
         return SnapshotKeeper.Open(machine, _options.FileSystem, stateDirectory, new SnapshotIdentity(storeId, shardId, KvMachine.Number), _options.SnapshotLogBytes, _logger);
-    }
-
-    private IOrderedEngine OpenEngine(string directory, NamespaceOptions settings)
-    {
-        IOrderedEngine engine = _options.Engine.Open(directory);
-        int needed = settings.MaxKeyBytes + KvSettings.RowSlack;
-        if (engine.MaxKeyBytes >= needed) return engine;
-        var refusal = new LimitExceededException($"row key of this namespace on the engine '{engine.Name}'", needed, engine.MaxKeyBytes, nameof(NamespaceOptions.MaxKeyBytes));
-        engine.Dispose();
-        throw refusal;
     }
 
     /// <summary>Opens a shard's log, or creates it.</summary>

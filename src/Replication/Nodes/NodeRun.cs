@@ -6,6 +6,7 @@ using Tidemark.Core.Replication;
 using Tidemark.Replication.Shards;
 using Tidemark.Storage.Files;
 using Tidemark.Storage.Log;
+using Tidemark.Storage.Replica;
 
 namespace Tidemark.Replication.Nodes;
 
@@ -35,7 +36,7 @@ internal sealed class NodeRun : IAsyncDisposable
         var disk = new NodeDisk(
             options.Directory, booted.Status.Cluster, booted.Run, new FilePool(options.FileSystem, MaxIdleFiles), clock, new FlushBatches(2 * FlushThreadCount),
             new Random(RandomNumberGenerator.GetInt32(int.MaxValue)), options.LogSegmentBytes, logger);
-        var kind = new KeyValueShardKind(options.Namespace, options.SnapshotLogBytes);
+        var kind = new KeyValueShardKind(options.Namespace, options.SnapshotLogBytes) { Engine = options.Engine, EngineBatchBytes = options.EngineBatchBytes };
         Host = OpenHost(new NodeHostOptions
         {
             Node = options.Node,
@@ -63,10 +64,11 @@ internal sealed class NodeRun : IAsyncDisposable
     internal Task<Exception> Failed => _failed.Task;
 
     /// <summary>Starts the node.</summary>
-    /// <exception cref="FormatMismatchException">The directory is another node's or cluster's, or the status is another cluster's.</exception>
+    /// <exception cref="FormatMismatchException">The directory is another node's, cluster's or engine's, or the status is another cluster's.</exception>
     /// <exception cref="IOException">Disk or status store could not be reached.</exception>
     internal static async Task<NodeRun> StartAsync(TidemarkNodeOptions options, ILogger logger, Action<long> published, CancellationToken cancellationToken)
     {
+        EngineFile.Claim(options.FileSystem, options.Directory, options.Engine.Name);
         BootedNode booted = await NodeBoot.RunAsync(options.FileSystem, options.Directory, options.Node, options.Status, options.NewStatus, cancellationToken).ConfigureAwait(false);
         if (booted.Status.Shards.Count != options.Namespace.ShardCount)
             throw new FormatMismatchException(options.Directory, $"a cluster of {options.Namespace.ShardCount} shards", $"one of {booted.Status.Shards.Count}: the count never changes");

@@ -126,6 +126,8 @@ internal sealed class ReplicaDirectory : IReplicaDisk
 
     private string StateOf(long generation) => Path.Combine(GenerationOf(generation), "state");
 
+    private string RowsOf(long generation) => Path.Combine(GenerationOf(generation), "rows");
+
     private string LogOf(long generation) => Path.Combine(GenerationOf(generation), "log");
 
     private ShardState OpenGeneration(long generation, StatePosition? before)
@@ -133,7 +135,7 @@ internal sealed class ReplicaDirectory : IReplicaDisk
         string stateDirectory = StateOf(generation), logDirectory = LogOf(generation);
         Files.CreateDirectory(stateDirectory);
         Files.CreateDirectory(logDirectory);
-        (IStateMachine machine, IStateKeeper keeper) = _kind.Open(Files, stateDirectory, SnapshotIdentity);
+        (IStateMachine machine, IStateKeeper keeper) = _kind.Open(Files, stateDirectory, RowsOf(generation), SnapshotIdentity);
         try
         {
             var options = new LogOptions
@@ -161,6 +163,7 @@ internal sealed class ReplicaDirectory : IReplicaDisk
     private void Remove(long generation)
     {
         NodeDisk.RemoveFiles(Files, StateOf(generation));
+        NodeDisk.RemoveFiles(Files, RowsOf(generation));
         NodeDisk.RemoveFiles(Files, LogOf(generation));
     }
 

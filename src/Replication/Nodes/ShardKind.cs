@@ -18,11 +18,15 @@ internal abstract class ShardKind(long snapshotLogBytes)
     /// <summary>A state without any entry, in memory.</summary>
     internal abstract IStateMachine New(Guid store, long shardId);
 
-    /// <summary>Opens the state in a directory, as it was remembered there.</summary>
-    internal (IStateMachine Machine, IStateKeeper Keeper) Open(IFileSystem files, string directory, SnapshotIdentity identity)
+    /// <summary>Opens a state as it was remembered.</summary>
+    /// <param name="files">The disk.</param>
+    /// <param name="snapshots">The directory of its snapshots; what was received from a leader is one.</param>
+    /// <param name="rows">The directory of its engine, where that keeps files of its own.</param>
+    /// <param name="identity">Whose state it is.</param>
+    internal virtual (IStateMachine Machine, IStateKeeper Keeper) Open(IFileSystem files, string snapshots, string rows, SnapshotIdentity identity)
     {
         IStateMachine machine = New(identity.StoreId, identity.ShardId);
-        return (machine, SnapshotKeeper.Open(machine, files, directory, identity, snapshotLogBytes));
+        return (machine, SnapshotKeeper.Open(machine, files, snapshots, identity, snapshotLogBytes));
     }
 
     /// <summary>A state that entries have changed may be looked at by others.</summary>
@@ -53,14 +57,50 @@ internal abstract class ShardKind(long snapshotLogBytes)
     }
 }
 
-/// <summary>A shard of a key-value namespace, its state in memory.</summary>
+/// <summary>A shard of a key-value namespace.</summary>
 internal sealed class KeyValueShardKind(NamespaceOptions settings, long snapshotLogBytes) : ShardKind(snapshotLogBytes)
 {
+    /// <summary>What its rows are kept in.</summary>
+    internal StorageEngine Engine { get; init; } = StorageEngine.Memory;
+
+    /// <summary>An engine on disk: how many bytes of rows gather in memory before they are handed over.</summary>
+    internal long EngineBatchBytes { get; init; }
+
     internal override ushort Machine => KvMachine.Number;
 
     internal override int MaxCommandBytes => settings.MaxCommandBytes;
 
     internal override IStateMachine New(Guid store, long shardId) => new KvMachine(StorageEngine.Memory.Open(""), new KvIdentity(store, shardId));
+
+    internal override (IStateMachine Machine, IStateKeeper Keeper) Open(IFileSystem files, string snapshots, string rows, SnapshotIdentity identity)
+    {
+        if (Engine.IsInMemory) return base.Open(files, snapshots, rows, identity);
+        files.CreateDirectory(rows);
+        IOrderedEngine engine = Engine.Open(rows, settings);
+        try
+        {
+            var machine = new KvMachine(engine, new KvIdentity(identity.StoreId, identity.ShardId));
+            if (engine.AppliedOffset < 0) TakeReceived(machine, files, snapshots, identity);
+            return (machine, new EngineKeeper(machine, EngineBatchBytes));
+        }
+        catch
+        {
+            engine.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Fills an engine that holds nothing with the state that was received, if one was, which is not needed any more then.</summary>
+    private static void TakeReceived(KvMachine machine, IFileSystem files, string snapshots, SnapshotIdentity identity)
+    {
+        using (SnapshotReader? received = SnapshotFolder.Open(files, snapshots, identity).OpenNewest())
+        {
+            if (received is null) return;
+            machine.Restore(received.Pieces(), received.Info.Position);
+        }
+
+        NodeDisk.RemoveFiles(files, snapshots);
+    }
 
     internal override void Publish(IStateMachine machine, bool isLed)
     {

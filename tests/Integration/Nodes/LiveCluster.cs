@@ -12,9 +12,9 @@ internal sealed class LiveCluster : IAsyncDisposable
     private readonly int[] _ports = new int[Count];
     private readonly NamespaceOptions _settings;
 
-    private LiveCluster(bool isTcp, NamespaceOptions settings)
+    private LiveCluster(bool isTcp, NamespaceOptions settings, Func<int, StorageEngine> engineOf)
     {
-        _settings = settings;
+        (_settings, EngineOf) = (settings, engineOf);
         _network = isTcp ? null : new MemoryNetwork();
         Status = isTcp ? new FileClusterStatusStore(_home.At("status"), new FileStatusOptions { PollInterval = TimeSpan.FromMilliseconds(20) }) : new MemoryClusterStatusStore();
         if (isTcp) Directory.CreateDirectory(_home.Path);
@@ -24,9 +24,12 @@ internal sealed class LiveCluster : IAsyncDisposable
 
     internal TidemarkNode?[] Nodes { get; } = new TidemarkNode?[Count];
 
-    internal static async Task<LiveCluster> StartAsync(bool isTcp, NamespaceOptions? settings = null)
+    /// <summary>The engine with which a node is started next.</summary>
+    internal Func<int, StorageEngine> EngineOf { get; set; }
+
+    internal static async Task<LiveCluster> StartAsync(bool isTcp, NamespaceOptions? settings = null, Func<int, StorageEngine>? engineOf = null)
     {
-        var cluster = new LiveCluster(isTcp, settings ?? new NamespaceOptions());
+        var cluster = new LiveCluster(isTcp, settings ?? new NamespaceOptions(), engineOf ?? (static _ => StorageEngine.Memory));
         await Task.WhenAll(Enumerable.Range(0, Count).Select(cluster.StartAsync));
         return cluster;
     }
@@ -39,6 +42,8 @@ internal sealed class LiveCluster : IAsyncDisposable
         Status = Status,
         CreateTransport = cluster => _network?.CreateTransport(node) ?? CreateTcp(cluster, node),
         Namespace = _settings,
+        Engine = EngineOf(node),
+        EngineBatchBytes = 16 * 1024,
         SnapshotLogBytes = 256 * 1024,
         LogSegmentBytes = 256 * 1024,
     });
@@ -48,6 +53,13 @@ internal sealed class LiveCluster : IAsyncDisposable
     {
         await Nodes[node]!.AbortAsync();
         Nodes[node] = null;
+    }
+
+    /// <summary>Ends all nodes in good order, and starts them again.</summary>
+    internal async Task RestartAsync()
+    {
+        await Task.WhenAll(Nodes.Select(node => node!.DisposeAsync().AsTask()));
+        await Task.WhenAll(Enumerable.Range(0, Count).Select(StartAsync));
     }
 
     internal string DirectoryOf(int node) => _home.At($"node{node}");

@@ -37,6 +37,24 @@ public sealed class ReplicaFormatTests
     }
 
     [Fact]
+    public void The_engine_file_of_the_format_page_is_what_the_code_writes_and_damage_to_it_is_mended()
+    {
+        byte[] bytes = new byte[EngineFile.Size];
+        EngineFile.Encode(bytes, "lmdb");
+        AssertInPage(bytes);
+        MemoryFileSystem disk = NewDisk();
+        SnapshotHarness.PutFile(disk, Place + "/engine", bytes);
+        EngineFile.Claim(disk, Place, "lmdb");
+        Assert.Throws<FormatMismatchException>(() => EngineFile.Claim(disk, Place, "memory"));
+        foreach (byte[] broken in Broken(bytes))
+        {
+            SnapshotHarness.PutFile(disk, Place + "/engine", broken);
+            EngineFile.Claim(disk, Place, "memory");
+            Assert.Throws<FormatMismatchException>(() => EngineFile.Claim(disk, Place, "lmdb"));
+        }
+    }
+
+    [Fact]
     public void A_file_that_is_not_there_is_none_and_one_that_was_written_is_read()
     {
         MemoryFileSystem disk = NewDisk();
