@@ -22,6 +22,10 @@ var benches = new Dictionary<string, Func<BenchOptions, IEnumerable<BenchRow>>>(
     ["kv-mixed"] = KvMixedBench.Run,
     ["kv-bulk"] = KvBulkBench.Run,
     ["transport"] = TransportBench.Run,
+    ["replicated-put"] = ReplicatedBench.RunPut,
+    ["replicated-get"] = ReplicatedBench.RunGet,
+    ["failover"] = ReplicatedBench.RunFailover,
+    ["rolling-restart"] = ReplicatedBench.RunRollingRestart,
 };
 
 string name = args.Length > 0 ? args[0] : "";
