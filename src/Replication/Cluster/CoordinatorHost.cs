@@ -68,6 +68,9 @@ internal sealed class CoordinatorHost
     /// <summary>Something came from a node: it lives.</summary>
     internal void Heard(int node, DateTimeOffset now) => _heardAt[node] = now;
 
+    /// <summary>Whether something came from a node not long ago.</summary>
+    internal bool IsHeard(int node, DateTimeOffset now) => _heardAt.TryGetValue(node, out DateTimeOffset heard) && now - heard <= _times.Suspicion;
+
     /// <summary>A replica said something to its election.</summary>
     internal void Take(int from, in ShardMessage message)
     {

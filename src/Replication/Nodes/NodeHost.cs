@@ -37,6 +37,9 @@ internal sealed record NodeHostOptions
     /// <summary>How often replicas compare their states, where entries came.</summary>
     public TimeSpan MarkInterval { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>How often a node looks whether it leads more shards than others; null for never.</summary>
+    public TimeSpan? BalanceInterval { get; init; }
+
     /// <summary>Called when the state of a shard has changed, on the shard's thread.</summary>
     public Action<ReplicaHost>? Published { get; init; }
 
@@ -68,6 +71,8 @@ internal sealed class NodeHost
     private readonly ConcurrentQueue<Action> _posted = new();
     private readonly ConcurrentDictionary<long, ReplicaHost> _replicas = new();
     private readonly ClockWatch _clock;
+    private readonly LeaderBalance _balance;
+    private DateTimeOffset _balanceAt;
     private bool _isClockFit = true;   // As it was reported last.
     private ClusterStatus? _seen;
     private DateTimeOffset _helloAt;
@@ -77,6 +82,7 @@ internal sealed class NodeHost
         _options = options;
         string name = FormattableString.Invariant($"{options.Node}.{options.Booted.Run}");
         _clock = new ClockWatch(options.TimeProvider, options.Node);
+        _balance = new LeaderBalance(options.Node);
         Coordinator = new CoordinatorHost(options.Node, name, options.Times, Send, options.Store(this));
         try
         {
@@ -177,6 +183,15 @@ internal sealed class NodeHost
 
         Coordinator.Tick(now);
         LookAtStatus();
+        Balance(now);
+    }
+
+    private void Balance(DateTimeOffset now)
+    {
+        if (_options.BalanceInterval is not { } interval || now < _balanceAt || _seen is not { } status) return;
+        _balanceAt = now + interval;
+        if (_balance.Next(status.Shards, node => Coordinator.IsHeard(node, now), now) is not { } gift) return;
+        if (_replicas.TryGetValue(gift.Shard, out ReplicaHost? replica)) replica.Host.HandOverTo(gift.Heir);
     }
 
     private void LookAtClock()

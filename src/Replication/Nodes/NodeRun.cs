@@ -48,6 +48,7 @@ internal sealed class NodeRun : IAsyncDisposable
             TimeProvider = options.TimeProvider,
             Times = new(options.Heartbeat, options.Suspicion),
             LeaderPatience = 2 * options.Suspicion,
+            BalanceInterval = 2 * options.Suspicion,
             Published = replica => published(replica.ShardId),
         });
         Host.Requested = new RouteService(Host, transport, Desk, new ProposalPool()).Take;

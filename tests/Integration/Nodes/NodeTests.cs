@@ -95,6 +95,21 @@ public sealed class NodeTests
     }
 
     [Fact]
+    public async Task Each_node_comes_to_lead_as_many_shards_as_the_others()
+    {
+        await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp: false, new NamespaceOptions { ShardCount = 6 });
+        await PutAsync(cluster.Nodes[0]!.Store, "key", "1");
+        IReadOnlyList<int> leaders = [];
+        for (DateTime end = DateTime.UtcNow.AddSeconds(60); DateTime.UtcNow < end; await Task.Delay(50))
+        {
+            leaders = cluster.Nodes[0]!.GetLeaders();
+            if (Enumerable.Range(0, 3).All(node => leaders.Count(leader => leader == node) == 2)) return;
+        }
+
+        Assert.Fail($"led by {string.Join(", ", leaders)}");
+    }
+
+    [Fact]
     public async Task Watches_and_sessions_outlive_the_leader()
     {
         await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp: false);

@@ -1,0 +1,40 @@
+using Tidemark.Core.Replication;
+
+namespace Tidemark.Replication.Nodes;
+
+/// <summary>Decides when a node has another lead one of its shards, so that all lead about as many: each node by itself, and each only gives away.</summary>
+/// <remarks>Only to who leads two fewer, so two nodes never give each other the same shard. Who was to lead and does not is left alone for a while: a hand-over costs writes a moment.</remarks>
+internal sealed class LeaderBalance(int node)
+{
+    private static readonly TimeSpan _pause = TimeSpan.FromSeconds(30);
+
+    private readonly Dictionary<int, (int Led, DateTimeOffset At)> _tried = [];
+
+    /// <summary>The shard to give away next, and to whom; null for none.</summary>
+    /// <param name="shards">All shards of the cluster.</param>
+    /// <param name="isUp">Whether a node can be counted on at the moment.</param>
+    /// <param name="now">The time.</param>
+    internal (long Shard, int Heir)? Next(IReadOnlyDictionary<long, ShardStatus> shards, Func<int, bool> isUp, DateTimeOffset now)
+    {
+        (long Shard, int Heir)? best = null;
+        int fewest = LedBy(node, shards) - 1;   // Two fewer, or it is not worth it.
+        foreach ((long shard, ShardStatus status) in shards)
+        {
+            if (status.Leader != node || status is not { Next: null, Observer: ShardStatus.Nobody }) continue;
+            foreach (int other in status.Ensemble)
+            {
+                int led = LedBy(other, shards);
+                if (other == node || led >= fewest || !isUp(other) || IsLeftAlone(other, led, now)) continue;
+                (best, fewest) = ((shard, other), led);
+            }
+        }
+
+        if (best is { } chosen) _tried[chosen.Heir] = (fewest, now);
+        return best;
+    }
+
+    /// <summary>Whether it was given a shard not long ago and still leads no more than then.</summary>
+    private bool IsLeftAlone(int other, int led, DateTimeOffset now) => _tried.TryGetValue(other, out (int Led, DateTimeOffset At) last) && led <= last.Led && now - last.At < _pause;
+
+    private static int LedBy(int node, IReadOnlyDictionary<long, ShardStatus> shards) => shards.Values.Count(status => status.Leader == node);
+}
