@@ -85,6 +85,37 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
     /// <summary>Who leads each shard, as far as this node knows; -1 for nobody.</summary>
     public IReadOnlyList<int> GetLeaders() => [.. _routes.Select(route => _run?.LeaderOf(route.ShardId) ?? ShardStatus.Nobody)];
 
+    /// <summary>Has another node keep every shard too. It must have been started: it is given all there is, and counts from then on.</summary>
+    /// <param name="node">The node's number. One that keeps everything already is no error.</param>
+    /// <param name="cancellationToken">Ends the wait. What was begun may still come to its end; the same call goes on with it.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The number is negative.</exception>
+    /// <exception cref="LimitExceededException">There would be more than nine nodes.</exception>
+    /// <exception cref="ShardUnavailableException">This node is between two runs.</exception>
+    /// <remarks>Shards are given over one after the other, each while it is written to and read. While most nodes of a shard are not up it does not come to an end.</remarks>
+    public Task AddNodeAsync(int node, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(node);
+        return ChangeAsync(status =>
+        {
+            if (status.Ensemble.Contains(node)) return null;
+            if (status.Ensemble.Count >= TidemarkNodeOptions.MaxMembers) throw new LimitExceededException("count of nodes", status.Ensemble.Count + 1, TidemarkNodeOptions.MaxMembers, "the cluster");
+            return [.. status.Ensemble, node];
+        }, cancellationToken);
+    }
+
+    /// <summary>Has a node keep nothing any more: one that is to go, or is gone and does not come back.</summary>
+    /// <param name="node">The node's number, this one's too. One that keeps nothing is no error.</param>
+    /// <param name="cancellationToken">Ends the wait. What was begun may still come to its end; the same call goes on with it.</param>
+    /// <exception cref="InvalidOperationException">It is the last one that keeps a shard.</exception>
+    /// <exception cref="ShardUnavailableException">This node is between two runs.</exception>
+    /// <remarks>To replace a machine that is lost, start the same node in an empty directory instead: the others give it everything. A removed node's clock is still compared with the others'.</remarks>
+    public Task RemoveNodeAsync(int node, CancellationToken cancellationToken = default) => ChangeAsync(status =>
+    {
+        if (!status.Ensemble.Contains(node)) return status.Observer == node ? status.Ensemble : null;
+        if (status.Ensemble.Count == 1) throw new InvalidOperationException($"Node {node} is the last that keeps the shard.");
+        return [.. status.Ensemble.Where(member => member != node)];
+    }, cancellationToken);
+
     /// <summary>Hands over what it leads, ends what was begun, and closes all files. Later calls of <see cref="Store"/> throw <see cref="ObjectDisposedException"/>.</summary>
     public ValueTask DisposeAsync()
     {
@@ -95,6 +126,20 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
     internal ValueTask AbortAsync()
     {
         lock (_gate) return new ValueTask(_disposal ??= EndAsync(isAbrupt: true));
+    }
+
+    private async Task ChangeAsync(Func<ShardStatus, IReadOnlyList<int>?> wanted, CancellationToken cancellationToken)
+    {
+        try
+        {
+            NodeRun run = _run ?? throw new OperationCanceledException();
+            await run.ChangeEnsemblesAsync(wanted, cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            ObjectDisposedException.ThrowIf(Volatile.Read(ref _isEnded), this);
+            throw new ShardUnavailableException(0, $"Node {Node} is between two runs. Call again.", ShardStatus.Nobody);
+        }
     }
 
     private async Task EndAsync(bool isAbrupt)

@@ -7,13 +7,15 @@ namespace Tidemark;
 /// <summary>How a <see cref="TidemarkNode"/> is started. Checked and frozen then.</summary>
 public sealed record TidemarkNodeOptions
 {
+    internal const int MaxMembers = 9;
+
     /// <summary>The node's number: 0 or more, unique in the cluster, and always the same for a directory.</summary>
     public required int Node { get; init; }
 
     /// <summary>Where it keeps its replicas. Created private to its owner. One process at a time may have it open.</summary>
     public required string Directory { get; init; }
 
-    /// <summary>The nodes of a cluster that is started for the first time: all keep every shard. 1 to 9, this one among them.</summary>
+    /// <summary>The nodes of a cluster that is started for the first time: all keep every shard. 1 to 9. A node that is none of them joins a cluster that is there, by <see cref="TidemarkNode.AddNodeAsync"/>.</summary>
     public required IReadOnlyList<int> Members { get; init; }
 
     /// <summary>Where the cluster's status is kept. It stays the caller's, and is disposed after the node.</summary>
@@ -78,9 +80,8 @@ public sealed record TidemarkNodeOptions
         ArgumentException.ThrowIfNullOrEmpty(Directory);
         ArgumentNullException.ThrowIfNull(Members);
         ArgumentOutOfRangeException.ThrowIfLessThan(Members.Count, 1, nameof(Members));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(Members.Count, 9, nameof(Members));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(Members.Count, MaxMembers, nameof(Members));
         if (Members.Distinct().Count() != Members.Count || Members.Any(node => node < 0)) throw new ArgumentException("Members are different numbers of 0 or more.", nameof(Members));
-        if (!Members.Contains(Node)) throw new ArgumentException($"Node {Node} is none of the members.", nameof(Members));
         ArgumentNullException.ThrowIfNull(Status);
         ArgumentNullException.ThrowIfNull(CreateTransport);
         ArgumentNullException.ThrowIfNull(Namespace);

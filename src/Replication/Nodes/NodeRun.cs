@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 
 using Tidemark.Core.Replication;
+using Tidemark.Replication.Cluster;
 using Tidemark.Replication.Shards;
 using Tidemark.Storage.Files;
 using Tidemark.Storage.Log;
@@ -70,9 +71,13 @@ internal sealed class NodeRun : IAsyncDisposable
     internal static async Task<NodeRun> StartAsync(TidemarkNodeOptions options, ILogger logger, Action<long> published, CancellationToken cancellationToken)
     {
         EngineFile.Claim(options.FileSystem, options.Directory, options.Engine.Name);
-        BootedNode booted = await NodeBoot.RunAsync(options.FileSystem, options.Directory, options.Node, options.Status, options.NewStatus, cancellationToken).ConfigureAwait(false);
+        BootedNode booted = await NodeBoot.RunAsync(options.FileSystem, options.Directory, options.Node, options.Status, FirstStatus, cancellationToken).ConfigureAwait(false);
         if (booted.Status.Shards.Count != options.Namespace.ShardCount)
             throw new FormatMismatchException(options.Directory, $"a cluster of {options.Namespace.ShardCount} shards", $"one of {booted.Status.Shards.Count}: the count never changes");
+        ClusterStatus FirstStatus() => options.Members.Contains(options.Node)
+            ? options.NewStatus()
+            : throw new FormatMismatchException(options.Directory, $"a cluster that node {options.Node} can join", "none: its first members make it");
+
         ITransport transport = options.CreateTransport(booted.Status.Cluster);
         NodeRun run;
         try
@@ -104,6 +109,47 @@ internal sealed class NodeRun : IAsyncDisposable
     {
         int known = Host.Replicas.TryGetValue(shard, out ReplicaHost? replica) ? replica.Host.KnownLeader : ShardStatus.Nobody;
         return known >= 0 ? known : Host.Coordinator.Status?.Shards.GetValueOrDefault(shard)?.Leader ?? ShardStatus.Nobody;
+    }
+
+    /// <summary>Has another set of nodes keep each shard, step by step, until that is so everywhere.</summary>
+    /// <param name="wanted">The next ensemble of a shard, one more or one less than it has, or the same where nobody shall join any more; null where it is as it should be.</param>
+    /// <param name="cancellationToken">Ends the attempt, as the end of the run does: what was begun may still come to its end.</param>
+    internal async Task ChangeEnsemblesAsync(Func<ShardStatus, IReadOnlyList<int>?> wanted, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stopping.Token);
+        while (true)
+        {
+            var isDone = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+            Host.Post(() =>
+            {
+                try
+                {
+                    isDone.SetResult(ChangeEnsembles(wanted));
+                }
+                catch (Exception e) when (e is TidemarkException or InvalidOperationException)
+                {
+                    isDone.SetException(e);
+                }
+            });
+            if (await isDone.Task.WaitAsync(either.Token).ConfigureAwait(false)) return;
+            await Task.Delay(_options.Heartbeat, _options.TimeProvider, either.Token).ConfigureAwait(false);
+        }
+    }
+
+    private bool ChangeEnsembles(Func<ShardStatus, IReadOnlyList<int>?> wanted)
+    {
+        if (Host.Coordinator.Status is not { } status) return false;
+        bool isDone = true;
+        foreach ((long shard, ShardStatus found) in status.Shards)
+        {
+            IReadOnlyList<int>? next = wanted(found);
+            isDone &= next is null && found is { Next: null, Observer: ShardStatus.Nobody };
+            if (next is null || found.Next is not null || (found.Observer != ShardStatus.Nobody && next.Count > found.Ensemble.Count)) continue;
+            Host.Coordinator.ActAnyway(_time.Now + (4 * _options.Suspicion));   // Whoever acts besides: the store decides between them.
+            Host.Coordinator.Change(shard, next);
+        }
+
+        return isDone;
     }
 
     /// <summary>Has others lead what is led here, as far as there is somebody who has everything.</summary>

@@ -9,7 +9,7 @@ internal sealed class LiveCluster : IAsyncDisposable
 
     private readonly TemporaryDirectory _home = new();
     private readonly MemoryNetwork? _network;
-    private readonly int[] _ports = new int[Count];
+    private readonly int[] _ports = new int[Count + 2];
     private readonly NamespaceOptions _settings;
 
     private LiveCluster(bool isTcp, NamespaceOptions settings, Func<int, StorageEngine> engineOf)
@@ -22,7 +22,10 @@ internal sealed class LiveCluster : IAsyncDisposable
 
     internal IClusterStatusStore Status { get; }
 
-    internal TidemarkNode?[] Nodes { get; } = new TidemarkNode?[Count];
+    /// <summary>The first three make the cluster; others may join it.</summary>
+    internal TidemarkNode?[] Nodes { get; } = new TidemarkNode?[Count + 2];
+
+    internal IEnumerable<TidemarkNode> Up => Nodes.OfType<TidemarkNode>();
 
     /// <summary>The engine with which a node is started next.</summary>
     internal Func<int, StorageEngine> EngineOf { get; set; }
@@ -58,7 +61,7 @@ internal sealed class LiveCluster : IAsyncDisposable
     /// <summary>Ends all nodes in good order, and starts them again.</summary>
     internal async Task RestartAsync()
     {
-        await Task.WhenAll(Nodes.Select(node => node!.DisposeAsync().AsTask()));
+        await Task.WhenAll(Up.Select(node => node.DisposeAsync().AsTask()));
         await Task.WhenAll(Enumerable.Range(0, Count).Select(StartAsync));
     }
 
@@ -69,7 +72,7 @@ internal sealed class LiveCluster : IAsyncDisposable
     {
         for (DateTime end = DateTime.UtcNow.AddSeconds(30); DateTime.UtcNow < end; await Task.Delay(10))
         {
-            for (int node = 0; node < Count; node++)
+            for (int node = 0; node < Nodes.Length; node++)
             {
                 if (Nodes[node] is { } up && up.GetLeaders()[shard] == node) return node;
             }
@@ -80,7 +83,7 @@ internal sealed class LiveCluster : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Task.WhenAll(Nodes.Where(node => node is not null).Select(node => node!.AbortAsync().AsTask()));
+        await Task.WhenAll(Up.Select(node => node.AbortAsync().AsTask()));
         _home.Dispose();
     }
 
@@ -101,7 +104,7 @@ internal sealed class LiveCluster : IAsyncDisposable
             ClusterId = cluster,
             Node = node,
             Listen = listen,
-            AddressOf = other => other < Count && _ports[other] != 0 ? $"127.0.0.1:{_ports[other]}" : null,
+            AddressOf = other => _ports[other] != 0 ? $"127.0.0.1:{_ports[other]}" : null,
         });
     }
 }

@@ -70,10 +70,10 @@ public sealed class NodeEngineTests
     private static async Task<List<(string Key, long Version)>> AssertSameAsync(LiveCluster cluster, ReadLevel level)
     {
         List<(string Key, long Version)>? first = null;
-        foreach (TidemarkNode? node in cluster.Nodes)
+        foreach (TidemarkNode node in cluster.Up)
         {
             List<(string Key, long Version)> records = [];
-            await foreach (StoreRecord record in node!.Store.ScanAsync(KeyRange.All, new ScanOptions { Level = level })) records.Add((record.Key.ToString(), record.Version));
+            await foreach (StoreRecord record in node.Store.ScanAsync(KeyRange.All, new ScanOptions { Level = level })) records.Add((record.Key.ToString(), record.Version));
             first ??= records;
             Assert.Equal(first, records);
         }

@@ -19,10 +19,10 @@ public sealed class NodeTests
             Assert.Equal($"{i}", seen?.GetString());   // Acknowledged there, and so seen here.
         }
 
-        foreach (TidemarkNode? node in cluster.Nodes)
+        foreach (TidemarkNode node in cluster.Up)
         {
             List<StoreRecord> all = [];
-            await foreach (StoreRecord record in node!.Store.ScanAsync(KeyRange.Children("/key"))) all.Add(record);
+            await foreach (StoreRecord record in node.Store.ScanAsync(KeyRange.Children("/key"))) all.Add(record);
             Assert.Equal(60, all.Count);
         }
 
@@ -53,11 +53,11 @@ public sealed class NodeTests
         await stop.CancelAsync();
         await Task.WhenAll(writers);
         Assert.All(acknowledged, known => Assert.NotEmpty(known));
-        foreach (TidemarkNode? node in cluster.Nodes)
+        foreach (TidemarkNode node in cluster.Up)
         {
             foreach ((string key, int value) in acknowledged.SelectMany(known => known))
             {
-                int seen = int.Parse((await node!.Store.GetAsync(key))!.Value.GetString());
+                int seen = int.Parse((await node.Store.GetAsync(key))!.Value.GetString());
                 Assert.True(seen >= value, $"{key} is {seen} at node {node.Node}, and {value} was acknowledged");
             }
         }
@@ -107,6 +107,63 @@ public sealed class NodeTests
         }
 
         Assert.Fail($"led by {string.Join(", ", leaders)}");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Another_node_joins_and_one_goes(bool isTcp)
+    {
+        await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp, new NamespaceOptions { ShardCount = 2 });
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(90));
+        for (int i = 0; i < 200; i++) await PutAsync(cluster.Nodes[0]!.Store, $"/key/{i}", "1");
+        await cluster.StartAsync(3);
+        await cluster.Nodes[1]!.AddNodeAsync(3, patience.Token);
+        await cluster.Nodes[1]!.AddNodeAsync(3, patience.Token);   // It is there: nothing to do.
+        Assert.Equal(200, await CountAsync(cluster.Nodes[3]!.Store, ReadLevel.Linearizable));
+        await cluster.Nodes[3]!.RemoveNodeAsync(0, patience.Token);
+        await cluster.KillAsync(0);
+        await PutAsync(cluster.Nodes[3]!.Store, "/key/200", "1");
+
+        // Of three that keep it now, one of them the new one, two go on alone.
+        await cluster.KillAsync(1);
+        await PutAsync(cluster.Nodes[2]!.Store, "/key/201", "1");
+        Assert.Equal(202, await CountAsync(cluster.Nodes[3]!.Store, ReadLevel.Linearizable));
+    }
+
+    [Fact]
+    public async Task Who_waits_to_join_and_does_not_come_can_be_given_up()
+    {
+        await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp: false);
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(90));
+        await PutAsync(cluster.Nodes[0]!.Store, "key", "1");
+        using (var shortly = new CancellationTokenSource(TimeSpan.FromSeconds(2)))
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => cluster.Nodes[0]!.AddNodeAsync(4, shortly.Token));
+        await PutAsync(cluster.Nodes[0]!.Store, "key", "2");   // It counts nowhere yet.
+        await cluster.Nodes[2]!.RemoveNodeAsync(4, patience.Token);
+        await cluster.StartAsync(3);
+        await cluster.Nodes[0]!.AddNodeAsync(3, patience.Token);
+        Assert.Equal("2", (await cluster.Nodes[3]!.Store.GetAsync("key", cancellationToken: patience.Token))?.GetString());
+    }
+
+    [Fact]
+    public async Task The_last_node_cannot_be_removed_and_a_stranger_makes_no_cluster()
+    {
+        await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp: false);
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(90));
+        await cluster.Nodes[0]!.RemoveNodeAsync(1, patience.Token);
+        await cluster.Nodes[0]!.RemoveNodeAsync(2, patience.Token);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => cluster.Nodes[0]!.RemoveNodeAsync(0, patience.Token));
+        await PutAsync(cluster.Nodes[0]!.Store, "key", "1");
+        using var folder = new TemporaryDirectory();
+        await Assert.ThrowsAsync<FormatMismatchException>(() => TidemarkNode.StartAsync(new TidemarkNodeOptions
+        {
+            Node = 5,
+            Directory = folder.Path,
+            Members = [0, 1, 2],
+            Status = new MemoryClusterStatusStore(),
+            CreateTransport = _ => new MemoryNetwork().CreateTransport(5),
+        }));
     }
 
     [Fact]
@@ -199,4 +256,11 @@ public sealed class NodeTests
     }
 
     private static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
+
+    private static async Task<int> CountAsync(KeyValueStore store, ReadLevel level)
+    {
+        int count = 0;
+        await foreach (StoreKey _ in store.ListAsync(KeyRange.Children("/key"), new ScanOptions { Level = level })) count++;
+        return count;
+    }
 }
