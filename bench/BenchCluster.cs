@@ -12,13 +12,16 @@ internal sealed class BenchCluster : IAsyncDisposable
     private readonly MemoryClusterStatusStore _status = new();
     private readonly int[] _ports = FreePorts();
 
-    private BenchCluster(BenchPlace place) => _place = place;
+    private readonly string _name;
+    private readonly int _shards;
+
+    private BenchCluster(BenchPlace place, string name, int shards) => (_place, _name, _shards) = (place, name, shards);
 
     internal TidemarkNode?[] Nodes { get; } = new TidemarkNode?[Count];
 
-    internal static async Task<BenchCluster> StartAsync(BenchPlace place)
+    internal static async Task<BenchCluster> StartAsync(BenchPlace place, string name = "node", int shards = 1)
     {
-        var cluster = new BenchCluster(place);
+        var cluster = new BenchCluster(place, name, shards);
         await Task.WhenAll(Enumerable.Range(0, Count).Select(cluster.StartAsync));
         await cluster.LeaderAsync();
         return cluster;
@@ -27,9 +30,10 @@ internal sealed class BenchCluster : IAsyncDisposable
     internal async Task StartAsync(int node) => Nodes[node] = await TidemarkNode.StartAsync(new TidemarkNodeOptions
     {
         Node = node,
-        Directory = _place.At($"node{node}"),
+        Directory = _place.At($"{_name}{node}"),
         Members = [.. Enumerable.Range(0, Count)],
         Status = _status,
+        Namespace = new NamespaceOptions { ShardCount = _shards },
         CreateTransport = cluster => TcpTransport.Create(new TcpTransportOptions
         {
             ClusterId = cluster,
@@ -56,7 +60,10 @@ internal sealed class BenchCluster : IAsyncDisposable
     /// <summary>Waits until all three are up and have everything.</summary>
     internal async Task WholeAsync()
     {
-        foreach (TidemarkNode? node in Nodes) await node!.Store.GetAsync("/bench/whole");
+        foreach (TidemarkNode? node in Nodes)
+        {
+            await foreach (StoreKey _ in node!.Store.ListAsync(KeyRange.All, new ScanOptions { Limit = 1 })) break;   // Asks the leader of every shard.
+        }
     }
 
     public async ValueTask DisposeAsync()

@@ -37,12 +37,6 @@ if (name == "micro")
 
 if (name == KvBulkBench.Loader) return KvBulkBench.Load(args[1], args[2], int.Parse(args[3], CultureInfo.InvariantCulture));
 
-if (!benches.TryGetValue(name, out Func<BenchOptions, IEnumerable<BenchRow>>? bench))
-{
-    Console.Error.WriteLine($"Usage: bench NAME [--json] [--seconds S] [--rounds N] [--dir DIR] [--engine E] [--records N] [--memory-cap MIB]\nNAME: {string.Join(", ", benches.Keys.Order())}, micro");
-    return 2;
-}
-
 var options = new BenchOptions(
     double.Parse(Value("--seconds") ?? "10", CultureInfo.InvariantCulture),
     int.Parse(Value("--rounds") ?? "5", CultureInfo.InvariantCulture),
@@ -50,6 +44,18 @@ var options = new BenchOptions(
     int.Parse(Value("--records") ?? "10000000", CultureInfo.InvariantCulture),
     Value("--memory-cap") is { } cap ? int.Parse(cap, CultureInfo.InvariantCulture) : null);
 if (Value("--engine") is { } engine) BenchEngine.All = [.. BenchEngine.All.Where(known => known.Name == engine)];
+if (name == "footprint")
+{
+    await FootprintBench.RunAsync(options);
+    return 0;
+}
+
+if (!benches.TryGetValue(name, out Func<BenchOptions, IEnumerable<BenchRow>>? bench))
+{
+    Console.Error.WriteLine($"Usage: bench NAME [--json] [--seconds S] [--rounds N] [--dir DIR] [--engine E] [--records N] [--memory-cap MIB]\nNAME: {string.Join(", ", benches.Keys.Append("footprint").Order())}, micro");
+    return 2;
+}
+
 bool json = args.Contains("--json");
 if (!json) Console.WriteLine($"{"name",-28} {"writers",7} {"ops/s",14} {"p50 us",10} {"p99 us",10} {"floor ops/s",14} {"ratio",6}");
 foreach (BenchRow row in bench(options))
