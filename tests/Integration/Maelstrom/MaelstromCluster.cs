@@ -65,9 +65,9 @@ internal sealed class MaelstromCluster(int count) : IAsyncDisposable
     internal async Task KillAsync(int node)
     {
         Process process = _processes[node]!;
-        Network.Detach(Name(node));
         process.Kill();
         await process.WaitForExitAsync();
+        Network.Detach(Name(node));
         process.Dispose();
         _processes[node] = null;
     }

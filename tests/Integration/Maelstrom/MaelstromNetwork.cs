@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.IO.Pipelines;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Threading.Channels;
 
@@ -22,15 +23,12 @@ internal sealed class MaelstromNetwork : IAsyncDisposable
     private readonly Lock _gate = new();
     private readonly Random _random = new(1);
     private long _lastCall;
-    private int _dropped;
 
     /// <summary>Whether a message that no client sends or gets is lost.</summary>
     internal Func<Envelope, bool> Drops { get; set; } = _ => false;
 
     /// <summary>The longest that such a message is under way.</summary>
     internal TimeSpan MostDelay { get; set; }
-
-    internal int Dropped => Volatile.Read(ref _dropped);
 
     internal ConcurrentQueue<string> Faults { get; } = new();
 
@@ -58,7 +56,11 @@ internal sealed class MaelstromNetwork : IAsyncDisposable
         _ = Task.Run(async () =>
         {
             using var reader = new StreamReader(fromNode);
-            while (await reader.ReadLineAsync() is { } line) Take(name, line);
+            while (await reader.ReadLineAsync() is { } line)
+            {
+                if (TryTake(name, line)) continue;
+                if (await reader.ReadLineAsync() is not null) Faults.Enqueue($"{name} writes what is no message: '{line}'");   // The last line of a process that is killed may be cut short.
+            }
         });
     }
 
@@ -104,7 +106,7 @@ internal sealed class MaelstromNetwork : IAsyncDisposable
         foreach (IAsyncDisposable link in _links) await link.DisposeAsync();
     }
 
-    private void Take(string from, string line)
+    private bool TryTake(string from, string line)
     {
         try
         {
@@ -112,10 +114,11 @@ internal sealed class MaelstromNetwork : IAsyncDisposable
             var envelope = new Envelope((string)message["src"]!, (string)message["dest"]!, (string)message["body"]!["type"]!);
             if (envelope.Source != from) Faults.Enqueue($"{from} speaks as {envelope.Source}: {line}");
             else Route(envelope, message, line);
+            return true;
         }
-        catch (Exception e)
+        catch (Exception e) when (e is JsonException or NullReferenceException or InvalidOperationException)
         {
-            Faults.Enqueue($"{from} writes what is no message: '{line}' {e.Message}");
+            return false;
         }
     }
 
@@ -129,12 +132,7 @@ internal sealed class MaelstromNetwork : IAsyncDisposable
             return;
         }
 
-        if (Drops(envelope))
-        {
-            Interlocked.Increment(ref _dropped);
-            return;
-        }
-
+        if (Drops(envelope)) return;
         if (MostDelay == TimeSpan.Zero) Deliver(envelope, message, line);
         else _ = DeliverLaterAsync(envelope, message, line);
     }

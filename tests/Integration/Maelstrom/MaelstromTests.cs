@@ -69,20 +69,20 @@ public sealed class MaelstromTests
         var load = new RegisterLoad(cluster, clientsPerNode: 2);
         try
         {
-            await load.ProgressAsync(60);
+            await load.ProgressAsync(30);
             for (int node = 0; node < 2; node++)
             {
                 weather.CutOff(MaelstromCluster.Name(node));
-                await load.ProgressAsync(40);
+                await load.ProgressAsync(30);
                 weather.Heal();
-                await load.ProgressAsync(20);
+                await load.ProgressAsync(10);
             }
 
             await cluster.KillAsync(2);
-            await load.ProgressAsync(40);
+            await load.ProgressAsync(30);
             cluster.Start(2);
             await cluster.InitAsync(2);
-            await load.ProgressAsync(20);
+            await load.ProgressAsync(10);
             weather.CutOff("n0", "n1", "n2");
             await load.FailuresAsync(3);
         }
@@ -94,6 +94,7 @@ public sealed class MaelstromTests
 
         weather.Calm();
         for (int node = 0; node < 3; node++) await cluster.WriteAsync(node);
+        await load.ReadAllAsync();
         load.Check();
         Assert.True(weather.Lost > 0 && weather.Parted > 0, "nothing went wrong, so nothing was tried");
         Assert.Empty(cluster.Network.Faults);

@@ -40,6 +40,9 @@ internal sealed class RegisterLoad
         return Task.WhenAll(_clients);
     }
 
+    /// <summary>Reads what all keys have come to, so that a write that was denied and is there comes to light.</summary>
+    internal Task ReadAllAsync() => Task.WhenAll(_histories.Keys.Select(key => AskAsync(0, key, new JsonObject { ["type"] = "read" })));
+
     /// <summary>Each key's history is linearizable.</summary>
     internal void Check()
     {
@@ -75,11 +78,7 @@ internal sealed class RegisterLoad
                 < 7 => new JsonObject { ["type"] = "write", ["value"] = Interlocked.Increment(ref _value) },
                 _ => new JsonObject { ["type"] = "cas", ["from"] = last, ["to"] = Interlocked.Increment(ref _value), ["create_if_not_exists"] = random.Next(3) == 0 },
             };
-            request["key"] = key;
-            long invoked = Interlocked.Increment(ref _moment);
-            JsonObject? answer = await _cluster.Network.CallAsync($"c{client + 10}", MaelstromCluster.Name(client % 3), request.ToJsonString(), _patience);
-            RegisterOperation? operation = Read(request, answer, invoked, Interlocked.Increment(ref _moment));
-            if (operation is not null) _histories.GetOrAdd(key, _ => new ConcurrentQueue<RegisterOperation>()).Enqueue(operation);
+            (JsonObject? answer, RegisterOperation? operation) = await AskAsync(client, key, request);
             switch ((string?)answer?["type"])
             {
                 case "read_ok":
@@ -95,6 +94,16 @@ internal sealed class RegisterLoad
 
             await Task.Delay(5);
         }
+    }
+
+    private async Task<(JsonObject? Answer, RegisterOperation? Operation)> AskAsync(int client, int key, JsonObject request)
+    {
+        request["key"] = key;
+        long invoked = Interlocked.Increment(ref _moment);
+        JsonObject? answer = await _cluster.Network.CallAsync($"c{client + 10}", MaelstromCluster.Name(client % 3), request.ToJsonString(), _patience);
+        RegisterOperation? operation = Read(request, answer, invoked, Interlocked.Increment(ref _moment));
+        if (operation is not null) _histories.GetOrAdd(key, _ => new ConcurrentQueue<RegisterOperation>()).Enqueue(operation);
+        return (answer, operation);
     }
 
     /// <summary>What an answer says about its key; null for nothing.</summary>
