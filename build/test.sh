@@ -22,6 +22,13 @@ install_missing() {
 }
 install_missing || echo "Could not install all programs the tests need: the tests that miss them will fail." >&2
 
+# A conversation with the sample for Maelstrom, which ends with its input.
+converse() {
+  printf '%s\n' '{"src":"c1","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0"]}}' \
+    '{"src":"c1","dest":"n0","body":{"type":"echo","msg_id":2,"echo":"tide"}}' |
+    dotnet run --project samples/Maelstrom -c Release --no-build | grep '"type":"echo_ok","echo":"tide","in_reply_to":2'
+}
+
 results=artifacts/test-results
 rm -rf "$results"
 mkdir -p "$results"
@@ -37,5 +44,6 @@ if [ "$FAILED" -eq 0 ]; then
   done
   planted "$results"
   step "sample Quickstart" dotnet run --project samples/Quickstart -c Release --no-build
+  step "sample Maelstrom" converse
 fi
 finish

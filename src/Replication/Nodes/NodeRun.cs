@@ -32,7 +32,7 @@ internal sealed class NodeRun : IAsyncDisposable
     {
         (_options, _transport, _time) = (options, transport, new SteadyTime(options.TimeProvider));
         _executors = new ShardExecutors(options.Executors, options.TimeProvider, _threads, () => _time.Now);
-        Desk = new RouteDesk(transport, options.TimeProvider, options.AnswerPatience);
+        Desk = new RouteDesk(transport, options.TimeProvider, options.AnswerPatience, booted.Run);
         var clock = new HybridClock(options.TimeProvider);
         var disk = new NodeDisk(
             options.Directory, booted.Status.Cluster, booted.Run, new FilePool(options.FileSystem, MaxIdleFiles), clock, new FlushBatches(2 * FlushThreadCount),

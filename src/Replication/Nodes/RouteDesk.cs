@@ -7,10 +7,16 @@ namespace Tidemark.Replication.Nodes;
 
 /// <summary>Requests that are under way from this node to leaders elsewhere: each ends once, with its answer or without.</summary>
 /// <remarks>Safe for concurrent calls.</remarks>
-internal sealed class RouteDesk(ITransport transport, TimeProvider time, TimeSpan patience)
+/// <param name="transport">Over which they go.</param>
+/// <param name="time">Clock.</param>
+/// <param name="patience">How long an answer may take.</param>
+/// <param name="run">Which start of the node it is. An answer to an earlier one may still come, and must not fit a request of this one: so no two runs give the same ids.</param>
+internal sealed class RouteDesk(ITransport transport, TimeProvider time, TimeSpan patience, long run)
 {
+    private const int IdBits = 40;   // A run has a million million of them.
+
     private readonly ConcurrentDictionary<long, Inquiry> _open = new();
-    private long _lastId;
+    private long _lastId = run << IdBits;
     private volatile bool _isClosed;
 
     /// <summary>Sends a request.</summary>
