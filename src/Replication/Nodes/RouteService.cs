@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Concurrent;
 
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Shards;
@@ -9,6 +10,8 @@ namespace Tidemark.Replication.Nodes;
 /// <summary>Answers what other nodes ask of the shards that are led here.</summary>
 internal sealed class RouteService(NodeHost node, ITransport transport, RouteDesk desk, ProposalPool proposals)
 {
+    private readonly ConcurrentDictionary<int, SeenRequests> _seen = new();
+
     /// <summary>Any thread: a request came, or an answer.</summary>
     internal void Take(int from, ReadOnlyMemory<byte> bytes)
     {
@@ -37,6 +40,8 @@ internal sealed class RouteService(NodeHost node, ITransport transport, RouteDes
 
         switch (request.Kind)
         {
+            case RouteKind.Command when !_seen.GetOrAdd(from, static _ => new SeenRequests()).TryAdd(request.Id):
+                break;   // The transport doubled it.
             case RouteKind.Command:
                 _ = CommandAsync(from, request, replica.Host);
                 break;

@@ -11,10 +11,11 @@ internal sealed class LiveCluster : IAsyncDisposable
     private readonly MemoryNetwork? _network;
     private readonly int[] _ports = new int[Count + 2];
     private readonly NamespaceOptions _settings;
+    private readonly Func<ITransport, ITransport> _wrap;
 
-    private LiveCluster(bool isTcp, NamespaceOptions settings, Func<int, StorageEngine> engineOf)
+    private LiveCluster(bool isTcp, NamespaceOptions settings, Func<int, StorageEngine> engineOf, Func<ITransport, ITransport> wrap)
     {
-        (_settings, EngineOf) = (settings, engineOf);
+        (_settings, EngineOf, _wrap) = (settings, engineOf, wrap);
         _network = isTcp ? null : new MemoryNetwork();
         Status = isTcp ? new FileClusterStatusStore(_home.At("status"), new FileStatusOptions { PollInterval = TimeSpan.FromMilliseconds(20) }) : new MemoryClusterStatusStore();
         if (isTcp) Directory.CreateDirectory(_home.Path);
@@ -30,9 +31,9 @@ internal sealed class LiveCluster : IAsyncDisposable
     /// <summary>The engine with which a node is started next.</summary>
     internal Func<int, StorageEngine> EngineOf { get; set; }
 
-    internal static async Task<LiveCluster> StartAsync(bool isTcp, NamespaceOptions? settings = null, Func<int, StorageEngine>? engineOf = null)
+    internal static async Task<LiveCluster> StartAsync(bool isTcp, NamespaceOptions? settings = null, Func<int, StorageEngine>? engineOf = null, Func<ITransport, ITransport>? wrap = null)
     {
-        var cluster = new LiveCluster(isTcp, settings ?? new NamespaceOptions(), engineOf ?? (static _ => StorageEngine.Memory));
+        var cluster = new LiveCluster(isTcp, settings ?? new NamespaceOptions(), engineOf ?? (static _ => StorageEngine.Memory), wrap ?? (static inner => inner));
         await Task.WhenAll(Enumerable.Range(0, Count).Select(cluster.StartAsync));
         return cluster;
     }
@@ -43,7 +44,7 @@ internal sealed class LiveCluster : IAsyncDisposable
         Directory = _home.At($"node{node}"),
         Members = [.. Enumerable.Range(0, Count)],
         Status = Status,
-        CreateTransport = cluster => _network?.CreateTransport(node) ?? CreateTcp(cluster, node),
+        CreateTransport = cluster => _wrap(_network?.CreateTransport(node) ?? CreateTcp(cluster, node)),
         Namespace = _settings,
         Engine = EngineOf(node),
         EngineBatchBytes = 16 * 1024,
