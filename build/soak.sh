@@ -2,7 +2,7 @@
 # The long runs. Usage: build/soak.sh [FACTOR]      the crash, property, protocol and integration tests with FACTOR times the seeds and rounds, 20 unless told otherwise
 #                        build/soak.sh --seeds N     N seeds of the simulation
 #                        build/soak.sh --planted     the search for every planted bug, 200 seeds each
-#                        build/soak.sh --explore [SCOPE...]   every state of the widest scopes: terms/values/crashes/waits, with + or - for an ensemble that grows or shrinks
+#                        build/soak.sh --explore [SCOPE...]   every state of the widest scopes: terms/values/crashes[:in all]/waits, with + or - for an ensemble that grows or shrinks
 # The last summaries stand in docs/testing.md.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
@@ -24,7 +24,7 @@ case ${1:-} in
 --explore)
   shift
   scopes=("$@")
-  [ ${#scopes[@]} -gt 0 ] || scopes=(3/1/1/0 2/2/1/0 2/1/1/1 3/1/0/0-)
+  [ ${#scopes[@]} -gt 0 ] || scopes=(3/2/1:1/0 3/1/1/0 2/2/1/0 2/1/1/1 3/1/0/0-)
   step build dotnet build tests/Tidemark.Tests -c Release -v quiet --nologo
   for scope in "${scopes[@]}"; do
     TIDEMARK_EXPLORE=$scope step "scope $scope" dotnet test tests/Tidemark.Tests -c Release --no-build --logger "console;verbosity=detailed" \
