@@ -139,6 +139,36 @@ public sealed class NodeTests
     }
 
     [Fact]
+    public async Task A_node_describes_itself_and_its_cluster()
+    {
+        await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp: false, new NamespaceOptions { ShardCount = 2 });
+        for (int i = 0; i < 20; i++) await PutAsync(cluster.Nodes[0]!.Store, $"/key/{i}", "1");
+        for (int shard = 0; shard < 2; shard++)
+        {
+            int leader = await cluster.LeaderAsync(shard);
+            NodeDescription there = cluster.Nodes[leader]!.Describe();
+            Assert.Equal((leader, true, 2), (there.Node, there.IsRunning, there.Shards.Count));
+            ShardOverview led = there.Shards[shard];
+            Assert.Equal((shard, leader), ((int)led.ShardId, led.Leader));
+            Assert.True(led.Term > 0);
+            Assert.Equal([0, 1, 2], led.Members);
+            Assert.Equal((ReplicaRole.Leader, false), (led.Replica!.Role, led.Replica.IsLost));
+            Assert.True(led.Replica.Applied > 0 && led.Replica.Applied <= led.Replica.Committed && led.Replica.Committed <= led.Replica.Head, $"{led.Replica}");
+
+            TidemarkNode other = cluster.Nodes[(leader + 1) % 3]!;
+            await UntilAsync(() => other.Describe().Shards[shard] is var seen && (seen.Leader, seen.Term, seen.Replica!.Role, seen.Replica.Applied) == (leader, led.Term, ReplicaRole.Follower, led.Replica.Applied));
+        }
+
+        TidemarkNode disposed = cluster.Nodes[1]!;
+        await disposed.DisposeAsync();
+        cluster.Nodes[1] = null;
+        NodeDescription after = disposed.Describe();
+        Assert.False(after.IsRunning);
+        Assert.All(after.Shards, shard => Assert.Equal((-1, 3, null), (shard.Leader, shard.Members.Count, shard.Replica)));
+        Assert.Equal(2, after.Shards.Count);
+    }
+
+    [Fact]
     public async Task A_directory_of_another_node_is_refused()
     {
         await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp: false);
@@ -181,6 +211,11 @@ public sealed class NodeTests
                 await Task.Delay(10);
             }
         }
+    }
+
+    private static async Task UntilAsync(Func<bool> isSo)
+    {
+        for (DateTime end = DateTime.UtcNow.AddSeconds(60); !isSo(); await Task.Delay(10)) Assert.True(DateTime.UtcNow < end, "it is never so");
     }
 
     private static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
