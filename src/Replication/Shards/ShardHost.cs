@@ -285,7 +285,7 @@ internal sealed class ShardHost : IDisposable
 
         _isClosed = true;
         _jobs.Wait();
-        _work.Abandon(Closed());
+        _work.Abandon(new OutcomeUnknownException($"Shard {ShardId} was closed while the write was under way: other nodes may have it. Whether it happened shows there."));
         RefuseWaiting(Closed());
         RefuseInbox();   // What came after the last turn; what comes later refuses itself.
         RefuseReaders(Closed());

@@ -138,6 +138,27 @@ public sealed class NodeTests
         Assert.Equal("3", (await cluster.Nodes[0]!.Store.GetAsync("key"))?.GetString());
     }
 
+    /// <summary>
+    /// A leader has a write in its log that no majority has yet, and is closed. Other nodes may have the entry and commit it, so nobody may take the write for refused and do it again: it was once
+    /// answered as if it had never been taken.
+    /// </summary>
+    [Fact]
+    public async Task Of_a_write_under_way_when_its_leader_closes_the_outcome_is_unknown()
+    {
+        await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp: false);
+        TidemarkNode leader = cluster.Nodes[await cluster.LeaderAsync()]!;
+        await PutAsync(leader.Store, "key", "1");
+        foreach (TidemarkNode? other in cluster.Nodes.ToArray())
+        {
+            if (other != leader) await cluster.KillAsync(other!.Node);
+        }
+
+        ValueTask<WriteResult> write = leader.Store.PutAsync("key", Bytes("2"));
+        await UntilAsync(() => write.IsCompleted || leader.Describe().Shards[0].Replica is { } replica && replica.Head > replica.Applied);
+        await cluster.KillAsync(leader.Node);
+        await Assert.ThrowsAsync<OutcomeUnknownException>(async () => await write);
+    }
+
     [Fact]
     public async Task A_node_describes_itself_and_its_cluster()
     {
