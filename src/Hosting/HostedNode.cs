@@ -1,16 +1,18 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
 namespace Tidemark.Hosting;
 
 /// <summary>A node as a service of a host.</summary>
-internal sealed class HostedNode(IServiceProvider services, NodeParts parts, IOptionsMonitor<TidemarkHostOptions> options, ILogger<HostedNode> logger) : HostedStore
+internal sealed class HostedNode(IServiceProvider services, NodeParts parts, IOptionsMonitor<TidemarkHostOptions> options) : HostedStore
 {
     private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan _freshness = TimeSpan.FromSeconds(1);
 
+    private readonly ILogger _logger = services.GetService<ILoggerFactory>()?.CreateLogger("Tidemark.Hosting") ?? (ILogger)NullLogger.Instance;
     private readonly TimeProvider _time = services.GetService<TimeProvider>() ?? TimeProvider.System;
     private IClusterStatusStore? _status;
     private volatile TidemarkNode? _node;
@@ -60,11 +62,11 @@ internal sealed class HostedNode(IServiceProvider services, NodeParts parts, IOp
             try
             {
                 _node = await TidemarkNode.StartAsync(settings, cancellationToken).ConfigureAwait(false);
-                HostingMessages.Started(logger, settings.Node);
+                HostingMessages.Started(_logger, settings.Node);
             }
             catch (Exception e) when ((e is IOException || e is TidemarkException { IsTransient: true }) && _time.GetElapsedTime(start) < patience)
             {
-                HostingMessages.NotStarted(logger, settings.Node, e);
+                HostingMessages.NotStarted(_logger, settings.Node, e);
                 await Task.Delay(_pause, _time, cancellationToken).ConfigureAwait(false);
             }
         }
@@ -75,7 +77,7 @@ internal sealed class HostedNode(IServiceProvider services, NodeParts parts, IOp
         if (_node is { } node)
         {
             await node.DisposeAsync().ConfigureAwait(false);
-            HostingMessages.Ended(logger, node.Node);
+            HostingMessages.Ended(_logger, node.Node);
         }
 
         if (_status is IAsyncDisposable status) await status.DisposeAsync().ConfigureAwait(false);
