@@ -48,8 +48,8 @@ public sealed class PackageTests(PackedPackages packed) : IClassFixture<PackedPa
             "Tidemark.Sqlite" => ["Microsoft.Data.Sqlite.Core", "Microsoft.Extensions.Logging.Abstractions", "Tidemark"],
             "Tidemark.Hosting" =>
             [
-                "Microsoft.Extensions.Caching.Abstractions", "Microsoft.Extensions.DependencyInjection.Abstractions", "Microsoft.Extensions.Diagnostics.HealthChecks",
-                "Microsoft.Extensions.Hosting.Abstractions", "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Options", "Tidemark",
+                "Microsoft.Extensions.Caching.Abstractions", "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Hosting.Abstractions",
+                "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Options", "Tidemark",
             ],
             _ => ["Microsoft.Extensions.Logging.Abstractions", "Tidemark"],
         };

@@ -95,7 +95,7 @@ public sealed class HostedNodeTests : IDisposable
         { "StartTimeout is", options => options.StartTimeout = TimeSpan.FromSeconds(-1), _ => { } },
         { "Listen is ''", _ => { }, tcp => tcp.Listen = null },
         { "Listen is 'somewhere:70'", _ => { }, tcp => tcp.Listen = "somewhere:70" },
-        { "Set Tls, or AllowPlaintext", _ => { }, tcp => tcp.Listen = "10.0.0.7:7001" },
+        { "Listen is 10.0.0.7:7001, and without TLS everyone who reaches it can pose as any node. Set Tls", _ => { }, tcp => tcp.Listen = "10.0.0.7:7001" },
         { "Peers has no address of node 7", options => { options.Members.Add(0); options.Members.Add(7); }, _ => { } },
         { "Peers has 'nowhere' for node 1", _ => { }, tcp => tcp.Peers[1] = "nowhere" },
     };
