@@ -20,7 +20,7 @@ internal static class Answers
         {
             await next(http);
         }
-        catch (Exception e) when (!http.Response.HasStarted && StatusOf(e, http) is { } status)
+        catch (Exception e) when (!http.Response.HasStarted && StatusOf(e, http.RequestAborted) is { } status)
         {
             http.Response.Clear();
             http.Response.StatusCode = status;
@@ -78,7 +78,8 @@ internal static class Answers
         _ => throw new BadHttpRequestException("consistency is linearizable or local."),
     };
 
-    private static int? StatusOf(Exception e, HttpContext http) => e switch
+    /// <summary>The status code for an exception; null for one that nobody foresaw.</summary>
+    internal static int? StatusOf(Exception e, CancellationToken aborted) => e switch
     {
         BadHttpRequestException bad => bad.StatusCode,
         LimitExceededException => StatusCodes.Status413PayloadTooLarge,
@@ -86,7 +87,7 @@ internal static class Answers
         StoreFullException => StatusCodes.Status507InsufficientStorage,
         OutcomeUnknownException => StatusCodes.Status504GatewayTimeout,
         TidemarkException or ObjectDisposedException => StatusCodes.Status503ServiceUnavailable,   // It surely did not happen.
-        OperationCanceledException when http.RequestAborted.IsCancellationRequested => StatusCodes.Status499ClientClosedRequest,
+        OperationCanceledException when aborted.IsCancellationRequested => StatusCodes.Status499ClientClosedRequest,
         _ => null,
     };
 }

@@ -71,6 +71,14 @@ return 0;
 async Task SayReadyAsync()
 {
     var health = app.Services.GetRequiredService<HealthCheckService>();
-    while ((await health.CheckHealthAsync()).Status == HealthStatus.Unhealthy && !app.Lifetime.ApplicationStopping.IsCancellationRequested) await Task.Delay(50);
-    Console.WriteLine("ready");
+    while (!app.Lifetime.ApplicationStopping.IsCancellationRequested)
+    {
+        if ((await health.CheckHealthAsync()).Status != HealthStatus.Unhealthy)
+        {
+            Console.WriteLine("ready");
+            return;
+        }
+
+        await Task.Delay(50);
+    }
 }

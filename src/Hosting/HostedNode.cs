@@ -45,7 +45,7 @@ internal sealed class HostedNode(IServiceProvider services, NodeParts parts, IOp
         }
 
         if (!found.IsRunning) return new HealthCheckResult(failure, "The node's replicas are being opened again, or the node has ended.", refusal, data);
-        if (refusal is not null) return new HealthCheckResult(failure, $"Not every shard has a leader that answers: {refusal.Message}", refusal, data);
+        if (refusal is not null) return new HealthCheckResult(failure, "Not every shard has a leader that answers in time. Are most of the nodes up, and do they reach each other?", refusal, data);
         return found.Shards.Any(shard => shard.Replica is { IsLost: true })
             ? HealthCheckResult.Degraded("A replica here is being rebuilt. Until then the others alone keep what it lost.", data: data)
             : HealthCheckResult.Healthy("Every shard has a leader that answers.", data);

@@ -4,6 +4,13 @@ using System.Text.Json;
 
 namespace Tidemark.Integration.Service;
 
+/// <summary>Tests of several busy processes run by themselves: beside others a node would be taken for dead that only waits for a processor.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class ServiceCollection
+{
+    internal const string Name = "Service";
+}
+
 /// <summary>Three processes of the Service sample, on free ports of this machine and in directories of their own.</summary>
 internal sealed class ServiceCluster : IDisposable
 {

@@ -6,6 +6,7 @@ using Tidemark.Tests;
 namespace Tidemark.Integration.Service;
 
 /// <summary>The service under load while its processes are killed, frozen and restarted.</summary>
+[Collection(ServiceCollection.Name)]
 public sealed class ServiceFaultTests
 {
     private static readonly TimeSpan _duration = TimeSpan.FromSeconds(20 * Soak.Factor);

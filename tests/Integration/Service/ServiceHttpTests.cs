@@ -8,6 +8,7 @@ using System.Text.Json;
 namespace Tidemark.Integration.Service;
 
 /// <summary>What the service promises over HTTP, asked of three processes.</summary>
+[Collection(ServiceCollection.Name)]
 public sealed class ServiceHttpTests(ServiceHttpTests.Running running) : IClassFixture<ServiceHttpTests.Running>
 {
     private ServiceCluster Cluster => running.Cluster;

@@ -3,6 +3,7 @@ using System.Net;
 namespace Tidemark.Integration.Service;
 
 /// <summary>What the service says where it cannot do what it is asked, and over which stores its nodes agree.</summary>
+[Collection(ServiceCollection.Name)]
 public sealed class ServiceOutageTests
 {
     [Fact]
@@ -50,6 +51,23 @@ public sealed class ServiceOutageTests
             Assert.Contains(message, errors, StringComparison.Ordinal);
             Assert.Contains("usage:", errors, StringComparison.Ordinal);
         }
+    }
+
+    /// <summary>What the other tests here cannot bring about in a process.</summary>
+    [Fact]
+    public void Each_error_has_its_status_code()
+    {
+        Assert.Equal(507, StatusOf(new StoreFullException("full")));
+        Assert.Equal(504, StatusOf(new OutcomeUnknownException("unknown")));
+        Assert.Equal(503, StatusOf(new ShardUnavailableException(0, "nobody leads")));
+        Assert.Equal(503, StatusOf(new OverloadedException("too much")));
+        Assert.Equal(503, StatusOf(new StoreFailedException("failed")));
+        Assert.Equal(503, StatusOf(new ObjectDisposedException("node")));
+        Assert.Equal(413, StatusOf(new LimitExceededException("value", 2, 1, "MaxValueBytes")));
+        Assert.Equal(400, StatusOf(new ArgumentOutOfRangeException()));
+        Assert.Null(StatusOf(new InvalidOperationException()));
+
+        static int? StatusOf(Exception e) => global::Service.Answers.StatusOf(e, CancellationToken.None);
     }
 
     [ExternalFact("etcd-server")]
