@@ -14,6 +14,7 @@ install_missing() {
   ldconfig -p | grep -q 'libsqlite3\.so\.0' || missing+=(libsqlite3-0)
   command -v mdb_dump >/dev/null || missing+=(lmdb-utils)
   command -v etcd >/dev/null || missing+=(etcd-server)
+  command -v chromium >/dev/null || missing+=(chromium)
   ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing+=(postgresql)
   [ ${#missing[@]} -eq 0 ] && return 0
   local as_root=()

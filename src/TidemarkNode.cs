@@ -27,6 +27,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
     private readonly CancellationTokenSource _stopping = new();
     private readonly Lock _gate = new();
     private volatile NodeRun? _run;
+    private volatile IReadOnlyList<ShardOverview> _shardsBefore = [];   // Of the last run, once it is over.
     private Task _supervision = Task.CompletedTask;
     private Task? _disposal;
     private bool _isEnded;
@@ -116,6 +117,11 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
         return [.. status.Ensemble.Where(member => member != node)];
     }, cancellationToken);
 
+    /// <summary>How the node and its cluster are, as far as it knows. Any thread, at any time; it waits for nothing.</summary>
+    public NodeDescription Describe() => _run is { } run
+        ? new NodeDescription(Node, IsRunning: true, run.Describe())
+        : new NodeDescription(Node, IsRunning: false, _shardsBefore);
+
     /// <summary>Hands over what it leads, ends what was begun, and closes all files. Later calls of <see cref="Store"/> throw <see cref="ObjectDisposedException"/>.</summary>
     public ValueTask DisposeAsync()
     {
@@ -156,7 +162,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
         }
         finally
         {
-            _run = null;
+            if (_run is { } ended) Forget(ended);
             _lock.Dispose();
             _stopping.Dispose();
         }
@@ -174,7 +180,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
                 {
                     Exception cause = await run.Failed.WaitAsync(_stopping.Token).ConfigureAwait(false);
                     TidemarkNodeMessages.RunFailed(_logger, Node, cause);
-                    _run = null;
+                    Forget(run);
                     await EndRunAsync(run).ConfigureAwait(false);
                 }
 
@@ -194,6 +200,13 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
         {
             // The node ends.
         }
+    }
+
+    /// <summary>The run is over. What it knew of the cluster is still told, but for leaders: of those it heard no more.</summary>
+    private void Forget(NodeRun run)
+    {
+        _shardsBefore = [.. run.Describe().Select(shard => shard with { Leader = ShardStatus.Nobody, Replica = null })];
+        _run = null;
     }
 
     private async Task EndRunAsync(NodeRun run)

@@ -1,6 +1,5 @@
 using System.Buffers;
 
-using Tidemark.Core.Replication;
 using Tidemark.Replication.KeyValue;
 using Tidemark.Replication.Nodes;
 using Tidemark.Replication.Shards;

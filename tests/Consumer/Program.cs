@@ -1,4 +1,5 @@
 using System.Text;
+using Microsoft.Extensions.DependencyInjection;
 using Tidemark;
 using Tidemark.Testing;
 
@@ -53,3 +54,7 @@ await using TidemarkStore store = TidemarkStore.InMemory();
 await store.PutAsync("greeting", Encoding.UTF8.GetBytes("hello"));
 StoreRecord? stored = await store.GetAsync("greeting");
 Console.WriteLine($"store: {stored?.GetString()} at version {stored?.Version}");
+
+var services = new ServiceCollection();
+services.AddTidemark(options => options.Node = 0).UseFileStatus("status");
+Console.WriteLine($"hosted: {services.Any(service => service.ServiceType == typeof(TidemarkNode))}");

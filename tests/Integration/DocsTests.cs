@@ -31,7 +31,8 @@ public sealed partial class DocsTests
               <ItemGroup>
                 <Reference Include="{Path.Join(AppContext.BaseDirectory, "Tidemark.dll")}" />
                 <Reference Include="{Path.Join(AppContext.BaseDirectory, "Tidemark.Testing.dll")}" />
-                <Reference Include="{Path.Join(AppContext.BaseDirectory, "Microsoft.Extensions.Logging.Abstractions.dll")}" />
+                <Reference Include="{Path.Join(AppContext.BaseDirectory, "Tidemark.Hosting.dll")}" />
+                <FrameworkReference Include="Microsoft.AspNetCore.App" />
                 <Using Include="Tidemark" />
                 <Using Include="Tidemark.Testing" />
                 <Using Include="System.Text" />

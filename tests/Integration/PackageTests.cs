@@ -18,12 +18,14 @@ public sealed class PackageTests(PackedPackages packed) : IClassFixture<PackedPa
         "after a power cut: 1 record",
         "contract kept: True",
         "store: hello at version 1",
+        "hosted: True",
     ];
 
     [Theory]
     [InlineData("Tidemark")]
     [InlineData("Tidemark.Testing")]
     [InlineData("Tidemark.Sqlite")]
+    [InlineData("Tidemark.Hosting")]
     public void A_package_holds_the_assembly_its_docs_the_readme_and_the_license(string name)
     {
         using ZipArchive package = ZipFile.OpenRead(packed.At($"{name}.{packed.Version}.nupkg"));
@@ -44,6 +46,11 @@ public sealed class PackageTests(PackedPackages packed) : IClassFixture<PackedPa
         {
             "Tidemark" => ["Microsoft.Extensions.Logging.Abstractions"],
             "Tidemark.Sqlite" => ["Microsoft.Data.Sqlite.Core", "Microsoft.Extensions.Logging.Abstractions", "Tidemark"],
+            "Tidemark.Hosting" =>
+            [
+                "Microsoft.Extensions.Caching.Abstractions", "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.Extensions.Hosting.Abstractions",
+                "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Options", "Tidemark",
+            ],
             _ => ["Microsoft.Extensions.Logging.Abstractions", "Tidemark"],
         };
         Assert.Equal(allowed, dependencies.Order(StringComparer.Ordinal));
@@ -53,6 +60,7 @@ public sealed class PackageTests(PackedPackages packed) : IClassFixture<PackedPa
     [InlineData("Tidemark")]
     [InlineData("Tidemark.Testing")]
     [InlineData("Tidemark.Sqlite")]
+    [InlineData("Tidemark.Hosting")]
     public void A_package_has_symbols_beside_it_that_belong_to_its_assembly(string name)
     {
         using ZipArchive symbols = ZipFile.OpenRead(packed.At($"{name}.{packed.Version}.snupkg"));

@@ -12,7 +12,7 @@ public sealed class PackedPackages : IAsyncLifetime, IDisposable
     async Task IAsyncLifetime.InitializeAsync()
     {
         Directory.CreateDirectory(At());
-        foreach (string project in (string[])["src/Tidemark.csproj", "src/Testing/Tidemark.Testing.csproj", "src/Sqlite/Tidemark.Sqlite.csproj", "tools/Tidemark.Tool/Tidemark.Tool.csproj"])
+        foreach (string project in (string[])["src/Tidemark.csproj", "src/Testing/Tidemark.Testing.csproj", "src/Sqlite/Tidemark.Sqlite.csproj", "src/Hosting/Tidemark.Hosting.csproj", "tools/Tidemark.Tool/Tidemark.Tool.csproj"])
         {
             // Its own artifacts: a build that runs beside it is not disturbed.
             (await ChildProcess.DotnetAsync(RepositoryRoot.Path,

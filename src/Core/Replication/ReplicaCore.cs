@@ -4,22 +4,6 @@ using Tidemark.Core.Diagnostics;
 
 namespace Tidemark.Core.Replication;
 
-/// <summary>What a replica does at the moment.</summary>
-internal enum ReplicaRole : byte
-{
-    /// <summary>It knows its term and no leader in it.</summary>
-    Fenced,
-
-    /// <summary>It takes entries from the leader of its term.</summary>
-    Follower,
-
-    /// <summary>It leads its term.</summary>
-    Leader,
-
-    /// <summary>It has seen what cannot be, and does nothing any more.</summary>
-    Stopped,
-}
-
 /// <summary>What a replica has when it is started.</summary>
 /// <param name="Node">Which node it is on.</param>
 /// <param name="Run">How many times it was started.</param>
@@ -94,6 +78,9 @@ internal sealed class ReplicaCore
 
     /// <summary>Entries below are applied, or ordered to be; all of them are committed.</summary>
     internal long Applied { get; private set; }
+
+    /// <summary>Entries below are known to be committed; some of them may still be on their way here.</summary>
+    internal long Committed => Math.Max(Applied, _heardCommit);
 
     /// <summary>Whether it takes proposals and reads.</summary>
     internal bool IsServing => _leading is { IsServing: true };

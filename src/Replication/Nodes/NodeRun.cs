@@ -27,10 +27,11 @@ internal sealed class NodeRun : IAsyncDisposable
     private readonly SteadyTime _time;
     private readonly ITransport _transport;
     private readonly NodeLoop _loop;
+    private readonly ClusterStatus _booted;
 
     private NodeRun(TidemarkNodeOptions options, BootedNode booted, ITransport transport, ILogger logger, Action<long> published)
     {
-        (_options, _transport, _time) = (options, transport, new SteadyTime(options.TimeProvider));
+        (_options, _transport, _booted, _time) = (options, transport, booted.Status, new SteadyTime(options.TimeProvider));
         _executors = new ShardExecutors(options.Executors, options.TimeProvider, _threads, () => _time.Now);
         Desk = new RouteDesk(transport, options.TimeProvider, options.AnswerPatience, booted.Run);
         var clock = new HybridClock(options.TimeProvider);
@@ -61,6 +62,9 @@ internal sealed class NodeRun : IAsyncDisposable
     internal NodeHost Host { get; }
 
     internal RouteDesk Desk { get; }
+
+    /// <summary>The cluster's status as it is known here.</summary>
+    internal ClusterStatus Status => Host.Coordinator.Status ?? _booted;
 
     /// <summary>Completes with what ended the run, unless it is disposed before.</summary>
     internal Task<Exception> Failed => _failed.Task;
@@ -150,6 +154,16 @@ internal sealed class NodeRun : IAsyncDisposable
         }
 
         return isDone;
+    }
+
+    /// <summary>The shards of the cluster as they are known here.</summary>
+    internal IReadOnlyList<ShardOverview> Describe() => [.. Status.Shards.Select(shard => Describe(shard.Key, shard.Value))];
+
+    private ShardOverview Describe(long shard, ShardStatus status)
+    {
+        ReplicaGlance? replica = Host.Replicas.TryGetValue(shard, out ReplicaHost? host) ? host.Host.Glance : null;
+        (int leader, long term) = replica is { KnownLeader: >= 0 } ? (replica.KnownLeader, replica.Term) : (status.Leader, status.Term);
+        return new ShardOverview(shard, leader, term, status.Quorum.Members, replica?.ToOverview());
     }
 
     /// <summary>Has others lead what is led here, as far as there is somebody who has everything.</summary>

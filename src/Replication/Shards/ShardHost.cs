@@ -40,12 +40,14 @@ internal sealed class ShardHost : IDisposable
     private volatile bool _isClosed;
     private volatile int _knownLeader = ShardStatus.Nobody;
     private volatile bool _leads;
+    private volatile ReplicaGlance? _glance;
 
     internal ShardHost(ShardHostOptions options)
     {
         _options = options;
         _jobs = new StateJobs(Post, options.TimeProvider) { Ended = EndJob };
         _work = new ReplicaWork(options, this);
+        Show();
     }
 
     /// <summary>The state machine. Read by others only through what it publishes.</summary>
@@ -86,6 +88,9 @@ internal sealed class ShardHost : IDisposable
 
     /// <summary>Any thread: whether it led when it was looked at last, also where it takes no commands.</summary>
     internal bool Leads => _leads;
+
+    /// <summary>Any thread: how the replica was when it was looked at last; null where it stands alone.</summary>
+    internal ReplicaGlance? Glance => _glance;
 
     /// <summary>When there will be something to do if nothing else happens, in UTC ticks.</summary>
     internal long NextDue
@@ -187,6 +192,7 @@ internal sealed class ShardHost : IDisposable
         _work.EndTurn(now);
         _knownLeader = TakesCommands || Core.Role == ReplicaRole.Follower ? Core.Leader : ShardStatus.Nobody;
         _leads = Core.IsServing;
+        Show();
     }
 
     /// <summary>Whether the disk has something to do. If so, <see cref="Execute"/> and <see cref="EndFlush"/> come before anything else.</summary>
@@ -248,6 +254,7 @@ internal sealed class ShardHost : IDisposable
         if (_isSaving && Failure is null) EndSave(now);
         _isSaving = false;
         BeginJobIfDue(now);
+        Show();
         return hadRoom;
     }
 
@@ -278,7 +285,7 @@ internal sealed class ShardHost : IDisposable
 
         _isClosed = true;
         _jobs.Wait();
-        _work.Abandon(new OutcomeUnknownException($"Shard {ShardId} was closed while the write was under way. Whether it happened shows when it is read again."));
+        _work.Abandon(new OutcomeUnknownException($"Shard {ShardId} was closed while the write was under way: other nodes may have it. Whether it happened shows there."));
         RefuseWaiting(Closed());
         RefuseInbox();   // What came after the last turn; what comes later refuses itself.
         RefuseReaders(Closed());
@@ -303,6 +310,7 @@ internal sealed class ShardHost : IDisposable
         if (cause is CorruptDataException) Condemn();
         _work.Abandon(new OutcomeUnknownException($"Shard {ShardId} failed while the write was under way: {cause.Message} Whether it happened shows when the store is opened again.", cause));
         RefuseWaiting(Refusal(cause));
+        Show();
     }
 
     /// <summary>Until it returns, a job may be at work on the state.</summary>
@@ -314,6 +322,15 @@ internal sealed class ShardHost : IDisposable
         Interlocked.Add(ref _pendingBytes, -proposal.Weight);
         if (proposal.IsOwn) _work.Leader?.Ended(proposal.Kind, failure is null, now);
         proposal.Finish(failure);
+    }
+
+    /// <summary>Shows other threads how the replica is.</summary>
+    private void Show()
+    {
+        if (_options.Replica is null) return;
+        var now = new ReplicaGlance(
+            _knownLeader, Core.Term, Failure is null ? Core.Role : ReplicaRole.Stopped, Core.Log.Head.Offset, Core.Committed - 1, Machine.Position.Offset, Core.IsLost);
+        if (now != _glance) _glance = now;
     }
 
     private void Condemn()

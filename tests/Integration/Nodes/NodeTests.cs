@@ -210,6 +210,54 @@ public sealed class NodeTests
         Assert.Equal("3", (await cluster.Nodes[0]!.Store.GetAsync("key"))?.GetString());
     }
 
+    /// <summary>
+    /// A leader has a write in its log that no majority has yet, and is closed. Other nodes may have the entry and commit it, so nobody may take the write for refused and do it again: it was once
+    /// answered as if it had never been taken.
+    /// </summary>
+    [Fact]
+    public async Task Of_a_write_under_way_when_its_leader_closes_the_outcome_is_unknown()
+    {
+        await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp: false);
+        TidemarkNode leader = cluster.Nodes[await cluster.LeaderAsync()]!;
+        await PutAsync(leader.Store, "key", "1");
+        foreach (TidemarkNode other in cluster.Up.Where(node => node != leader).ToArray()) await cluster.KillAsync(other.Node);
+
+        ValueTask<WriteResult> write = leader.Store.PutAsync("key", Bytes("2"));
+        await UntilAsync(() => write.IsCompleted || leader.Describe().Shards[0].Replica is { } replica && replica.Head > replica.Applied);
+        await cluster.KillAsync(leader.Node);
+        await Assert.ThrowsAsync<OutcomeUnknownException>(async () => await write);
+    }
+
+    [Fact]
+    public async Task A_node_describes_itself_and_its_cluster()
+    {
+        await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp: false, new NamespaceOptions { ShardCount = 2 });
+        for (int i = 0; i < 20; i++) await PutAsync(cluster.Nodes[0]!.Store, $"/key/{i}", "1");
+        for (int shard = 0; shard < 2; shard++)
+        {
+            int leader = await cluster.LeaderAsync(shard);
+            NodeDescription there = cluster.Nodes[leader]!.Describe();
+            Assert.Equal((leader, true, 2), (there.Node, there.IsRunning, there.Shards.Count));
+            ShardOverview led = there.Shards[shard];
+            Assert.Equal((shard, leader), ((int)led.ShardId, led.Leader));
+            Assert.True(led.Term > 0);
+            Assert.Equal([0, 1, 2], led.Members);
+            Assert.Equal((ReplicaRole.Leader, false), (led.Replica!.Role, led.Replica.IsLost));
+            Assert.True(led.Replica.Applied > 0 && led.Replica.Applied <= led.Replica.Committed && led.Replica.Committed <= led.Replica.Head, $"{led.Replica}");
+
+            TidemarkNode other = cluster.Nodes[(leader + 1) % 3]!;
+            await UntilAsync(() => other.Describe().Shards[shard] is var seen && (seen.Leader, seen.Term, seen.Replica!.Role, seen.Replica.Applied) == (leader, led.Term, ReplicaRole.Follower, led.Replica.Applied));
+        }
+
+        TidemarkNode disposed = cluster.Nodes[1]!;
+        await disposed.DisposeAsync();
+        cluster.Nodes[1] = null;
+        NodeDescription after = disposed.Describe();
+        Assert.False(after.IsRunning);
+        Assert.All(after.Shards, shard => Assert.Equal((-1, 3, null), (shard.Leader, shard.Members.Count, shard.Replica)));
+        Assert.Equal(2, after.Shards.Count);
+    }
+
     [Fact]
     public async Task A_directory_of_another_node_is_refused()
     {
@@ -253,6 +301,11 @@ public sealed class NodeTests
                 await Task.Delay(10);
             }
         }
+    }
+
+    private static async Task UntilAsync(Func<bool> isSo)
+    {
+        for (DateTime end = DateTime.UtcNow.AddSeconds(60); !isSo(); await Task.Delay(10)) Assert.True(DateTime.UtcNow < end, "it is never so");
     }
 
     private static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);

@@ -15,4 +15,8 @@ public sealed class PublicApiTests
     [Fact]
     public void The_public_face_of_Tidemark_Sqlite_is_the_one_reviewed() =>
         GoldenFile.AssertSame("PublicApi.Sqlite.txt", PublicApi.Of(typeof(SqliteStorage).Assembly));
+
+    [Fact]
+    public void The_public_face_of_Tidemark_Hosting_is_the_one_reviewed() =>
+        GoldenFile.AssertSame("PublicApi.Hosting.txt", PublicApi.Of(typeof(TidemarkBuilder).Assembly));
 }
