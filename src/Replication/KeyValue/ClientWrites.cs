@@ -69,10 +69,11 @@ internal sealed class ClientWrites(Guid id)
                 {
                     // The same number again: where it did happen, its answer is kept.
                 }
-                catch (OutcomeUnknownException)
+                catch (Exception e) when (attempt > 1 || e is OutcomeUnknownException)
                 {
                     line.IsLost = true;
-                    throw;
+                    if (e is OutcomeUnknownException) throw;
+                    throw new OutcomeUnknownException("The write may have happened when it was tried first; when it was tried again, that could not be found out.", e);
                 }
             }
         }

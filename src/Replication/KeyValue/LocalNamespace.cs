@@ -1,7 +1,7 @@
 namespace Tidemark.Replication.KeyValue;
 
 /// <summary>A namespace whose shards are in this process.</summary>
-internal sealed class LocalNamespace(string name, NamespaceOptions settings, IShardRouter router, IReadOnlyList<LocalShard> shards, TimeProvider time, Func<Guid> newId)
+internal sealed class LocalNamespace(string name, NamespaceOptions settings, HashRangeRouter router, IReadOnlyList<LocalShard> shards, TimeProvider time, Func<Guid> newId)
     : StoreNamespace<LocalShard>(name, settings, router, shards, time, newId)
 {
     /// <summary>Whether a read must first ask whether what is here is all there is.</summary>

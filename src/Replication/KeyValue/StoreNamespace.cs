@@ -6,11 +6,11 @@ namespace Tidemark.Replication.KeyValue;
 internal class StoreNamespace<TShard>
     where TShard : StoreShard
 {
-    private readonly IShardRouter _router;
+    private readonly HashRangeRouter _router;
     private readonly Dictionary<long, TShard> _byId;
     private readonly Func<Guid> _newId;
 
-    internal StoreNamespace(string name, NamespaceOptions settings, IShardRouter router, IReadOnlyList<TShard> shards, TimeProvider time, Func<Guid> newId)
+    internal StoreNamespace(string name, NamespaceOptions settings, HashRangeRouter router, IReadOnlyList<TShard> shards, TimeProvider time, Func<Guid> newId)
     {
         Name = name;
         Settings = settings;
@@ -26,6 +26,9 @@ internal class StoreNamespace<TShard>
     internal NamespaceOptions Settings { get; }
 
     internal IReadOnlyList<TShard> Shards { get; }
+
+    /// <summary>Which shard each hash of a routing key belongs to.</summary>
+    internal IReadOnlyList<ShardHashRange> Ranges => _router.Ranges;
 
     internal TimeProvider TimeProvider { get; }
 

@@ -74,6 +74,14 @@ public sealed class StoreSession : IAsyncDisposable
         _lost.Dispose();
     }
 
+    /// <summary>Keeps it alive no longer: nobody was given it.</summary>
+    internal void Abandon()
+    {
+        lock (_gate) _isDisposed = true;
+        _timer.Dispose();
+        _lost.Dispose();
+    }
+
     /// <summary>Makes the session known to a shard, once.</summary>
     internal async ValueTask<StoreStatus> EnsureOpenAsync(StoreShard shard)
     {

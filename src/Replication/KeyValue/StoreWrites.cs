@@ -104,9 +104,19 @@ internal sealed class StoreWrites<TShard>(StoreNamespace<TShard> space, ClientWr
     private async ValueTask<StoreSession> OpenSessionAsync(StoreSession session)
     {
         // On one shard at once, so that a session that is open is watched by somebody; on others when it is first used there.
-        StoreStatus status = await session.EnsureOpenAsync(space.Shards[0]).ConfigureAwait(false);
+        StoreStatus status;
+        try
+        {
+            status = await session.EnsureOpenAsync(space.Shards[0]).ConfigureAwait(false);
+        }
+        catch
+        {
+            session.Abandon();
+            throw;
+        }
+
         if (status == StoreStatus.Ok) return session;
-        await session.DisposeAsync().ConfigureAwait(false);
+        session.Abandon();
         throw new WriteRefusedException(status, $"The session could not be opened: {status}.");
     }
 

@@ -11,10 +11,11 @@ internal sealed class LiveCluster : IAsyncDisposable
     private readonly MemoryNetwork? _network;
     private readonly int[] _ports = new int[Count];
     private readonly NamespaceOptions _settings;
+    private readonly Func<ClientOperation, bool>? _authorize;
 
-    private LiveCluster(bool isTcp, NamespaceOptions settings)
+    private LiveCluster(bool isTcp, NamespaceOptions settings, Func<ClientOperation, bool>? authorize)
     {
-        _settings = settings;
+        (_settings, _authorize) = (settings, authorize);
         _network = isTcp ? null : new MemoryNetwork();
         Status = isTcp ? new FileClusterStatusStore(_home.At("status"), new FileStatusOptions { PollInterval = TimeSpan.FromMilliseconds(20) }) : new MemoryClusterStatusStore();
         if (isTcp) Directory.CreateDirectory(_home.Path);
@@ -24,9 +25,11 @@ internal sealed class LiveCluster : IAsyncDisposable
 
     internal TidemarkNode?[] Nodes { get; } = new TidemarkNode?[Count];
 
-    internal static async Task<LiveCluster> StartAsync(bool isTcp, NamespaceOptions? settings = null)
+    internal IReadOnlyList<string> Addresses => [.. _ports.Select(port => $"127.0.0.1:{port}")];
+
+    internal static async Task<LiveCluster> StartAsync(bool isTcp, NamespaceOptions? settings = null, Func<ClientOperation, bool>? authorize = null)
     {
-        var cluster = new LiveCluster(isTcp, settings ?? new NamespaceOptions());
+        var cluster = new LiveCluster(isTcp, settings ?? new NamespaceOptions(), authorize);
         await Task.WhenAll(Enumerable.Range(0, Count).Select(cluster.StartAsync));
         return cluster;
     }
@@ -39,9 +42,22 @@ internal sealed class LiveCluster : IAsyncDisposable
         Status = Status,
         CreateTransport = cluster => _network?.CreateTransport(node) ?? CreateTcp(cluster, node),
         Namespace = _settings,
+        Authorize = _authorize,
         SnapshotLogBytes = 256 * 1024,
         LogSegmentBytes = 256 * 1024,
     });
+
+    /// <summary>Connects a client; over TCP by the addresses alone.</summary>
+    internal Task<TidemarkClient> ConnectAsync(Func<ITransport, ITransport>? around = null)
+    {
+        TidemarkClientOptions options = _network is null
+            ? TidemarkClientOptions.OfAddresses(Addresses)
+            : new TidemarkClientOptions { Members = [.. Enumerable.Range(0, Count)], CreateTransport = _network.CreateCaller };
+        return TidemarkClient.ConnectAsync(around is null ? options : options with { CreateTransport = () => around(options.CreateTransport()) });
+    }
+
+    /// <summary>The transport of a process that is no member and says what it likes.</summary>
+    internal ITransport CreateCaller() => _network!.CreateCaller();
 
     /// <summary>Ends a node as a killed process would.</summary>
     internal async Task KillAsync(int node)
