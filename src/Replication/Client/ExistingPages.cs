@@ -6,35 +6,36 @@ namespace Tidemark.Replication.Client;
 /// <remarks>Pages are read in key order, each no earlier than the one before. So where a change lies before some pages, those are the last ones: what it still tells is about the keys before them.</remarks>
 internal sealed class ExistingPages(KeyOrder order)
 {
-    private readonly List<(StoreKey First, WatchToken Place)> _pages = [];
+    private readonly List<(StoreKey First, StoreKey Last, WatchToken Place)> _pages = [];
 
     internal int Count => _pages.Count;
 
-    internal void Add(PageBody page) => _pages.Add((page.Records.Count > 0 ? page.Records[0].Key : default, page.Place ?? throw new MalformedDataException(0, "a page of a scan has a place")));
+    internal void Add(PageBody page)
+    {
+        (StoreKey first, StoreKey last) = page.Records.Count > 0 ? (page.Records[0].Key, page.Records[^1].Key) : default;
+        _pages.Add((first, last, page.Place ?? throw new MalformedDataException(0, "a page of a scan has a place")));
+    }
 
     /// <summary>What a change tells that no page has shown; null for nothing.</summary>
     internal StoreEvent? Left(StoreEvent change)
     {
-        int shows = FirstThatShows(change);
-        if (shows == _pages.Count || change.Kind == StoreEventKind.Compacted) return change;
+        if (change.Kind == StoreEventKind.Compacted || change.Token.PlaceOf(change.Shard) is not { } at) return change;
+        int shows = _pages.FindIndex(page => page.Place.PlaceOf(change.Shard) is { } seen && seen.Offset >= at.Offset);
+        if (shows < 0) return change;
         if (shows == 0) return null;
-        byte[] border = order.Encode(_pages[shows].First.Span);
-        if (change.Range is not { } deleted) return order.Encode(change.Key.Span).AsSpan().SequenceCompareTo(border) < 0 ? change : null;
-        EncodedKeyRange range = order.Encode(deleted);
-        if (!range.End.IsEmpty && range.End.Span.SequenceCompareTo(border) <= 0) return change;
-        if (range.Start.Span.SequenceCompareTo(border) >= 0) return null;
-        KeyRange left = KeyRange.Between(FirstKeyOf(deleted), _pages[shows].First.Span);
-        bool isPart = order.Encode(left).Start.Span.SequenceEqual(range.Start.Span);   // Else no range begins where it does: who watches is told to look again.
-        return isPart ? change with { Range = left } : change with { Kind = StoreEventKind.Compacted, Range = null };
+        return change.Range is { } deleted ? LeftOf(change, deleted, _pages[shows].First) : order.Compare(change.Key.Span, _pages[shows - 1].Last.Span) <= 0 ? change : null;
     }
 
-    /// <summary>The first page that was read when the change had happened.</summary>
-    private int FirstThatShows(StoreEvent change)
+    /// <summary>The part of a range delete that is about the pages before the one that begins with a key.</summary>
+    private StoreEvent? LeftOf(StoreEvent change, KeyRange deleted, StoreKey first)
     {
-        if (_pages.Count == 0 || change.Token.PlaceOf(change.Shard) is not { } at) return _pages.Count;
-        int page = _pages.FindIndex(page => page.Place.PlaceOf(change.Shard) is { } seen && seen.Offset >= at.Offset);
-        // A last page without records says nothing of where it began: all keys lie before it.
-        return page < 0 || (page == _pages.Count - 1 && page > 0 && _pages[page].First.IsEmpty) ? _pages.Count : page;
+        EncodedKeyRange range = order.Encode(deleted);
+        byte[] border = order.Encode(first.Span);
+        if (first.IsEmpty || (!range.End.IsEmpty && range.End.Span.SequenceCompareTo(border) <= 0)) return change;   // The last page may have no records: no key lies behind.
+        if (range.Start.Span.SequenceCompareTo(border) >= 0) return null;
+        KeyRange left = KeyRange.Between(FirstKeyOf(deleted), first.Span);
+        bool isPart = order.Encode(left).Start.Span.SequenceEqual(range.Start.Span);   // Else no range begins where it does: who watches is told to look again.
+        return isPart ? change with { Range = left } : change with { Kind = StoreEventKind.Compacted, Range = null };
     }
 
     /// <summary>A key at which a range begins; none of its own lies before.</summary>

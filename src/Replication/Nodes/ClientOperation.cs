@@ -64,9 +64,12 @@ public sealed class ClientOperation
     {
         if (Key is { } key) return key.Span.StartsWith(prefix.Span);
         if (Range is not { } range) return false;
+        if (prefix.IsEmpty) return true;
         if (range.Kind == KeyRangeKind.Prefix) return range.Start.Span.StartsWith(prefix.Span);
         if (range.Kind == KeyRangeKind.Children) return ((ReadOnlySpan<byte>)[.. range.Start.Span, (byte)'/']).StartsWith(prefix.Span);
-        if (!range.Start.Span.StartsWith(prefix.Span) || !range.End.Span.StartsWith(prefix.Span)) return prefix.IsEmpty;
-        return range.End.Length > 0 && (_order == KeyOrder.Natural || _order.Encode(range.Start.Span).AsSpan(0, 2).SequenceEqual(_order.Encode(range.End.Span).AsSpan(0, 2)));
+        if (!range.Start.Span.StartsWith(prefix.Span) || !range.End.Span.StartsWith(prefix.Span)) return false;
+        return _order == KeyOrder.Natural || DepthOf(range.Start.Span).SequenceEqual(DepthOf(range.End.Span));
+
+        ReadOnlySpan<byte> DepthOf(ReadOnlySpan<byte> key) => _order.Encode(key).AsSpan(0, sizeof(ushort));
     }
 }

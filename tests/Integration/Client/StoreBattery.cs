@@ -147,7 +147,7 @@ internal sealed class StoreBattery(KeyValueStore store)
         await FailAsync(async () => await store.ScanPageAsync(KeyRange.All, new ScanOptions { ContinuationToken = "?" }));
         await FailAsync(async () => await store.ScanPageAsync(KeyRange.All, new ScanOptions { Limit = 0 }));
         await FailAsync(async () => await store.GetOutcomeAsync(new WriteId(Guid.Empty, 77, 1)));
-        await FailAsync(async () => await store.CommitAsync(new StoreTransaction()));
+        await FailAsync(async () => await store.PutAsync("/a", default, PutOptions.None.AtVersion(-1)));
         await FailAsync(async () => await store.OpenSessionAsync(new SessionOptions { Timeout = TimeSpan.FromMilliseconds(1) }));
         await FailAsync(() =>
         {

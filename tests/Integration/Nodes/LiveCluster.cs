@@ -11,11 +11,10 @@ internal sealed class LiveCluster : IAsyncDisposable
     private readonly MemoryNetwork? _network;
     private readonly int[] _ports = new int[Count];
     private readonly NamespaceOptions _settings;
-    private readonly Func<ClientOperation, bool>? _authorize;
 
-    private LiveCluster(bool isTcp, NamespaceOptions settings, Func<ClientOperation, bool>? authorize)
+    private LiveCluster(bool isTcp, NamespaceOptions settings)
     {
-        (_settings, _authorize) = (settings, authorize);
+        _settings = settings;
         _network = isTcp ? null : new MemoryNetwork();
         Status = isTcp ? new FileClusterStatusStore(_home.At("status"), new FileStatusOptions { PollInterval = TimeSpan.FromMilliseconds(20) }) : new MemoryClusterStatusStore();
         if (isTcp) Directory.CreateDirectory(_home.Path);
@@ -27,9 +26,9 @@ internal sealed class LiveCluster : IAsyncDisposable
 
     internal IReadOnlyList<string> Addresses => [.. _ports.Select(port => $"127.0.0.1:{port}")];
 
-    internal static async Task<LiveCluster> StartAsync(bool isTcp, NamespaceOptions? settings = null, Func<ClientOperation, bool>? authorize = null)
+    internal static async Task<LiveCluster> StartAsync(bool isTcp, NamespaceOptions? settings = null)
     {
-        var cluster = new LiveCluster(isTcp, settings ?? new NamespaceOptions(), authorize);
+        var cluster = new LiveCluster(isTcp, settings ?? new NamespaceOptions());
         await Task.WhenAll(Enumerable.Range(0, Count).Select(cluster.StartAsync));
         return cluster;
     }
@@ -42,18 +41,17 @@ internal sealed class LiveCluster : IAsyncDisposable
         Status = Status,
         CreateTransport = cluster => _network?.CreateTransport(node) ?? CreateTcp(cluster, node),
         Namespace = _settings,
-        Authorize = _authorize,
         SnapshotLogBytes = 256 * 1024,
         LogSegmentBytes = 256 * 1024,
     });
 
     /// <summary>Connects a client; over TCP by the addresses alone.</summary>
-    internal Task<TidemarkClient> ConnectAsync(Func<ITransport, ITransport>? around = null)
+    internal Task<TidemarkClient> ConnectAsync(Func<TidemarkClientOptions, TidemarkClientOptions>? change = null)
     {
         TidemarkClientOptions options = _network is null
             ? TidemarkClientOptions.OfAddresses(Addresses)
             : new TidemarkClientOptions { Members = [.. Enumerable.Range(0, Count)], CreateTransport = _network.CreateCaller };
-        return TidemarkClient.ConnectAsync(around is null ? options : options with { CreateTransport = () => around(options.CreateTransport()) });
+        return TidemarkClient.ConnectAsync(change?.Invoke(options) ?? options);
     }
 
     /// <summary>The transport of a process that is no member and says what it likes.</summary>

@@ -81,10 +81,11 @@ public sealed class CallerTests
     public void What_a_later_page_shows_is_not_told_again()
     {
         var pages = new ExistingPages(KeyOrder.Hierarchical);
-        foreach ((string first, long offset) in new[] { ("/k/a", 10L), ("/k/f", 20L), ("/k/m", 30L) })
-            pages.Add(new PageBody([new StoreRecord(first, default)], null, Place(offset)));
+        foreach ((string first, string last, long offset) in new[] { ("/k/a", "/k/d", 10L), ("/k/f", "/k/k", 20L), ("/k/m", "/k/z", 30L) })
+            pages.Add(new PageBody([new StoreRecord(first, default), new StoreRecord(last, default)], null, Place(offset)));
         Assert.Null(pages.Left(Change("/k/b", 9)));
         Assert.NotNull(pages.Left(Change("/k/b", 11)));
+        Assert.Null(pages.Left(Change("/k/e", 20)));   // It was behind the first page, and gone when the second was read.
         Assert.Null(pages.Left(Change("/k/g", 20)));
         Assert.NotNull(pages.Left(Change("/k/g", 21)));
         Assert.Null(pages.Left(Change("/k/z", 30)));
@@ -92,7 +93,7 @@ public sealed class CallerTests
 
         StoreEvent? deleted = pages.Left(Change(null, 15, KeyRange.Children("/k")));
         EncodedKeyRange left = KeyOrder.Hierarchical.Encode(deleted!.Range!);
-        Assert.True(left.Contains(KeyOrder.Hierarchical.Encode("/k/e"u8)));
+        Assert.True(left.Contains(KeyOrder.Hierarchical.Encode("/k/d"u8)));
         Assert.False(left.Contains(KeyOrder.Hierarchical.Encode("/k/f"u8)));
         Assert.Null(pages.Left(Change(null, 15, KeyRange.Between("/k/g", "/k/h"))));
         Assert.NotNull(pages.Left(Change(null, 25, KeyRange.Between("/k/g", "/k/h"))));
