@@ -192,7 +192,7 @@ public sealed class ClientFaultTests
         byte[][] junk = [[], [0x93], [0x99, 1, 7, 10], [0x97, 2, 1, 0, 1, 2, 0], new byte[100_000], .. Enumerable.Range(0, 200).Select(_ => Chance(random))];
         foreach (byte[] bytes in junk) hostile.TrySend(0, bytes);
         Assert.Equal("1", (await client.Store.GetAsync("/a"))?.GetString());
-        Assert.Empty(answers.Where(answer => answer.Outcome == RequestOutcome.Done));
+        Assert.DoesNotContain(answers, answer => answer.Outcome == RequestOutcome.Done);
 
         // A request whose beginning is whole, and the rest not: refused, by its id. And a command no client gives.
         byte[] cut = StoreRequestCodec.Write(8, default, TimeSpan.FromSeconds(1), new GetRequest(null, "/a", new GetOptions())).ToArray()[..^1];
