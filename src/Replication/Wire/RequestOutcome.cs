@@ -27,7 +27,7 @@ internal enum RequestOutcome : byte
     /// <summary>Who asks may not; it surely did not happen. Said to callers alone.</summary>
     NotAuthorized = 7,
 
-    /// <summary>What is asked means nothing, or is beyond a limit; it surely did not happen. Said to callers alone.</summary>
+    /// <summary>What is asked means nothing, or is beyond a limit; it surely did not happen.</summary>
     Refused = 8,
 }
 
