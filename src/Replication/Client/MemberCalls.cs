@@ -71,9 +71,11 @@ internal sealed class MemberCalls : IAsyncDisposable
     }
 
     /// <summary>Has something done: once it was sent and not answered, nobody knows.</summary>
+    /// <param name="request">What.</param>
+    /// <param name="isOver">Whether nobody waits for it any more: then it is not sent once more.</param>
     /// <exception cref="ShardUnavailableException">It surely did not happen.</exception>
     /// <exception cref="OutcomeUnknownException">It was not answered.</exception>
-    internal Task<StoreAnswer> WriteAsync(CommandRequest request) => AskAsync(request, _operations, isRepeatable: false, isPatient: false, CancellationToken.None);
+    internal Task<StoreAnswer> WriteAsync(CommandRequest request, Func<bool> isOver) => AskAsync(request, _operations, isRepeatable: false, isPatient: false, CancellationToken.None, isOver);
 
     public async ValueTask DisposeAsync()
     {
@@ -88,7 +90,9 @@ internal sealed class MemberCalls : IAsyncDisposable
     /// <param name="isRepeatable">Whether what was not answered may be asked again.</param>
     /// <param name="isPatient">Whether it is tried for ever.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    private async Task<StoreAnswer> AskAsync(StoreRequest request, SemaphoreSlim slots, bool isRepeatable, bool isPatient, CancellationToken cancellationToken)
+    /// <param name="isOver">Whether it is no longer to be tried.</param>
+    private async Task<StoreAnswer> AskAsync(
+        StoreRequest request, SemaphoreSlim slots, bool isRepeatable, bool isPatient, CancellationToken cancellationToken, Func<bool>? isOver = null)
     {
         long shard = request switch { CommandRequest command => command.Shard, KeepAliveRequest alive => alive.Shard, _ => -1 };
         long began = _options.TimeProvider.GetTimestamp();
@@ -121,7 +125,8 @@ internal sealed class MemberCalls : IAsyncDisposable
             }
 
             Interlocked.CompareExchange(ref _preferred, (member + 1) % _options.Members.Count, member);
-            if (!isPatient && _options.TimeProvider.GetElapsedTime(began) >= _options.OperationTimeout) throw RequestOutcomes.ErrorOf(RequestOutcome.Unavailable, last.Text, shard, last.Leader);
+            bool isLate = !isPatient && _options.TimeProvider.GetElapsedTime(began) >= _options.OperationTimeout;
+            if (isLate || isOver?.Invoke() == true) throw RequestOutcomes.ErrorOf(RequestOutcome.Unavailable, last.Text, shard, last.Leader);
             await Task.Delay(_pause, _options.TimeProvider, cancellationToken).ConfigureAwait(false);
         }
     }

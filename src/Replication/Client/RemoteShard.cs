@@ -29,7 +29,7 @@ internal sealed class RemoteShard(long id, MemberCalls calls, ProposalPool propo
         Exception? failure = null;
         try
         {
-            StoreAnswer answer = await calls.WriteAsync(new CommandRequest(id, (KvCommand)proposal.Kind, proposal.Payload.WrittenMemory)).ConfigureAwait(false);
+            StoreAnswer answer = await calls.WriteAsync(new CommandRequest(id, (KvCommand)proposal.Kind, proposal.Payload.WrittenMemory), () => proposal.IsOver).ConfigureAwait(false);
             proposal.Answer.Write(answer.Body.Span);
         }
         catch (Exception e)
