@@ -24,6 +24,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
     private readonly IDisposable _lock;
     private readonly NodeRoute[] _routes;
     private readonly LocalShard[] _shards;
+    private readonly LocalNamespace _namespace;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Lock _gate = new();
     private volatile NodeRun? _run;
@@ -40,7 +41,8 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
         var proposals = new ProposalPool();
         _shards = [.. _routes.Select(route => new LocalShard(route, proposals))];
         var router = new HashRangeRouter(HashRangeRouter.CreateEven(_shards.Length).Ranges);
-        Store = new ShardedKeyValueStore(new LocalNamespace(TidemarkStore.DefaultNamespaceName, options.Namespace, router, _shards, options.TimeProvider, TidemarkNodeOptions.NewId));
+        _namespace = new LocalNamespace(TidemarkStore.DefaultNamespaceName, options.Namespace, router, _shards, options.TimeProvider, TidemarkNodeOptions.NewId);
+        Store = new ShardedKeyValueStore(_namespace);
     }
 
     /// <summary>The node's number.</summary>
@@ -70,7 +72,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
         var node = new TidemarkNode(options, options.FileSystem.Lock(Path.Combine(options.Directory, LogFiles.LockName)));
         try
         {
-            node._run = await Task.Run(() => NodeRun.StartAsync(options, node._logger, node.Published, cancellationToken), cancellationToken).ConfigureAwait(false);
+            node._run = await Task.Run(() => NodeRun.StartAsync(options, node._logger, node._namespace, node.Published, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -188,7 +190,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
                 pause = pause * 2 < _longestPause ? pause * 2 : _longestPause;
                 try
                 {
-                    _run = await NodeRun.StartAsync(_options, _logger, Published, _stopping.Token).ConfigureAwait(false);
+                    _run = await NodeRun.StartAsync(_options, _logger, _namespace, Published, _stopping.Token).ConfigureAwait(false);
                 }
                 catch (Exception e) when (e is not OperationCanceledException)   // What the host's own parts throw ends no node.
                 {

@@ -53,4 +53,7 @@ public enum TidemarkErrorCode
 
     /// <summary>An address cannot be listened to. See <see cref="AddressUnavailableException"/>.</summary>
     AddressUnavailable = 16,
+
+    /// <summary>Who asks may not do that. See <see cref="NotAuthorizedException"/>.</summary>
+    NotAuthorized = 17,
 }

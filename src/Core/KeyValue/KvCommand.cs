@@ -128,4 +128,29 @@ internal static class CommandParts
     {
         if (reader.ReadArrayHeader() != count) throw new MalformedDataException(reader.Consumed, $"an array of {count} stands here");
     }
+
+    /// <summary>An operation's beginning: how many parts it has, and which it is.</summary>
+    internal static KvOperation ReadOperation(scoped ref MessagePackReader reader)
+    {
+        int parts = reader.ReadArrayHeader();
+        var operation = (KvOperation)reader.ReadInt32();
+        int expected = operation switch
+        {
+            KvOperation.Put => 9,
+            KvOperation.Delete => 3,
+            KvOperation.DeleteRange => 4,
+            _ => throw new MalformedDataException(reader.Consumed, $"there is no operation {operation}"),
+        };
+        return parts == expected ? operation : throw new MalformedDataException(reader.Consumed, $"operation {operation} has {expected} parts");
+    }
+
+    /// <summary>A range, without a header.</summary>
+    internal static KeyRange ReadRange(scoped ref MessagePackReader reader)
+    {
+        int kind = reader.ReadInt32();
+        ReadOnlySpan<byte> start = reader.ReadBytes(), end = reader.ReadBytes();
+        return KeyRange.TryCreate(kind, start, end, out KeyRange? range)
+            ? range
+            : throw new MalformedDataException(reader.Consumed, $"there is no kind {kind} of range");
+    }
 }

@@ -25,6 +25,20 @@ internal sealed record KvSettings(
         options.KeyOrder, options.MaxKeyBytes, options.MaxValueBytes, options.MaxBatchBytes, options.ChangeLogEntries, options.ChangeLogBytes,
         (long)options.ClientIdleTimeout.TotalMilliseconds, options.MaxClients, options.MaxSessions);
 
+    internal NamespaceOptions ToOptions(int shardCount) => new()
+    {
+        KeyOrder = KeyOrder,
+        ShardCount = shardCount,
+        MaxKeyBytes = MaxKeyBytes,
+        MaxValueBytes = MaxValueBytes,
+        MaxBatchBytes = MaxBatchBytes,
+        ChangeLogEntries = ChangeRows,
+        ChangeLogBytes = ChangeBytes,
+        ClientIdleTimeout = TimeSpan.FromMilliseconds(ClientIdleMilliseconds),
+        MaxClients = MaxClients,
+        MaxSessions = MaxSessions,
+    };
+
     internal void Write(IBufferWriter<byte> output)
     {
         var writer = new MessagePackWriter(output);

@@ -87,7 +87,7 @@ internal sealed class KvWrites(KvState state, ChangeLog changes, RecordTable rec
     /// <summary>One operation needs no way back: it is read to its end, and then refused or done as a whole.</summary>
     private void RunAlone(ref MessagePackReader reader, int index)
     {
-        switch (ReadOperation(ref reader))
+        switch (CommandParts.ReadOperation(ref reader))
         {
             case KvOperation.Put:
                 PutOperation put = PutOperation.Read(ref reader);
@@ -101,7 +101,7 @@ internal sealed class KvWrites(KvState state, ChangeLog changes, RecordTable rec
                 if (_status == StoreStatus.Ok) Take(records.Delete(key, version), index);
                 break;
             default:
-                KeyRange range = ReadRange(ref reader);
+                KeyRange range = CommandParts.ReadRange(ref reader);
                 reader.ReadEnd();
                 if (_status == StoreStatus.Ok) Take(records.DeleteRange(range), index);
                 break;
@@ -110,7 +110,7 @@ internal sealed class KvWrites(KvState state, ChangeLog changes, RecordTable rec
 
     private void RunNext(ref MessagePackReader reader, int index)
     {
-        switch (ReadOperation(ref reader))
+        switch (CommandParts.ReadOperation(ref reader))
         {
             case KvOperation.Put:
                 PutOperation put = PutOperation.Read(ref reader);
@@ -122,33 +122,10 @@ internal sealed class KvWrites(KvState state, ChangeLog changes, RecordTable rec
                 if (_status == StoreStatus.Ok) Take(records.Delete(key, version), index);
                 break;
             default:
-                KeyRange range = ReadRange(ref reader);
+                KeyRange range = CommandParts.ReadRange(ref reader);
                 if (_status == StoreStatus.Ok) Take(records.DeleteRange(range), index);
                 break;
         }
-    }
-
-    private static KvOperation ReadOperation(ref MessagePackReader reader)
-    {
-        int parts = reader.ReadArrayHeader();
-        var operation = (KvOperation)reader.ReadInt32();
-        int expected = operation switch
-        {
-            KvOperation.Put => 9,
-            KvOperation.Delete => 3,
-            KvOperation.DeleteRange => 4,
-            _ => throw new MalformedDataException(reader.Consumed, $"there is no operation {operation}"),
-        };
-        return parts == expected ? operation : throw new MalformedDataException(reader.Consumed, $"operation {operation} has {expected} parts");
-    }
-
-    private static KeyRange ReadRange(ref MessagePackReader reader)
-    {
-        int kind = reader.ReadInt32();
-        ReadOnlySpan<byte> start = reader.ReadBytes(), end = reader.ReadBytes();
-        return KeyRange.TryCreate(kind, start, end, out KeyRange? range)
-            ? range
-            : throw new MalformedDataException(reader.Consumed, $"there is no kind {kind} of range");
     }
 
     private int Check(ref MessagePackReader reader)

@@ -60,6 +60,35 @@ internal readonly ref struct RecordRow(ReadOnlySpan<byte> row)
 
     internal ReadOnlySpan<byte> Value => _row[ValueAt..];
 
+    /// <summary>Whether bytes that came from elsewhere are a row: reading one that is not goes beyond its end.</summary>
+    internal static bool IsWhole(ReadOnlySpan<byte> row)
+    {
+        const Parts Known = Parts.Session | Parts.Identity | Parts.PartitionKey | Parts.Expiry | Parts.Indexes;
+        if (row.Length < FixedBytes || ((Parts)row[0] & ~Known) != 0) return false;
+        var parts = (Parts)row[0];
+        ReadOnlySpan<byte> rest = row[FixedBytes..];
+        bool isWhole = (!parts.HasFlag(Parts.Session) || TrySkip(ref rest, RowKeys.IdBytes))
+            && (!parts.HasFlag(Parts.Identity) || TrySkipSized(ref rest))
+            && (!parts.HasFlag(Parts.PartitionKey) || TrySkipSized(ref rest))
+            && (!parts.HasFlag(Parts.Expiry) || TrySkip(ref rest, sizeof(ulong)));
+        if (!isWhole || !parts.HasFlag(Parts.Indexes)) return isWhole;
+        if (rest.Length < sizeof(ushort)) return false;
+        int count = BinaryPrimitives.ReadUInt16LittleEndian(rest);
+        rest = rest[sizeof(ushort)..];
+        for (; isWhole && count > 0; count--) isWhole = TrySkipSized(ref rest) && TrySkipSized(ref rest);
+        return isWhole;
+
+        static bool TrySkip(ref ReadOnlySpan<byte> rest, int bytes)
+        {
+            if (rest.Length < bytes) return false;
+            rest = rest[bytes..];
+            return true;
+        }
+
+        static bool TrySkipSized(ref ReadOnlySpan<byte> rest) =>
+            rest.Length >= sizeof(ushort) && TrySkip(ref rest, sizeof(ushort) + BinaryPrimitives.ReadUInt16LittleEndian(rest));
+    }
+
     /// <summary>Makes the row of a record.</summary>
     internal static byte[] Write(in RecordFields fields, ReadOnlySpan<byte> value)
     {

@@ -61,7 +61,8 @@ internal sealed class IndexScan : IRecordSource
     /// <param name="start">The first index key.</param>
     /// <param name="end">The index key after the last; empty for no bound.</param>
     /// <param name="isReverse">Whether to begin at the end.</param>
-    internal IndexScan(StateReader reader, ReadOnlySpan<byte> index, ReadOnlySpan<byte> start, ReadOnlySpan<byte> end, bool isReverse)
+    /// <param name="after">Where an earlier walk ended, as its <see cref="SortKey"/>: this one goes on behind it. Empty for none.</param>
+    internal IndexScan(StateReader reader, ReadOnlySpan<byte> index, ReadOnlySpan<byte> start, ReadOnlySpan<byte> end, bool isReverse, ReadOnlySpan<byte> after = default)
     {
         _reader = reader;
         _cursor = reader.OpenCursor();
@@ -70,6 +71,10 @@ internal sealed class IndexScan : IRecordSource
         _start = start.IsEmpty ? name : RowKeys.IndexStart(index, start);
         _end = end.IsEmpty ? EncodedKeyRange.After(name).ToArray() : RowKeys.IndexStart(index, end);
         _isReverse = isReverse;
+        if (after.IsEmpty) return;
+        byte[] left = isReverse ? [.. name, .. after] : [.. name, .. after, 0];
+        if (isReverse && left.AsSpan().SequenceCompareTo(_end) < 0) _end = left;
+        else if (!isReverse && left.AsSpan().SequenceCompareTo(_start) > 0) _start = left;
     }
 
     /// <summary>The index key in its sorting form, then the record's encoded key.</summary>

@@ -45,4 +45,7 @@ public sealed record StoreEvent
 
     /// <summary>Where to resume so that neither this event nor any before it comes again, and none after it is missed.</summary>
     public required WatchToken Token { get; init; }
+
+    /// <summary>The shard it happened on; 0 for a record that existed.</summary>
+    internal long Shard { get; init; }
 }

@@ -59,6 +59,9 @@ public readonly struct StoreRecord
         }
     }
 
+    /// <summary>The row it is read from; empty for a key alone.</summary>
+    internal ReadOnlyMemory<byte> RowBytes => _row;
+
     private RecordRow Row => new(_row.Span);
 
     /// <summary>The value as UTF-8 text.</summary>

@@ -14,11 +14,11 @@ internal sealed class ClientWrites(Guid id)
 {
     private const int MostAttempts = 5;
 
-    private readonly Dictionary<LocalShard, Line> _lines = [];
+    private readonly Dictionary<StoreShard, Line> _lines = [];
 
     internal Guid Id => id;
 
-    internal async ValueTask<StoreStatus> RegisterAsync(LocalShard shard, CancellationToken cancellationToken)
+    internal async ValueTask<StoreStatus> RegisterAsync(StoreShard shard, CancellationToken cancellationToken)
     {
         _lines[shard] = new Line();
         Proposal register = shard.Rent(KvCommand.RegisterClient);
@@ -26,7 +26,7 @@ internal sealed class ClientWrites(Guid id)
         return await shard.CommandAsync(register, cancellationToken).ConfigureAwait(false);
     }
 
-    internal async ValueTask ForgetAsync(LocalShard shard)
+    internal async ValueTask ForgetAsync(StoreShard shard)
     {
         if (shard.IsClosed) return;
         Proposal forget = shard.Rent(KvCommand.ForgetClients);
@@ -36,7 +36,7 @@ internal sealed class ClientWrites(Guid id)
 
     /// <summary>Does a write as the client's next on the shard.</summary>
     /// <exception cref="WriteCanceledException">The wait was cancelled.</exception>
-    internal async ValueTask<byte[]> WriteAsync(LocalShard shard, WriteCommand write, CancellationToken cancellationToken)
+    internal async ValueTask<byte[]> WriteAsync(StoreShard shard, WriteCommand write, CancellationToken cancellationToken)
     {
         Line line = _lines[shard];
         await line.Turn.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -52,7 +52,7 @@ internal sealed class ClientWrites(Guid id)
         }
     }
 
-    private static async Task<byte[]> SendAsync(LocalShard shard, Line line, WriteCommand write, WriteTicket ticket)
+    private static async Task<byte[]> SendAsync(StoreShard shard, Line line, WriteCommand write, WriteTicket ticket)
     {
         try
         {
@@ -69,10 +69,11 @@ internal sealed class ClientWrites(Guid id)
                 {
                     // The same number again: where it did happen, its answer is kept.
                 }
-                catch (OutcomeUnknownException)
+                catch (Exception e) when (attempt > 1 || e is OutcomeUnknownException)
                 {
                     line.IsLost = true;
-                    throw;
+                    if (e is OutcomeUnknownException) throw;
+                    throw new OutcomeUnknownException("The write may have happened when it was tried first; when it was tried again, that could not be found out.", e);
                 }
             }
         }
@@ -82,7 +83,7 @@ internal sealed class ClientWrites(Guid id)
         }
     }
 
-    private static async Task<byte[]> SendOnceAsync(LocalShard shard, WriteCommand write, WriteTicket ticket)
+    private static async Task<byte[]> SendOnceAsync(StoreShard shard, WriteCommand write, WriteTicket ticket)
     {
         Proposal proposal = shard.Rent(KvCommand.Write);
         try

@@ -17,11 +17,18 @@ internal static class ContinuationToken
     internal static EncodedKeyRange Apply(EncodedKeyRange range, ScanOptions options)
     {
         if (options.ContinuationToken is not { } token) return range;
-        byte[] bytes = Base64Url.IsValid(token) ? Base64Url.DecodeFromChars(token) : [];
-        if (bytes.Length < 1 || bytes[0] != (options.Reverse ? Reverse : Forward))
-            throw new ArgumentException("The continuation token is not one of a scan in this direction.", nameof(options));
-        byte[] last = bytes[1..];
+        byte[] last = Read(token, options.Reverse);
         if (!range.Contains(last)) throw new ArgumentException("The continuation token is of a scan of another range.", nameof(options));
         return options.Reverse ? new EncodedKeyRange(range.Start, last) : new EncodedKeyRange((byte[])[.. last, 0], range.End);
+    }
+
+    /// <summary>What was last on the page before.</summary>
+    /// <exception cref="ArgumentException">The token is none, or of the other direction.</exception>
+    internal static byte[] Read(string token, bool isReverse)
+    {
+        byte[] bytes = Base64Url.IsValid(token) ? Base64Url.DecodeFromChars(token) : [];
+        return bytes.Length >= 1 && bytes[0] == (isReverse ? Reverse : Forward)
+            ? bytes[1..]
+            : throw new ArgumentException("The continuation token is not one of a scan in this direction.", nameof(token));
     }
 }

@@ -1,108 +1,15 @@
-using Tidemark.Core.KeyValue;
-
 namespace Tidemark.Replication.KeyValue;
 
-/// <summary>A namespace's settings, its shards in this process, and which of them a key belongs to.</summary>
-internal sealed class LocalNamespace
+/// <summary>A namespace whose shards are in this process.</summary>
+internal sealed class LocalNamespace(string name, NamespaceOptions settings, HashRangeRouter router, IReadOnlyList<LocalShard> shards, TimeProvider time, Func<Guid> newId)
+    : StoreNamespace<LocalShard>(name, settings, router, shards, time, newId)
 {
-    private readonly IShardRouter _router;
-    private readonly Dictionary<long, LocalShard> _byId;
-    private readonly Func<Guid> _newId;
-
-    internal LocalNamespace(string name, NamespaceOptions settings, IShardRouter router, IReadOnlyList<LocalShard> shards, TimeProvider time, Func<Guid> newId)
-    {
-        Name = name;
-        Settings = settings;
-        _router = router;
-        Shards = shards;
-        _byId = shards.ToDictionary(shard => shard.Id);
-        TimeProvider = time;
-        IsReplicated = shards[0].IsReplicated;
-        _newId = newId;
-    }
-
-    internal string Name { get; }
-
-    internal NamespaceOptions Settings { get; }
-
-    internal IReadOnlyList<LocalShard> Shards { get; }
-
-    internal TimeProvider TimeProvider { get; }
-
-    internal Guid NewId() => _newId();
+    /// <summary>Whether a read must first ask whether what is here is all there is.</summary>
+    internal bool IsReplicated { get; } = shards[0].IsReplicated;
 
     /// <summary>Completes when reads of the shard of a routing key, or of all, see what their level asks for.</summary>
     internal async ValueTask ReadyToReadAsync(StoreKey? routingKey, ReadLevel level, CancellationToken cancellationToken)
     {
         foreach (LocalShard shard in ShardsOf(routingKey)) await shard.ReadyToReadAsync(level, cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>Whether a read must first ask whether what is here is all there is.</summary>
-    internal bool IsReplicated { get; }
-
-    internal LocalShard ShardOf(StoreKey key, StoreKey? partitionKey) =>
-        Shards.Count == 1 ? Shards[0] : _byId[_router.Route((partitionKey ?? key).Span)];
-
-    /// <summary>The one shard a routing key belongs to; without one, all.</summary>
-    internal IReadOnlyList<LocalShard> ShardsOf(StoreKey? routingKey) => routingKey is { } key && Shards.Count > 1 ? [ShardOf(key, null)] : Shards;
-
-    /// <exception cref="ArgumentException">The transaction's keys belong to different shards.</exception>
-    internal LocalShard ShardOf(StoreTransaction transaction)
-    {
-        foreach (StoreTransaction.Operation operation in transaction.Operations)
-        {
-            if (operation.Put is { } put) CheckPut(operation.Key, operation.Value, put);
-        }
-
-        foreach (StoreKey key in transaction.Keys) CheckKey(key);
-        if (Shards.Count == 1) return Shards[0];
-        if (transaction.PartitionKey is { } partition) return ShardOf(partition, null);
-        LocalShard? shard = null;
-        foreach (StoreKey key in transaction.Keys)
-        {
-            LocalShard own = ShardOf(key, null);
-            if (shard is not null && shard != own)
-                throw new ArgumentException($"'{key}' belongs to another shard than the keys before it. Give the transaction a partition key.", nameof(transaction));
-            shard = own;
-        }
-
-        return shard ?? throw new ArgumentException("Without a partition key, a key must say which shard the transaction belongs to.", nameof(transaction));
-    }
-
-    internal void CheckKey(StoreKey key)
-    {
-        if (key.Length > Settings.MaxKeyBytes || Settings.KeyOrder.GetEncodedLength(key.Span) > Settings.MaxKeyBytes + KvSettings.EncodingSlack) throw KeyTooLong(key);
-        if (key.Span.StartsWith(RecordTable.ReservedPrefix))
-            throw new ArgumentException($"'{key}' begins with the reserved prefix '__tidemark/'. Choose another key.", nameof(key));
-    }
-
-    internal void CheckPut(StoreKey key, ReadOnlyMemory<byte> value, PutOptions? options)
-    {
-        CheckKey(key);
-        if (value.Length > Settings.MaxValueBytes) throw new LimitExceededException("value", value.Length, Settings.MaxValueBytes, nameof(NamespaceOptions.MaxValueBytes));
-        if (options is null) return;
-        if (options.ExpectedVersion is < 0) throw new ArgumentOutOfRangeException(nameof(options), options.ExpectedVersion, "Versions are 1 or more; 0 stands for none.");
-        if (options.PartitionKey is { Length: > ushort.MaxValue } partition) throw new LimitExceededException("partition key", partition.Length, ushort.MaxValue, "the format");
-        if (options.TimeToLive is { } time && (time <= TimeSpan.Zero || time.TotalMilliseconds > RecordTable.MaxTimeToLiveMilliseconds))
-            throw new ArgumentOutOfRangeException(nameof(options), time, "A time to live is above zero and at most ten years.");
-        if (options.Indexes.Count > RecordTable.MaxIndexEntries)
-            throw new LimitExceededException("count of index entries", options.Indexes.Count, RecordTable.MaxIndexEntries, "the format");
-        foreach (IndexEntry entry in options.Indexes) CheckIndex(entry, key);
-    }
-
-    internal void CheckBatch(int bytes)
-    {
-        if (bytes > Settings.MaxBatchBytes) throw new LimitExceededException("transaction", bytes, Settings.MaxBatchBytes, nameof(NamespaceOptions.MaxBatchBytes));
-    }
-
-    internal LimitExceededException KeyTooLong(StoreKey key) =>
-        new("key", Math.Max(key.Length, Settings.KeyOrder.GetEncodedLength(key.Span) - KvSettings.EncodingSlack), Settings.MaxKeyBytes, nameof(NamespaceOptions.MaxKeyBytes));
-
-    private void CheckIndex(IndexEntry entry, StoreKey key)
-    {
-        if (entry.Index.IsEmpty) throw new ArgumentException("An index has a name.", nameof(entry));
-        int bytes = RowKeys.IndexLength(entry.Index.Span, entry.Key.Span) + Settings.KeyOrder.GetEncodedLength(key.Span);
-        if (bytes > Settings.MaxKeyBytes + KvSettings.RowSlack)
-            throw new LimitExceededException("index entry with its record's key", bytes, Settings.MaxKeyBytes + KvSettings.RowSlack, nameof(NamespaceOptions.MaxKeyBytes));
     }
 }

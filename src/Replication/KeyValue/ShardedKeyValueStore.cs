@@ -1,10 +1,8 @@
 using System.Runtime.CompilerServices;
-using System.Text;
 
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.State;
 using Tidemark.Replication.KeyValue;
-using Tidemark.Replication.Shards;
 
 namespace Tidemark;
 
@@ -12,12 +10,12 @@ namespace Tidemark;
 public class ShardedKeyValueStore : KeyValueStore
 {
     private readonly LocalNamespace _namespace;
-    private readonly ClientWrites? _client;
+    private readonly StoreWrites<LocalShard> _writes;
 
     internal ShardedKeyValueStore(LocalNamespace local, ClientWrites? client = null)
     {
         _namespace = local;
-        _client = client;
+        _writes = new StoreWrites<LocalShard>(local, client);
     }
 
     /// <inheritdoc/>
@@ -150,17 +148,8 @@ public class ShardedKeyValueStore : KeyValueStore
 
     private ScanPage ReadPage(EncodedKeyRange encoded, ScanOptions options, int limit)
     {
-        var records = new List<StoreRecord>();
         using IRecordSource source = OpenScan(encoded, options);
-        byte[] last = [];
-        while (source.MoveNext())
-        {
-            if (records.Count == limit) return new ScanPage(records, ContinuationToken.Write(last, options.Reverse));
-            last = source.EncodedKey.ToArray();
-            records.Add(ToRecord(last, source.Row));
-        }
-
-        return new ScanPage(records, null);
+        return RecordPage.Read(source, Order, options.Reverse, new PageLimits(limit, long.MaxValue, IsKeysOnly: false));
     }
 
     /// <inheritdoc/>
@@ -177,73 +166,32 @@ public class ShardedKeyValueStore : KeyValueStore
     }
 
     /// <inheritdoc/>
-    public override ValueTask<WriteResult> PutAsync(StoreKey key, ReadOnlyMemory<byte> value, PutOptions? options = null, CancellationToken cancellationToken = default)
-    {
-        _namespace.CheckPut(key, value, options);
-        if (_client is not null || options?.Session is not null) return PutSlowlyAsync(key, value, null, options ?? PutOptions.None, cancellationToken);
-        LocalShard shard = _namespace.ShardOf(key, options?.PartitionKey);
-        Proposal proposal = shard.Rent(KvCommand.Write);
-        PutArguments arguments = options is null ? default : options.ToArguments(options.PartitionKey, null);
-        CommandWriter.WritePut(proposal.Payload, null, key.Span, value.Span, arguments);
-        return shard.WriteAsync(proposal, key, cancellationToken);
-    }
+    public override ValueTask<WriteResult> PutAsync(StoreKey key, ReadOnlyMemory<byte> value, PutOptions? options = null, CancellationToken cancellationToken = default) =>
+        _writes.PutAsync(key, value, options, cancellationToken);
 
     /// <inheritdoc/>
     public override ValueTask<WriteResult> PutNextAsync(
-        StoreKey prefix, ReadOnlyMemory<byte> value, IReadOnlyList<long> steps, PutOptions? options = null, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(steps);
-        _namespace.CheckPut(prefix, value, options);
-        return PutSlowlyAsync(prefix, value, steps, options ?? PutOptions.None, cancellationToken);
-    }
+        StoreKey prefix, ReadOnlyMemory<byte> value, IReadOnlyList<long> steps, PutOptions? options = null, CancellationToken cancellationToken = default) =>
+        _writes.PutNextAsync(prefix, value, steps, options, cancellationToken);
 
     /// <inheritdoc/>
-    public override ValueTask<WriteResult> DeleteAsync(StoreKey key, DeleteOptions? options = null, CancellationToken cancellationToken = default)
-    {
-        _namespace.CheckKey(key);
-        LocalShard shard = _namespace.ShardOf(key, options?.PartitionKey);
-        return OneAsync(shard, key, (output, ticket) => CommandWriter.WriteDelete(output, ticket, key.Span, options?.ExpectedVersion), cancellationToken);
-    }
+    public override ValueTask<WriteResult> DeleteAsync(StoreKey key, DeleteOptions? options = null, CancellationToken cancellationToken = default) =>
+        _writes.DeleteAsync(key, options, cancellationToken);
 
     /// <inheritdoc/>
-    public override async ValueTask<WriteResult> DeleteRangeAsync(KeyRange range, StoreKey? partitionKey = null, CancellationToken cancellationToken = default)
-    {
-        Encode(range);   // A range that means nothing is refused here.
-        long count = 0;
-        WriteResult last = default;
-        foreach (LocalShard shard in _namespace.ShardsOf(partitionKey))
-        {
-            last = await OneAsync(shard, default, (output, ticket) => CommandWriter.WriteDeleteRange(output, ticket, range), cancellationToken).ConfigureAwait(false);
-            if (last.Status is not (StoreStatus.Ok or StoreStatus.NotFound)) return last with { Count = count };
-            count += last.Count;
-        }
-
-        return last with { Status = count > 0 ? StoreStatus.Ok : StoreStatus.NotFound, Count = count };
-    }
+    public override ValueTask<WriteResult> DeleteRangeAsync(KeyRange range, StoreKey? partitionKey = null, CancellationToken cancellationToken = default) =>
+        _writes.DeleteRangeAsync(range, partitionKey, cancellationToken);
 
     /// <inheritdoc/>
-    public override async ValueTask<TransactionResult> CommitAsync(StoreTransaction transaction, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(transaction);
-        LocalShard shard = _namespace.ShardOf(transaction);
-        foreach (StoreSession session in transaction.Sessions)
-        {
-            StoreStatus opened = await session.EnsureOpenAsync(shard).ConfigureAwait(false);
-            if (opened != StoreStatus.Ok) return new TransactionResult(opened, 0, [], default);
-        }
+    public override ValueTask<TransactionResult> CommitAsync(StoreTransaction transaction, CancellationToken cancellationToken = default) =>
+        _writes.CommitAsync(transaction, cancellationToken);
 
-        byte[] bytes = await AnswerAsync(shard, transaction.Write, cancellationToken).ConfigureAwait(false);
-        KvAnswer answer = KvAnswer.Read(bytes);
-        var results = new List<WriteResult>(answer.Results.Length);
-        for (int i = 0; i < answer.Results.Length; i++)
-        {
-            KvResult result = answer.Results[i];
-            StoreKey key = result.Key is { } made ? made : answer.Status == StoreStatus.Ok ? transaction.Operations[i].Key : default;
-            results.Add(new WriteResult(result.Status, key, result.Version, answer.Timestamp, result.Count));
-        }
+    /// <inheritdoc/>
+    public override ValueTask<StoreSession> OpenSessionAsync(SessionOptions? options = null, CancellationToken cancellationToken = default) => _writes.OpenSessionAsync(options);
 
-        return new TransactionResult(answer.Status, answer.Index, results, answer.Timestamp);
-    }
+    /// <inheritdoc/>
+    public override ValueTask<StoreClient> RegisterClientAsync(CancellationToken cancellationToken = default) =>
+        _writes.RegisterClientAsync(writes => new ShardedKeyValueStore(_namespace, writes), cancellationToken);
 
     /// <inheritdoc/>
     public override IAsyncEnumerable<StoreEvent> WatchAsync(KeyRange range, WatchOptions? options = null, CancellationToken cancellationToken = default)
@@ -277,33 +225,6 @@ public class ShardedKeyValueStore : KeyValueStore
     }
 
     /// <inheritdoc/>
-    public override ValueTask<StoreSession> OpenSessionAsync(SessionOptions? options = null, CancellationToken cancellationToken = default)
-    {
-        options ??= new SessionOptions();
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.Timeout.TotalMilliseconds, SessionTable.MinTimeoutMilliseconds, nameof(options));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Timeout.TotalMilliseconds, SessionTable.MaxTimeoutMilliseconds, nameof(options));
-        if (options.Identity is { } identity && Encoding.UTF8.GetByteCount(identity) > SessionTable.MaxIdentityBytes)
-            throw new LimitExceededException("session identity", Encoding.UTF8.GetByteCount(identity), SessionTable.MaxIdentityBytes, "the format");
-        return OpenSessionAsync(new StoreSession(_namespace.NewId(), options, _namespace.TimeProvider));
-    }
-
-    /// <inheritdoc/>
-    public override async ValueTask<StoreClient> RegisterClientAsync(CancellationToken cancellationToken = default)
-    {
-        var writes = new ClientWrites(_namespace.NewId());
-        foreach (LocalShard shard in _namespace.Shards)
-        {
-            StoreStatus status = await writes.RegisterAsync(shard, cancellationToken).ConfigureAwait(false);
-            if (status != StoreStatus.Ok) throw new WriteRefusedException(status, $"The client could not be registered on shard {shard.Id}: {status}.");
-        }
-
-        return new StoreClient(writes.Id, new ShardedKeyValueStore(_namespace, writes), async () =>
-        {
-            foreach (LocalShard shard in _namespace.Shards) await writes.ForgetAsync(shard).ConfigureAwait(false);
-        });
-    }
-
-    /// <inheritdoc/>
     public override ValueTask<WriteOutcome> GetOutcomeAsync(WriteId write, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -318,7 +239,7 @@ public class ShardedKeyValueStore : KeyValueStore
         using StateReader reader = shard.Open();
         StoreStatus status = ClientTable.FindOutcome(reader, write.Client, write.Sequence, out ReadOnlyMemory<byte> answer);
         if (status != StoreStatus.Ok) return new WriteOutcome(status, null);
-        WriteResult result = LocalShard.ReadResult(answer.Span, default);
+        WriteResult result = StoreShard.ReadResult(answer.Span, default);
         return new WriteOutcome(result.Status, result);
     }
 
@@ -327,67 +248,6 @@ public class ShardedKeyValueStore : KeyValueStore
         if (best is null) return true;
         int order = found.AsSpan().SequenceCompareTo(best);
         return comparison is KeyComparison.Floor or KeyComparison.Lower ? order > 0 : order < 0;
-    }
-
-    private async ValueTask<StoreSession> OpenSessionAsync(StoreSession session)
-    {
-        // On one shard at once, so that a session that is open is watched by somebody; on others when it is first used there.
-        StoreStatus status = await session.EnsureOpenAsync(_namespace.Shards[0]).ConfigureAwait(false);
-        if (status == StoreStatus.Ok) return session;
-        await session.DisposeAsync().ConfigureAwait(false);
-        throw new WriteRefusedException(status, $"The session could not be opened: {status}.");
-    }
-
-    private async ValueTask<WriteResult> PutSlowlyAsync(
-        StoreKey key, ReadOnlyMemory<byte> value, IReadOnlyList<long>? steps, PutOptions options, CancellationToken cancellationToken)
-    {
-        LocalShard shard = _namespace.ShardOf(key, options.PartitionKey);
-        if (options.Session is { } session)
-        {
-            StoreStatus opened = await session.EnsureOpenAsync(shard).ConfigureAwait(false);
-            if (opened != StoreStatus.Ok) return new WriteResult(opened, key, 0, default, 0);
-        }
-
-        PutArguments arguments = options.ToArguments(options.PartitionKey, steps);
-        return await OneAsync(shard, key, (output, ticket) => CommandWriter.WritePut(output, ticket, key.Span, value.Span, arguments), cancellationToken).ConfigureAwait(false);
-    }
-
-    private ValueTask<WriteResult> OneAsync(LocalShard shard, StoreKey key, WriteCommand write, CancellationToken cancellationToken)
-    {
-        if (_client is not null) return OfClientAsync();
-        Proposal proposal = shard.Rent(KvCommand.Write);
-        write(proposal.Payload, null);
-        return shard.WriteAsync(proposal, key, cancellationToken);
-
-        async ValueTask<WriteResult> OfClientAsync() =>
-            LocalShard.ReadResult(await _client.WriteAsync(shard, write, cancellationToken).ConfigureAwait(false), key);
-    }
-
-    private async ValueTask<byte[]> AnswerAsync(LocalShard shard, WriteCommand write, CancellationToken cancellationToken)
-    {
-        if (_client is not null) return await _client.WriteAsync(shard, write, cancellationToken).ConfigureAwait(false);
-        Proposal proposal = shard.Rent(KvCommand.Write);
-        try
-        {
-            write(proposal.Payload, null);
-            _namespace.CheckBatch(proposal.Payload.WrittenCount);
-        }
-        catch
-        {
-            proposal.Finish(null);
-            proposal.LetGo();
-            throw;
-        }
-
-        try
-        {
-            await shard.SubmitAsync(proposal, cancellationToken).ConfigureAwait(false);
-            return proposal.Answer.WrittenSpan.ToArray();
-        }
-        finally
-        {
-            proposal.LetGo();
-        }
     }
 
     private IRecordSource OpenScan(EncodedKeyRange range, ScanOptions options) => MergedScan.Of(

@@ -14,7 +14,7 @@ public sealed class StoreSession : IAsyncDisposable
 {
     private readonly TimeProvider _time;
     private readonly Lock _gate = new();
-    private readonly Dictionary<LocalShard, Task<StoreStatus>> _shards = [];
+    private readonly Dictionary<StoreShard, Task<StoreStatus>> _shards = [];
     private readonly CancellationTokenSource _lost = new();
     private readonly ITimer _timer;
     private long _confirmed;     // When the oldest shard's last confirmed keep-alive was sent.
@@ -54,7 +54,7 @@ public sealed class StoreSession : IAsyncDisposable
     /// <summary>Ends the session and removes its records.</summary>
     public async ValueTask DisposeAsync()
     {
-        List<LocalShard> shards;
+        List<StoreShard> shards;
         lock (_gate)
         {
             if (_isDisposed) return;
@@ -63,7 +63,7 @@ public sealed class StoreSession : IAsyncDisposable
         }
 
         await _timer.DisposeAsync().ConfigureAwait(false);
-        foreach (LocalShard shard in shards)
+        foreach (StoreShard shard in shards)
         {
             if (!shard.IsReachable) continue;   // It ends there by its timeout.
             Proposal close = shard.Rent(KvCommand.CloseSession);
@@ -74,8 +74,16 @@ public sealed class StoreSession : IAsyncDisposable
         _lost.Dispose();
     }
 
+    /// <summary>Keeps it alive no longer: nobody was given it.</summary>
+    internal void Abandon()
+    {
+        lock (_gate) _isDisposed = true;
+        _timer.Dispose();
+        _lost.Dispose();
+    }
+
     /// <summary>Makes the session known to a shard, once.</summary>
-    internal async ValueTask<StoreStatus> EnsureOpenAsync(LocalShard shard)
+    internal async ValueTask<StoreStatus> EnsureOpenAsync(StoreShard shard)
     {
         Task<StoreStatus> opened;
         lock (_gate)
@@ -88,7 +96,7 @@ public sealed class StoreSession : IAsyncDisposable
         return await opened.ConfigureAwait(false);
     }
 
-    private async Task<StoreStatus> OpenAsync(LocalShard shard)
+    private async Task<StoreStatus> OpenAsync(StoreShard shard)
     {
         Proposal open = shard.Rent(KvCommand.OpenSession);
         ReadOnlySpan<byte> identity = Identity is null ? default : System.Text.Encoding.UTF8.GetBytes(Identity);
@@ -113,7 +121,7 @@ public sealed class StoreSession : IAsyncDisposable
         try
         {
             long sent = _time.GetTimestamp();
-            List<LocalShard> shards;
+            List<StoreShard> shards;
             lock (_gate) shards = [.. _shards.Where(shard => shard.Value is { IsCompletedSuccessfully: true, Result: StoreStatus.Ok }).Select(shard => shard.Key)];
             bool[] alive = await Task.WhenAll(shards.Select(shard => shard.IsClosed ? Task.FromResult(false) : shard.KeepAliveAsync(Id))).ConfigureAwait(false);
             if (Array.TrueForAll(alive, lives => lives)) Volatile.Write(ref _confirmed, sent);

@@ -33,9 +33,18 @@ internal sealed class StoreWatch
         }
     }
 
-    internal async IAsyncEnumerable<StoreEvent> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>The place behind what was told last, and behind what is of no interest after it. Not to be asked while the next event is waited for.</summary>
+    internal WatchToken Token => new(_places);
+
+    /// <summary>Completes when it is known where the watch begins.</summary>
+    internal async Task BeginAsync(CancellationToken cancellationToken)
     {
         foreach ((LocalShard shard, Task<long> start) in _starts) _places[shard.Id] = new WatchPlace(await start.WaitAsync(cancellationToken).ConfigureAwait(false), WatchPlace.All);
+    }
+
+    internal async IAsyncEnumerable<StoreEvent> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await BeginAsync(cancellationToken).ConfigureAwait(false);
         if (_options.IncludeExisting)
         {
             foreach (RecordScan scan in OpenScans())
@@ -69,8 +78,23 @@ internal sealed class StoreWatch
                 if (isAny && _changes.Count > 0) _places[shard.Id] = _changes[^1].Place;
             }
 
-            if (!isAny) await Task.WhenAny(signals).WaitAsync(cancellationToken).ConfigureAwait(false);
+            if (!isAny) await AnyAsync(signals, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Waits for one of several. A wait that is cancelled leaves nothing behind on tasks that may not complete for days.</summary>
+    private static async Task AnyAsync(Task[] signals, CancellationToken cancellationToken)
+    {
+        if (signals.Length == 1 || !cancellationToken.CanBeCanceled)
+        {
+            await (signals.Length == 1 ? signals[0].WaitAsync(cancellationToken) : Task.WhenAny(signals)).ConfigureAwait(false);
+            return;
+        }
+
+        using var one = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await Task.WhenAny(signals.Select(signal => signal.WaitAsync(one.Token))).ConfigureAwait(false);
+        await one.CancelAsync().ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
     }
 
     /// <summary>Looks at all shards at once, so that the token of the first record knows the place behind the last.</summary>
@@ -132,7 +156,8 @@ internal sealed class StoreWatch
             Version = change.Version,
             Timestamp = change.Timestamp,
             Record = _options.IncludeValues && change.Kind is StoreEventKind.Created or StoreEventKind.Modified ? Current(shard, change) : null,
-            Token = new WatchToken(_places),
+            Token = Token,
+            Shard = shard.Id,
         };
     }
 
@@ -152,6 +177,6 @@ internal sealed class StoreWatch
         Version = record.Version,
         Timestamp = record.Modified,
         Record = record,
-        Token = new WatchToken(_places),
+        Token = Token,
     };
 }

@@ -105,8 +105,11 @@ internal sealed class NodeHost
     /// <summary>Called from any thread when the node itself has something to do.</summary>
     internal Action? Wake { get; set; }
 
-    /// <summary>Called from any thread with a request, or an answer to one, and who sent it: a member or a caller.</summary>
+    /// <summary>Called from any thread with a request, or an answer to one, and which member sent it.</summary>
     internal Action<int, ReadOnlyMemory<byte>>? Requested { get; set; }
+
+    /// <summary>Called from any thread with whatever a caller sent, and its number.</summary>
+    internal Action<int, ReadOnlyMemory<byte>>? Called { get; set; }
 
     /// <summary>Called when a replica was opened, before anything reaches it.</summary>
     internal Action<ReplicaHost>? Opened { get; set; }
@@ -117,16 +120,21 @@ internal sealed class NodeHost
 
     private ImmutableSortedDictionary<int, long> Nodes => (Coordinator.Status ?? _options.Booted.Status).Nodes;
 
-    /// <summary>Any thread: a message came from another node, or from this one. Who is no member has nothing to say here.</summary>
+    /// <summary>Any thread: a message came from another node, or from this one. Who is no member has nothing to say to replicas and elections.</summary>
     internal void Receive(int from, ReadOnlyMemory<byte> bytes)
     {
+        if (from < 0)
+        {
+            Called?.Invoke(from, bytes);
+            return;
+        }
+
         if (RouteMessageCodec.Is(bytes.Span))
         {
             Requested?.Invoke(from, bytes);
             return;
         }
 
-        if (from < 0) return;
         ShardMessage message;
         try
         {

@@ -28,7 +28,7 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
     public void Submit(Proposal proposal)
     {
         proposal.Rerouted = Reroute;
-        proposal.Deadline = DeadlineFromNow();
+        proposal.Deadline = DeadlineFromNow(proposal.Patience);
         Send(proposal, Leader());
     }
 
@@ -56,8 +56,8 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
         (replica, ended) => replica.Host.KeepAlive(session, (isAlive, unknown) => ended(unknown is null ? isAlive : null, unknown)),
         static answer => answer.Outcome switch
         {
-            RouteOutcome.Done => true,
-            RouteOutcome.SessionIsOver => false,
+            RequestOutcome.Done => true,
+            RequestOutcome.SessionIsOver => false,
             _ => null,
         },
         DeadlineFromNow(), "a keep-alive", CancellationToken.None);
@@ -66,7 +66,7 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
     private Task<long> AskToReadAsync(long deadline, TimeSpan staleness, CancellationToken cancellationToken) => AskLeaderAsync<long>(
         new RouteRequest(RouteKind.Read, shard, 0, 0, staleness, default),
         (replica, ended) => replica.Host.Read(refusal => ended(refusal is null ? replica.Machine.Position.Offset : null, null), staleness),
-        static answer => answer.Outcome == RouteOutcome.Done ? answer.Position.Offset : null,
+        static answer => answer.Outcome == RequestOutcome.Done ? answer.Position.Offset : null,
         deadline, "a read", cancellationToken);
 
     /// <summary>Asks whoever leads; again, after a pause, where that gives no answer.</summary>
@@ -121,25 +121,19 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
     {
         switch (answer?.Outcome)
         {
-            case RouteOutcome.Done:
+            case RequestOutcome.Done:
                 proposal.Position = answer.Value.Position;
                 proposal.Answer.Write(answer.Value.Bytes.Span);
                 proposal.Finish(null);
                 break;
-            case RouteOutcome.Unavailable:
+            case RequestOutcome.Unavailable:
                 Reroute(proposal, new ShardUnavailableException(shard, answer.Value.Text, answer.Value.Leader));
                 break;
-            case RouteOutcome.Overloaded:
-                proposal.Finish(new OverloadedException(answer.Value.Text));
-                break;
-            case RouteOutcome.Full:
-                proposal.Finish(new StoreFullException(answer.Value.Text));
-                break;
-            case RouteOutcome.Failed:
-                proposal.Finish(new StoreFailedException(answer.Value.Text));
+            case null:
+                proposal.Finish(new OutcomeUnknownException($"Node {leader}, which led shard {shard}, did not answer. Whether the write happened shows when the shard is read."));
                 break;
             default:
-                proposal.Finish(new OutcomeUnknownException(answer?.Text ?? $"Node {leader}, which led shard {shard}, did not answer. Whether the write happened shows when the shard is read."));
+                proposal.Finish(RequestOutcomes.ErrorOf(answer.Value.Outcome, answer.Value.Text, shard, answer.Value.Leader));
                 break;
         }
     }
@@ -167,16 +161,17 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
         }
 
         proposal.Rerouted = null;
-        proposal.Finish(runs.IsEnded ? Ended() : Unavailable($"Nobody has led it for {patience.TotalSeconds:0.###} s. Are most of the nodes up, and do they reach each other?"));
+        proposal.Finish(runs.IsEnded ? Ended() : Unavailable($"Nobody has led it for {(proposal.Patience ?? patience).TotalSeconds:0.###} s. Are most of the nodes up, and do they reach each other?"));
     }
 
-    private bool TryAsk(int node, in RouteRequest request, Action<RouteAnswer?> ended) => node >= 0 && node != runs.Node && runs.Current is { } run && run.Desk.TryAsk(node, request, ended);
+    private bool TryAsk(int node, RouteRequest request, Action<RouteAnswer?> ended) =>
+        node >= 0 && node != runs.Node && runs.Current is { } run && run.Desk.TryAsk(node, id => RouteMessageCodec.ToBytes(request with { Id = id }), ended);
 
     private int Leader() => runs.Current?.LeaderOf(shard) ?? ShardStatus.Nobody;
 
     private ReplicaHost? Replica() => runs.Current?.Host.Replicas.GetValueOrDefault(shard);
 
-    private long DeadlineFromNow() => time.GetTimestamp() + (long)(patience.TotalSeconds * time.TimestampFrequency);
+    private long DeadlineFromNow(TimeSpan? most = null) => time.GetTimestamp() + (long)((most < patience ? most.Value : patience).TotalSeconds * time.TimestampFrequency);
 
     private TimeSpan TimeLeft(long deadline) => time.GetElapsedTime(time.GetTimestamp(), deadline);
 

@@ -4,7 +4,10 @@ using Microsoft.Extensions.Logging;
 
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Cluster;
+using Tidemark.Replication.KeyValue;
 using Tidemark.Replication.Shards;
+using Tidemark.Replication.Transport;
+using Tidemark.Replication.Wire;
 using Tidemark.Storage.Files;
 using Tidemark.Storage.Log;
 using Tidemark.Storage.Replica;
@@ -29,11 +32,11 @@ internal sealed class NodeRun : IAsyncDisposable
     private readonly NodeLoop _loop;
     private readonly ClusterStatus _booted;
 
-    private NodeRun(TidemarkNodeOptions options, BootedNode booted, ITransport transport, ILogger logger, Action<long> published)
+    private NodeRun(TidemarkNodeOptions options, BootedNode booted, ITransport transport, ILogger logger, LocalNamespace space, Action<long> published)
     {
         (_options, _transport, _booted, _time) = (options, transport, booted.Status, new SteadyTime(options.TimeProvider));
         _executors = new ShardExecutors(options.Executors, options.TimeProvider, _threads, () => _time.Now);
-        Desk = new RouteDesk(transport, options.TimeProvider, options.AnswerPatience, booted.Run);
+        Desk = new RequestDesk<RouteAnswer>(transport, options.TimeProvider, options.AnswerPatience, booted.Run);
         var clock = new HybridClock(options.TimeProvider);
         var disk = new NodeDisk(
             options.Directory, booted.Status.Cluster, booted.Run, new FilePool(options.FileSystem, MaxIdleFiles), clock, new FlushBatches(2 * FlushThreadCount),
@@ -54,6 +57,8 @@ internal sealed class NodeRun : IAsyncDisposable
             Published = replica => published(replica.ShardId),
         });
         Host.Requested = new RouteService(Host, transport, Desk, new ProposalPool()).Take;
+        var operations = new StoreOperations(disk.Cluster, space);
+        Host.Called = new StoreService(operations, new CallerRights(space, options.Authorize), disk.Cluster, transport, options.TimeProvider, logger, _stopping.Token).Take;
         foreach (ReplicaHost replica in Host.Replicas.Values) _executors.Add(replica.Host);
         Host.Opened = replica => _executors.Add(replica.Host);
         _loop = new NodeLoop(Host, _time, Turned);
@@ -61,7 +66,7 @@ internal sealed class NodeRun : IAsyncDisposable
 
     internal NodeHost Host { get; }
 
-    internal RouteDesk Desk { get; }
+    internal RequestDesk<RouteAnswer> Desk { get; }
 
     /// <summary>The cluster's status as it is known here.</summary>
     internal ClusterStatus Status => Host.Coordinator.Status ?? _booted;
@@ -72,7 +77,7 @@ internal sealed class NodeRun : IAsyncDisposable
     /// <summary>Starts the node.</summary>
     /// <exception cref="FormatMismatchException">The directory is another node's, cluster's or engine's, or the status is another cluster's.</exception>
     /// <exception cref="IOException">Disk or status store could not be reached.</exception>
-    internal static async Task<NodeRun> StartAsync(TidemarkNodeOptions options, ILogger logger, Action<long> published, CancellationToken cancellationToken)
+    internal static async Task<NodeRun> StartAsync(TidemarkNodeOptions options, ILogger logger, LocalNamespace space, Action<long> published, CancellationToken cancellationToken)
     {
         EngineFile.Claim(options.FileSystem, options.Directory, options.Engine.Name);
         BootedNode booted = await NodeBoot.RunAsync(options.FileSystem, options.Directory, options.Node, options.Status, FirstStatus, cancellationToken).ConfigureAwait(false);
@@ -88,7 +93,7 @@ internal sealed class NodeRun : IAsyncDisposable
         {
             int most = options.Namespace.MaxBatchBytes + NamespaceOptions.CommandRoom;
             if (transport.MaxMessageBytes < most) throw new LimitExceededException("message that the namespace's batches need", most, transport.MaxMessageBytes, nameof(ITransport.MaxMessageBytes));
-            run = new NodeRun(options, booted, transport, logger, published);
+            run = new NodeRun(options, booted, transport, logger, space, published);
         }
         catch
         {

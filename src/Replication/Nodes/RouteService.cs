@@ -3,12 +3,13 @@ using System.Collections.Concurrent;
 
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Shards;
+using Tidemark.Replication.Transport;
 using Tidemark.Replication.Wire;
 
 namespace Tidemark.Replication.Nodes;
 
 /// <summary>Answers what other nodes ask of the shards that are led here.</summary>
-internal sealed class RouteService(NodeHost node, ITransport transport, RouteDesk desk, ProposalPool proposals)
+internal sealed class RouteService(NodeHost node, ITransport transport, RequestDesk<RouteAnswer> desk, ProposalPool proposals)
 {
     private readonly ConcurrentDictionary<int, SeenRequests> _seen = new();
 
@@ -26,15 +27,15 @@ internal sealed class RouteService(NodeHost node, ITransport transport, RouteDes
             return;
         }
 
-        if (message.Answer is { } answer) desk.Answered(from, answer);
-        else if (from >= 0 && message.Request is { } request) Serve(from, request);   // Callers are not served yet.
+        if (message.Answer is { } answer) desk.Answered(from, answer.Id, answer);
+        else if (message.Request is { } request) Serve(from, request);
     }
 
     private void Serve(int from, RouteRequest request)
     {
         if (!node.Replicas.TryGetValue(request.Shard, out ReplicaHost? replica))
         {
-            Answer(from, request, RouteOutcome.Unavailable, ShardStatus.Nobody, $"Node {node.Node} does not keep shard {request.Shard}.");
+            Answer(from, request, RequestOutcome.Unavailable, ShardStatus.Nobody, $"Node {node.Node} does not keep shard {request.Shard}.");
             return;
         }
 
@@ -48,19 +49,19 @@ internal sealed class RouteService(NodeHost node, ITransport transport, RouteDes
             case RouteKind.Read:
                 replica.Host.Read(refusal =>
                 {
-                    if (refusal is null) Send(from, new RouteAnswer(request.Shard, request.Id, RouteOutcome.Done, node.Node, "", replica.Machine.Position, default));
+                    if (refusal is null) Send(from, new RouteAnswer(request.Shard, request.Id, RequestOutcome.Done, node.Node, "", replica.Machine.Position, default));
                     else Answer(from, request, refusal);
                 }, request.Staleness);
                 break;
             case RouteKind.KeepAlive when request.Payload.Length == 16:
                 replica.Host.KeepAlive(new Guid(request.Payload.Span, bigEndian: true), (isAlive, unknown) =>
                 {
-                    if (unknown is null) Answer(from, request, isAlive ? RouteOutcome.Done : RouteOutcome.SessionIsOver, node.Node, "");
+                    if (unknown is null) Answer(from, request, isAlive ? RequestOutcome.Done : RequestOutcome.SessionIsOver, node.Node, "");
                     else Answer(from, request, unknown);
                 });
                 break;
             default:
-                Answer(from, request, RouteOutcome.Failed, node.Node, "The request is malformed.");
+                Answer(from, request, RequestOutcome.Failed, node.Node, "The request is malformed.");
                 break;
         }
     }
@@ -74,7 +75,7 @@ internal sealed class RouteService(NodeHost node, ITransport transport, RouteDes
         {
             host.Submit(proposal);
             await done.ConfigureAwait(false);
-            Send(from, new RouteAnswer(request.Shard, request.Id, RouteOutcome.Done, node.Node, "", proposal.Position, proposal.Answer.WrittenMemory));
+            Send(from, new RouteAnswer(request.Shard, request.Id, RequestOutcome.Done, node.Node, "", proposal.Position, proposal.Answer.WrittenMemory));
         }
         catch (Exception e)
         {
@@ -88,18 +89,10 @@ internal sealed class RouteService(NodeHost node, ITransport transport, RouteDes
 
     private void Answer(int from, RouteRequest request, Exception failure)
     {
-        RouteOutcome outcome = failure switch
-        {
-            ShardUnavailableException or ObjectDisposedException => RouteOutcome.Unavailable,
-            OutcomeUnknownException => RouteOutcome.Unknown,
-            OverloadedException => RouteOutcome.Overloaded,
-            StoreFullException => RouteOutcome.Full,
-            _ => RouteOutcome.Failed,
-        };
-        Answer(from, request, outcome, failure is ShardUnavailableException { Leader: var leader } ? leader : ShardStatus.Nobody, failure.Message);
+        Answer(from, request, RequestOutcomes.Of(failure), failure is ShardUnavailableException { Leader: var leader } ? leader : ShardStatus.Nobody, failure.Message);
     }
 
-    private void Answer(int from, RouteRequest request, RouteOutcome outcome, int leader, string text) =>
+    private void Answer(int from, RouteRequest request, RequestOutcome outcome, int leader, string text) =>
         Send(from, new RouteAnswer(request.Shard, request.Id, outcome, leader, text, default, default));
 
     private void Send(int to, in RouteAnswer answer)

@@ -46,6 +46,9 @@ internal sealed class Proposal : IValueTaskSource
     /// <summary>Who carries it may note here until when it is to be tried, on its stopwatch.</summary>
     internal long Deadline { get; set; }
 
+    /// <summary>How long it is to be tried, where that is less than whoever carries it would. Null: it is not.</summary>
+    internal TimeSpan? Patience { get; set; }
+
     /// <summary>The next proposal that rests.</summary>
     internal Proposal? Below { get; set; }
 
@@ -54,6 +57,7 @@ internal sealed class Proposal : IValueTaskSource
     {
         Kind = kind;
         Rerouted = null;
+        Patience = null;
         _holders = 2;
         _isDone = 0;
         Answer.ResetWrittenCount();

@@ -12,7 +12,7 @@ namespace Tidemark;
 /// <summary>The settings of a <see cref="TcpTransport"/>. Checked and frozen when it is made.</summary>
 public sealed record TcpTransportOptions
 {
-    /// <summary>The cluster's id. Who names another is refused.</summary>
+    /// <summary>The cluster's id. Who names another is refused. A caller that knows only addresses gives all zeros: then it is let in whatever cluster it is, and numbers are its own names for addresses.</summary>
     public required Guid ClusterId { get; init; }
 
     /// <summary>The own node, 0 or more. Without meaning for a caller.</summary>
@@ -93,14 +93,18 @@ public sealed record TcpTransportOptions
     /// <summary>Where it is told what happens. Null: nowhere.</summary>
     public ILoggerFactory? LoggerFactory { get; init; }
 
+    /// <summary>Whether it is a caller that takes whichever member answers at an address.</summary>
+    internal bool IsOfAnyCluster => IsCaller && ClusterId == Guid.Empty;
+
     internal void Validate()
     {
         ArgumentNullException.ThrowIfNull(AddressOf);
         ArgumentNullException.ThrowIfNull(AdvertisedAddress);
         ArgumentNullException.ThrowIfNull(TimeProvider);
         ArgumentNullException.ThrowIfNull(Chance);
-        if (ClusterId == Guid.Empty) throw new ArgumentException("A cluster's id is not all zeros.", nameof(ClusterId));
+        if (ClusterId == Guid.Empty && !IsCaller) throw new ArgumentException("A cluster's id is not all zeros.", nameof(ClusterId));
         if (IsCaller != (Listen is null)) throw new ArgumentException("A member listens, and a caller does not: set either Listen or IsCaller.", nameof(Listen));
+        if (IsOfAnyCluster && MemberNames is not null) throw new ArgumentException("Without the cluster's id the numbers of its members are not known, and cannot be checked.", nameof(MemberNames));
         if (!IsCaller) ArgumentOutOfRangeException.ThrowIfNegative(Node);
         if (Encoding.UTF8.GetByteCount(AdvertisedAddress) > Handshake.MaxTextBytes) throw new ArgumentException($"An address has at most {Handshake.MaxTextBytes} bytes.", nameof(AdvertisedAddress));
         if (Tls is null && Listen is not null && !IPAddress.IsLoopback(Listen.Address) && !AllowPlaintext)

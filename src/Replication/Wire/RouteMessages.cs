@@ -20,31 +20,6 @@ internal enum RouteKind : byte
     Answer = 9,
 }
 
-/// <summary>What came of a request.</summary>
-internal enum RouteOutcome : byte
-{
-    /// <summary>It was done.</summary>
-    Done = 0,
-
-    /// <summary>The session is over.</summary>
-    SessionIsOver = 1,
-
-    /// <summary>This node cannot, and it surely did not happen.</summary>
-    Unavailable = 2,
-
-    /// <summary>Nobody knows whether it happened.</summary>
-    Unknown = 3,
-
-    /// <summary>Too much waits; it surely did not happen.</summary>
-    Overloaded = 4,
-
-    /// <summary>There is no room; it surely did not happen.</summary>
-    Full = 5,
-
-    /// <summary>The shard failed, or refused; it surely did not happen.</summary>
-    Failed = 6,
-}
-
 /// <summary>A request to whoever leads a shard.</summary>
 /// <param name="Kind">What is asked.</param>
 /// <param name="Shard">The shard.</param>
@@ -62,7 +37,7 @@ internal readonly record struct RouteRequest(RouteKind Kind, long Shard, long Id
 /// <param name="Text">Where it was not done, why; for people.</param>
 /// <param name="Position">Where the command stands in the log; of a read, the entry that must be applied.</param>
 /// <param name="Bytes">What the machine answered.</param>
-internal readonly record struct RouteAnswer(long Shard, long Id, RouteOutcome Outcome, int Leader, string Text, StatePosition Position, ReadOnlyMemory<byte> Bytes);
+internal readonly record struct RouteAnswer(long Shard, long Id, RequestOutcome Outcome, int Leader, string Text, StatePosition Position, ReadOnlyMemory<byte> Bytes);
 
 /// <summary>Requests and answers as bytes. Format: docs/format/messages.md.</summary>
 internal static class RouteMessageCodec
@@ -73,6 +48,13 @@ internal static class RouteMessageCodec
 
     /// <summary>Whether bytes are a request or an answer, as far as their beginning tells.</summary>
     internal static bool Is(ReadOnlySpan<byte> bytes) => bytes.Length > 1 && bytes[1] == Version;
+
+    internal static ReadOnlyMemory<byte> ToBytes(in RouteRequest request)
+    {
+        var output = new ArrayBufferWriter<byte>(request.Payload.Length + 64);
+        Write(output, request);
+        return output.WrittenMemory;
+    }
 
     internal static void Write(IBufferWriter<byte> output, in RouteRequest request)
     {
@@ -111,8 +93,8 @@ internal static class RouteMessageCodec
         long shard = reader.ReadInt64(), id = reader.ReadInt64();
         if (kind == RouteKind.Answer && fields == AnswerFields)
         {
-            var outcome = (RouteOutcome)reader.ReadByte();
-            if (outcome > RouteOutcome.Failed) throw ShardMessageCodec.Wrong(reader, $"an outcome, not {outcome}");
+            var outcome = (RequestOutcome)reader.ReadByte();
+            if (outcome > RequestOutcome.Refused) throw ShardMessageCodec.Wrong(reader, $"an outcome, not {outcome}");
             int leader = reader.ReadInt32();
             string text = reader.ReadString() ?? "";
             var position = new StatePosition(reader.ReadInt64(), reader.ReadInt64(), new HybridTimestamp(reader.ReadUInt64()));

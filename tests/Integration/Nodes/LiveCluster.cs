@@ -31,6 +31,8 @@ internal sealed class LiveCluster : IAsyncDisposable
     /// <summary>The engine with which a node is started next.</summary>
     internal Func<int, StorageEngine> EngineOf { get; set; }
 
+    internal IReadOnlyList<string> Addresses => [.. _ports.Take(Count).Select(port => $"127.0.0.1:{port}")];
+
     internal static async Task<LiveCluster> StartAsync(bool isTcp, NamespaceOptions? settings = null, Func<int, StorageEngine>? engineOf = null, Func<ITransport, ITransport>? wrap = null)
     {
         var cluster = new LiveCluster(isTcp, settings ?? new NamespaceOptions(), engineOf ?? (static _ => StorageEngine.Memory), wrap ?? (static inner => inner));
@@ -51,6 +53,18 @@ internal sealed class LiveCluster : IAsyncDisposable
         SnapshotLogBytes = 256 * 1024,
         LogSegmentBytes = 256 * 1024,
     });
+
+    /// <summary>Connects a client; over TCP by the addresses alone.</summary>
+    internal Task<TidemarkClient> ConnectAsync(Func<TidemarkClientOptions, TidemarkClientOptions>? change = null)
+    {
+        TidemarkClientOptions options = _network is null
+            ? TidemarkClientOptions.OfAddresses(Addresses)
+            : new TidemarkClientOptions { Members = [.. Enumerable.Range(0, Count)], CreateTransport = _network.CreateCaller };
+        return TidemarkClient.ConnectAsync(change?.Invoke(options) ?? options);
+    }
+
+    /// <summary>The transport of a process that is no member and says what it likes.</summary>
+    internal ITransport CreateCaller() => _network!.CreateCaller();
 
     /// <summary>Ends a node as a killed process would.</summary>
     internal async Task KillAsync(int node)

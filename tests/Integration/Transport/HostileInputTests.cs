@@ -85,6 +85,8 @@ public sealed class HostileInputTests
     public static TheoryData<string, int> Refusals => new()
     {
         { "another cluster", (int)Refusal.WrongCluster },
+        { "no cluster, of a node", (int)Refusal.WrongCluster },
+        { "another cluster, of a caller", (int)Refusal.WrongCluster },
         { "another node", (int)Refusal.WrongNode },
         { "its own number", (int)Refusal.WrongNode },
         { "a later version", (int)Refusal.WrongVersion },
@@ -101,6 +103,8 @@ public sealed class HostileInputTests
         Hello hello = what switch
         {
             "another cluster" => good with { Cluster = Guid.NewGuid() },
+            "no cluster, of a node" => good with { Cluster = Guid.Empty },
+            "another cluster, of a caller" => good with { Cluster = Guid.NewGuid(), Node = -1, Dialed = -1 },
             "another node" => good with { Dialed = 3 },
             "its own number" => good with { Node = 1 },
             "a later version" => good with { MinVersion = 2, MaxVersion = 3 },

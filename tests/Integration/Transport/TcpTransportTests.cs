@@ -220,6 +220,23 @@ public sealed class TcpTransportTests
         await TcpNodes.UntilAsync(() => one.PrincipalOf(number) is null, () => "who is gone has no principal");
     }
 
+    /// <summary>It knows neither the cluster nor whose address it has: its numbers are names for addresses.</summary>
+    [Fact]
+    public async Task A_caller_that_knows_only_addresses_is_let_in()
+    {
+        await using var nodes = new TcpNodes();
+        TcpTransport five = await nodes.StartAsync(5, options => options with { Authenticate = peer => new System.Security.Claims.ClaimsPrincipal(new System.Security.Claims.ClaimsIdentity([new("name", $"{peer.Node}")])) });
+        TcpTransport caller = await nodes.StartCallerAsync(options => options with { ClusterId = Guid.Empty, AddressOf = number => number == 0 ? five.LocalEndPoint!.ToString() : null });
+        await TcpNodes.UntilAsync(() => caller.TrySend(0, "in"u8.ToArray()), () => "it is connected");
+        await TcpNodes.UntilAsync(() => nodes.Came.Any(came => came.Text == "in"), () => "it arrives");
+        int known = nodes.Came.First(came => came.Text == "in").From;
+        Assert.InRange(known, int.MinValue, -3);
+        Assert.Equal("", five.PrincipalOf(known)?.FindFirst("name")?.Value);   // No member, whatever it dialed.
+        Assert.True(five.TrySend(known, "back"u8.ToArray()));
+        await TcpNodes.UntilAsync(() => nodes.Came.Contains((caller.Node, 0, "back")), () => "it is answered under the number it dialed");
+        Assert.Throws<ArgumentException>(() => nodes.CreateCaller(options => options with { ClusterId = Guid.Empty, MemberNames = (_, _) => true }));
+    }
+
     [Fact]
     public async Task It_ends_while_others_send_and_leaves_its_port_free()
     {

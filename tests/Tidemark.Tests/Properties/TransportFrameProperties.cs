@@ -147,6 +147,8 @@ public sealed class TransportFrameProperties
         Assert.Null(Handshake.ReadHello(Handshake.Write(good with { MinVersion = 2 })));
         Assert.Null(Handshake.ReadHello(Handshake.Write(good with { Node = -2 })));
         Assert.Null(Handshake.ReadHello(Handshake.Write(good with { Dialed = -1 })));
+        Assert.NotNull(Handshake.ReadHello(Handshake.Write(good with { Node = -1, Dialed = -1 })));   // A caller takes whichever member it is.
+        Assert.Null(Handshake.ReadHello(Handshake.Write(good with { Node = -1, Dialed = -2 })));
         Assert.NotNull(Handshake.ReadHello(Handshake.Write(good with { Token = new byte[4096] })));
         Assert.Null(Handshake.ReadHello(Handshake.Write(good with { Token = new byte[4097] })));
         Assert.NotNull(Handshake.ReadHello(Handshake.Write(good with { Address = new string('a', 256) })));

@@ -11,8 +11,9 @@ internal sealed class Doorman(TcpTransportOptions options)
     internal Answer Judge(Hello hello, X509Certificate2? certificate, EndPoint endPoint, out ClaimsPrincipal? principal)
     {
         principal = null;
-        if (hello.Cluster != options.ClusterId) return Refuse(Refusal.WrongCluster, "This node is of another cluster.");
-        if (hello.Dialed != options.Node) return Refuse(Refusal.WrongNode, $"This is node {options.Node}, not {hello.Dialed}.");
+        bool isAnyCluster = hello.Node == Handshake.Caller && hello.Cluster == Guid.Empty;
+        if (hello.Cluster != options.ClusterId && !isAnyCluster) return Refuse(Refusal.WrongCluster, "This node is of another cluster.");
+        if (hello.Dialed != options.Node && hello.Dialed != Handshake.AnyMember) return Refuse(Refusal.WrongNode, $"This is node {options.Node}, not {hello.Dialed}.");
         if (hello.Node == options.Node) return Refuse(Refusal.WrongNode, $"Node {hello.Node} is this one: two nodes have the same number.");
         if (hello.MinVersion > Handshake.Version || hello.MaxVersion < Handshake.Version)
             return Refuse(Refusal.WrongVersion, $"This node speaks version {Handshake.Version}, the other {hello.MinVersion} to {hello.MaxVersion}.");

@@ -14,7 +14,7 @@ internal enum Refusal : byte
     NotAuthorized = 4,
 }
 
-/// <summary>What who dials says first: who it is, or <see cref="Handshake.Caller"/>; whom it believes it has dialed; where it can be reached itself.</summary>
+/// <summary>What who dials says first: who it is, or <see cref="Handshake.Caller"/>; whom it believes it has dialed, or <see cref="Handshake.AnyMember"/>; where it can be reached itself.</summary>
 internal sealed record Hello(ushort MinVersion, ushort MaxVersion, Guid Cluster, int Node, int Dialed, ReadOnlyMemory<byte> Token, string Address);
 
 /// <summary>What who was dialed says to it.</summary>
@@ -26,6 +26,7 @@ internal static class Handshake
 {
     internal const ushort Version = 1;
     internal const int Caller = -1;
+    internal const int AnyMember = -1;   // A caller that knows only addresses.
     internal const int MaxPayloadBytes = 8 * 1024;
     internal const int MaxTokenBytes = 4096;
     internal const int MaxTextBytes = 256;
@@ -72,7 +73,7 @@ internal static class Handshake
         int dialed = BinaryPrimitives.ReadInt32LittleEndian(bytes[DialedAt..]);
         ReadOnlySpan<byte> rest = bytes[TokenAt..];
         bool isWhole = TryReadBlock(ref rest, MaxTokenBytes, out ReadOnlySpan<byte> token) & TryReadBlock(ref rest, MaxTextBytes, out ReadOnlySpan<byte> address);
-        if (!isWhole || min > max || node < Caller || dialed < 0 || !Utf8.IsValid(address)) return null;
+        if (!isWhole || min > max || node < Caller || dialed < (node == Caller ? AnyMember : 0) || !Utf8.IsValid(address)) return null;
         return new Hello(min, max, new Guid(bytes.Slice(ClusterAt, 16), bigEndian: true), node, dialed, token.ToArray(), Encoding.UTF8.GetString(address));
     }
 

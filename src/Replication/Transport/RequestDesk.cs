@@ -1,17 +1,15 @@
-using System.Buffers;
 using System.Collections.Concurrent;
 
-using Tidemark.Replication.Wire;
+namespace Tidemark.Replication.Transport;
 
-namespace Tidemark.Replication.Nodes;
-
-/// <summary>Requests that are under way from this node to leaders elsewhere: each ends once, with its answer or without.</summary>
+/// <summary>Requests that are under way from this process to nodes: each ends once, with its answer or without.</summary>
 /// <remarks>Safe for concurrent calls.</remarks>
 /// <param name="transport">Over which they go.</param>
 /// <param name="time">Clock.</param>
 /// <param name="patience">How long an answer may take.</param>
-/// <param name="run">Which start of the node it is. An answer to an earlier one may still come, and must not fit a request of this one: so no two runs give the same ids.</param>
-internal sealed class RouteDesk(ITransport transport, TimeProvider time, TimeSpan patience, long run)
+/// <param name="run">Which start of a node it is. An answer to an earlier one may still come, and must not fit a request of this one: so no two runs give the same ids.</param>
+internal sealed class RequestDesk<TAnswer>(ITransport transport, TimeProvider time, TimeSpan patience, long run)
+    where TAnswer : struct
 {
     private const int IdBits = 40;   // A run has a million million of them.
 
@@ -21,24 +19,32 @@ internal sealed class RouteDesk(ITransport transport, TimeProvider time, TimeSpa
 
     /// <summary>Sends a request.</summary>
     /// <param name="node">To whom.</param>
-    /// <param name="request">What; its id is set here.</param>
+    /// <param name="write">Makes its bytes, given its id.</param>
     /// <param name="ended">Told the answer; null where none came in time. On any thread.</param>
     /// <returns>False where it surely was not sent; then nothing is told.</returns>
-    internal bool TryAsk(int node, RouteRequest request, Action<RouteAnswer?> ended)
+    internal bool TryAsk(int node, Func<long, ReadOnlyMemory<byte>> write, Action<TAnswer?> ended)
     {
         if (_isClosed) return false;
         long id = Interlocked.Increment(ref _lastId);
-        var output = new ArrayBufferWriter<byte>(request.Payload.Length + 64);
-        RouteMessageCodec.Write(output, request with { Id = id });
+        ReadOnlyMemory<byte> bytes = write(id);
         _open[id] = new Inquiry(node, time.GetTimestamp(), ended);
-        if (transport.TrySend(node, output.WrittenMemory)) return true;
+        try
+        {
+            if (transport.TrySend(node, bytes)) return true;
+        }
+        catch
+        {
+            _open.TryRemove(id, out _);
+            throw;
+        }
+
         return !_open.TryRemove(id, out _);
     }
 
     /// <summary>An answer came from a node.</summary>
-    internal void Answered(int from, in RouteAnswer answer)
+    internal void Answered(int from, long id, in TAnswer answer)
     {
-        if (!_open.TryGetValue(answer.Id, out Inquiry? inquiry) || inquiry.Node != from || !_open.TryRemove(answer.Id, out _)) return;
+        if (!_open.TryGetValue(id, out Inquiry? inquiry) || inquiry.Node != from || !_open.TryRemove(id, out _)) return;
         inquiry.Ended(answer);
     }
 
@@ -61,5 +67,5 @@ internal sealed class RouteDesk(ITransport transport, TimeProvider time, TimeSpa
         }
     }
 
-    private sealed record Inquiry(int Node, long SentAt, Action<RouteAnswer?> Ended);
+    private sealed record Inquiry(int Node, long SentAt, Action<TAnswer?> Ended);
 }

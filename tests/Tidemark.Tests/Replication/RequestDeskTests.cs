@@ -1,11 +1,13 @@
-using Tidemark.Replication.Nodes;
+using System.Buffers;
+
+using Tidemark.Replication.Transport;
 using Tidemark.Replication.Wire;
 using Tidemark.Testing;
 
 namespace Tidemark.Tests.Replication;
 
 /// <summary>Requests to leaders elsewhere, and which answers are theirs.</summary>
-public sealed class RouteDeskTests
+public sealed class RequestDeskTests
 {
     /// <summary>
     /// A node asked for a write, and died; started again it asked for others, and each run counted its requests from 1. Then the leader's answer to the first run came, and was taken for the answer to
@@ -19,14 +21,21 @@ public sealed class RouteDeskTests
         var asked = new List<long>();
         await leader.StartAsync((_, bytes) => asked.Add(RouteMessageCodec.Read(bytes).Request!.Value.Id));
         var answers = new List<RouteAnswer?>();
-        RouteDesk[] runs = [.. Enumerable.Range(1, 2).Select(run => new RouteDesk(here, new ManualTimeProvider(), TimeSpan.FromSeconds(2), run))];
-        foreach (RouteDesk run in runs) Assert.True(run.TryAsk(1, new RouteRequest(RouteKind.Command, 0, 0, 1, default, default), answers.Add));
+        RequestDesk<RouteAnswer>[] runs = [.. Enumerable.Range(1, 2).Select(run => new RequestDesk<RouteAnswer>(here, new ManualTimeProvider(), TimeSpan.FromSeconds(2), run))];
+        foreach (RequestDesk<RouteAnswer> run in runs) Assert.True(run.TryAsk(1, Request, answers.Add));
 
-        runs[1].Answered(1, Done(asked[0]));
+        runs[1].Answered(1, asked[0], Done(asked[0]));
         Assert.Empty(answers);
-        runs[1].Answered(1, Done(asked[1]));
+        runs[1].Answered(1, asked[1], Done(asked[1]));
         Assert.Equal(asked[1], Assert.Single(answers)!.Value.Id);
     }
 
-    private static RouteAnswer Done(long id) => new(0, id, RouteOutcome.Done, 1, "", default, default);
+    private static ReadOnlyMemory<byte> Request(long id)
+    {
+        var bytes = new ArrayBufferWriter<byte>();
+        RouteMessageCodec.Write(bytes, new RouteRequest(RouteKind.Command, 0, id, 1, default, default));
+        return bytes.WrittenMemory;
+    }
+
+    private static RouteAnswer Done(long id) => new(0, id, RequestOutcome.Done, 1, "", default, default);
 }

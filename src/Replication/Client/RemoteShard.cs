@@ -1,0 +1,42 @@
+using System.Buffers;
+
+using Tidemark.Core.KeyValue;
+using Tidemark.Replication.KeyValue;
+using Tidemark.Replication.Shards;
+using Tidemark.Replication.Wire;
+
+namespace Tidemark.Replication.Client;
+
+/// <summary>A shard that other processes keep.</summary>
+internal sealed class RemoteShard(long id, MemberCalls calls, ProposalPool proposals) : StoreShard(proposals)
+{
+    internal override long Id => id;
+
+    internal override bool IsReplicated => true;
+
+    protected override Type Owner => typeof(TidemarkClient);
+
+    internal override async Task<bool> KeepAliveAsync(Guid session)
+    {
+        StoreAnswer answer = await calls.ReadAsync(new KeepAliveRequest(id, session), CancellationToken.None).ConfigureAwait(false);
+        return answer.Outcome == RequestOutcome.Done;
+    }
+
+    protected override void Send(Proposal proposal) => _ = SendAsync(proposal);
+
+    private async Task SendAsync(Proposal proposal)
+    {
+        Exception? failure = null;
+        try
+        {
+            StoreAnswer answer = await calls.WriteAsync(new CommandRequest(id, (KvCommand)proposal.Kind, proposal.Payload.WrittenMemory), () => proposal.IsOver).ConfigureAwait(false);
+            proposal.Answer.Write(answer.Body.Span);
+        }
+        catch (Exception e)
+        {
+            failure = e;
+        }
+
+        proposal.Finish(failure);
+    }
+}

@@ -1,0 +1,142 @@
+using System.Security.Claims;
+
+using Tidemark.Core.KeyValue;
+using Tidemark.Core.MessagePack;
+using Tidemark.Replication.KeyValue;
+using Tidemark.Replication.Wire;
+
+namespace Tidemark.Replication.Nodes;
+
+/// <summary>Looks at what a caller asks before any of it is done: whether it may, and whether its commands are such as a program's own store gives.</summary>
+internal sealed class CallerRights(LocalNamespace space, Func<ClientOperation, bool>? authorize)
+{
+    /// <exception cref="NotAuthorizedException">It may not.</exception>
+    /// <exception cref="ArgumentException">It means nothing here.</exception>
+    /// <exception cref="MalformedDataException">Its command is none.</exception>
+    internal void Check(StoreRequest request, ClaimsPrincipal? principal)
+    {
+        switch (request)
+        {
+            case CommandRequest command:
+                CheckCommand(command, principal);
+                break;
+            case GetRequest { Index: { } index }:
+                Ask(Operation(ClientOperationKind.ScanIndex, principal, index, KeyRange.All));
+                break;
+            case GetRequest { Options.Comparison: KeyComparison.Equal } get:
+                Ask(Operation(ClientOperationKind.Get, principal, get.Key));
+                break;
+            case GetRequest { Options.Comparison: KeyComparison.Floor or KeyComparison.Lower } get:
+                Ask(Operation(ClientOperationKind.Scan, principal, null, KeyRange.Between([], get.Key.Span)));
+                break;
+            case GetRequest get:
+                Ask(Operation(ClientOperationKind.Scan, principal, null, KeyRange.Between(get.Key.Span, [])));
+                break;
+            case ScanRequest scan:
+                Ask(Operation(ClientOperationKind.Scan, principal, null, scan.Range));
+                break;
+            case IndexScanRequest scan:
+                Ask(Operation(ClientOperationKind.ScanIndex, principal, scan.Index, KeyRange.All));
+                break;
+            case WatchRequest watch:
+                Ask(Operation(ClientOperationKind.Watch, principal, null, watch.Range));
+                break;
+            case SequenceRequest watch:
+                Ask(Operation(ClientOperationKind.Watch, principal, null, KeyRange.Prefix(watch.Prefix.Span)));
+                break;
+        }   // The others name what only its owner knows, or nothing.
+    }
+
+    private void CheckCommand(CommandRequest request, ClaimsPrincipal? principal)
+    {
+        var reader = new MessagePackReader(request.Payload.Span);
+        switch (request.Command)
+        {
+            case KvCommand.Write:
+                CheckWrite(ref reader, request.Shard, principal);
+                break;
+            case KvCommand.OpenSession:
+                CommandParts.ReadArrayOf(3, ref reader);
+                CommandParts.ReadId(ref reader);
+                reader.ReadInt64();
+                if (!reader.TryReadNil()) reader.ReadBytes();
+                Ask(new ClientOperation(principal, ClientOperationKind.OpenSession, space.Settings.KeyOrder));
+                break;
+            case KvCommand.CloseSession:
+                CommandParts.ReadArrayOf(1, ref reader);
+                CommandParts.ReadId(ref reader);
+                break;
+            case KvCommand.RegisterClient:
+                CommandParts.ReadArrayOf(1, ref reader);
+                CommandParts.ReadId(ref reader);
+                Ask(new ClientOperation(principal, ClientOperationKind.RegisterClient, space.Settings.KeyOrder));
+                break;
+            case KvCommand.ForgetClients:
+                CommandParts.ReadArrayOf(1, ref reader);
+                CommandParts.ReadArrayOf(2, ref reader);
+                CommandParts.ReadId(ref reader);
+                reader.ReadNil();
+                break;
+            default:
+                throw new ArgumentException($"A client may not give commands of kind {(ushort)request.Command}.", nameof(request));
+        }
+
+        reader.ReadEnd();
+    }
+
+    private void CheckWrite(ref MessagePackReader reader, long shard, ClaimsPrincipal? principal)
+    {
+        CommandParts.ReadArrayOf(3, ref reader);
+        WriteOrigin.Read(ref reader);
+        for (int conditions = reader.ReadArrayHeader(); conditions > 0; conditions--)
+        {
+            CommandParts.ReadArrayOf(2, ref reader);
+            Ask(Operation(ClientOperationKind.Get, principal, StoreParts.ReadKey(ref reader)));
+            reader.ReadInt64();
+        }
+
+        for (int operations = reader.ReadArrayHeader(); operations > 0; operations--)
+        {
+            switch (CommandParts.ReadOperation(ref reader))
+            {
+                case KvOperation.Put:
+                    PutOperation put = PutOperation.Read(ref reader);
+                    StoreKey key = put.Key.ToArray();
+                    if (space.ShardOf(put.HasPartitionKey ? put.PartitionKey.ToArray() : key, null).Id != shard)
+                        throw new ArgumentException($"'{key}' does not belong to shard {shard}.", nameof(shard));
+                    Ask(Operation(put.Deltas is null ? ClientOperationKind.Put : ClientOperationKind.PutNext, principal, key));
+                    break;
+                case KvOperation.Delete:
+                    Ask(Operation(ClientOperationKind.Delete, principal, StoreParts.ReadKey(ref reader)));
+                    CommandParts.ReadOptionalInt64(ref reader);
+                    break;
+                default:
+                    Ask(Operation(ClientOperationKind.DeleteRange, principal, null, CommandParts.ReadRange(ref reader)));
+                    break;
+            }
+        }
+    }
+
+    private ClientOperation Operation(ClientOperationKind kind, ClaimsPrincipal? principal, StoreKey key) =>
+        new(principal, kind, space.Settings.KeyOrder) { Key = key };
+
+    private ClientOperation Operation(ClientOperationKind kind, ClaimsPrincipal? principal, StoreKey? index, KeyRange range) =>
+        new(principal, kind, space.Settings.KeyOrder) { Index = index, Range = range };
+
+    private void Ask(ClientOperation operation)
+    {
+        bool mayDo;
+        try
+        {
+            mayDo = authorize is null || authorize(operation);
+        }
+        catch (Exception)
+        {
+            mayDo = false;
+        }
+
+        if (mayDo) return;
+        string what = operation.Key is { } key ? $" of '{key}'" : operation.Range is null ? "" : " of such a range";
+        throw new NotAuthorizedException($"{operation.Principal?.Identity?.Name ?? "Who proved nothing"} may not do {operation.Kind}{what}. The nodes decide that by their option {nameof(TidemarkNodeOptions.Authorize)}.");
+    }
+}
