@@ -62,7 +62,8 @@ internal sealed class ServiceLoad : IDisposable
         foreach (ConcurrentBag<KeyOperation> history in _histories)
         {
             Assert.Contains(history, operation => operation.Act == KeyAct.Put);
-            Assert.Null(VersionedHistory.FindFault(history));
+            string? fault = VersionedHistory.FindFault(history);
+            Assert.True(fault is null, fault);
         }
     }
 
