@@ -1,4 +1,6 @@
 // A microservice that keeps its state in a node of its own: start it three times, and there is a replicated key-value store behind each of them.
+using System.Runtime.InteropServices;
+
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -10,6 +12,8 @@ using Microsoft.Extensions.Logging.Console;
 using Npgsql;
 
 using Service;
+
+using SQLitePCL;
 
 using Tidemark;
 
@@ -47,6 +51,15 @@ switch (settings.Status)
         builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(connection));
         tidemark.UseDatabase(services => services.GetRequiredService<NpgsqlDataSource>());
         break;
+}
+
+if (settings.Engine == "lmdb") tidemark.UseLmdb();
+if (settings.Engine == "sqlite")
+{
+    // The SQLite of the system (Debian: apt install libsqlite3-0). Most programs add a package that brings one instead, and need none of this.
+    NativeLibrary.SetDllImportResolver(typeof(SQLite3Provider_e_sqlite3).Assembly, (name, _, _) => name == "e_sqlite3" ? NativeLibrary.Load("libsqlite3.so.0") : 0);
+    raw.SetProvider(new SQLite3Provider_e_sqlite3());
+    tidemark.UseEngine(SqliteStorage.Engine());
 }
 
 builder.Services.AddHealthChecks().AddTidemark();

@@ -10,12 +10,14 @@ namespace Service;
 /// <param name="Http">Where it serves HTTP.</param>
 /// <param name="Data">Where it keeps its data.</param>
 /// <param name="Status">Where the cluster's status is: the kind, then where.</param>
-internal sealed record ServiceSettings(string Name, IReadOnlyList<string> Names, IReadOnlyList<string> Addresses, string Listen, string Http, string Data, (string Kind, string Place) Status)
+/// <param name="Engine">What the records are kept in.</param>
+internal sealed record ServiceSettings(string Name, IReadOnlyList<string> Names, IReadOnlyList<string> Addresses, string Listen, string Http, string Data, (string Kind, string Place) Status, string Engine)
 {
     internal const string Usage = """
         usage: Service --node a --listen 127.0.0.1:7001 --http 127.0.0.1:8001
                        --peers a=127.0.0.1:7001,b=127.0.0.1:7002,c=127.0.0.1:7003
                        --data DIR --status file:PATH | etcd:URL[,URL...] | postgres:CONNECTION
+                       [--engine memory|lmdb|sqlite]
         """;
 
     internal int Node => Names.ToList().IndexOf(Name);
@@ -27,8 +29,10 @@ internal sealed record ServiceSettings(string Name, IReadOnlyList<string> Names,
         if (Array.Find(peers, peer => peer.Length != 2) is { } odd) throw new ArgumentException($"--peers: '{odd[0]}' is not like a=127.0.0.1:7001.");
         string[] status = Required("status").Split(':', 2);
         if (status.Length != 2 || status[0] is not ("file" or "etcd" or "postgres")) throw new ArgumentException("--status begins with file:, etcd: or postgres:.");
+        string engine = commandLine["engine"] ?? "memory";
+        if (engine is not ("memory" or "lmdb" or "sqlite")) throw new ArgumentException("--engine is memory, lmdb or sqlite.");
         var settings = new ServiceSettings(
-            Required("node"), [.. peers.Select(peer => peer[0])], [.. peers.Select(peer => peer[1])], Required("listen"), Required("http"), Required("data"), (status[0], status[1]));
+            Required("node"), [.. peers.Select(peer => peer[0])], [.. peers.Select(peer => peer[1])], Required("listen"), Required("http"), Required("data"), (status[0], status[1]), engine);
         return settings.Node >= 0 ? settings : throw new ArgumentException($"--peers does not name '{settings.Name}', which is this node.");
 
         string Required(string name) => commandLine[name] is { Length: > 0 } value ? value : throw new ArgumentException($"--{name} is missing.");

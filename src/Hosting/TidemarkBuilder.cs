@@ -95,6 +95,17 @@ public sealed class TidemarkBuilder
         return this;
     }
 
+    /// <summary>The node keeps its rows in an engine, instead of in memory. Its directory stays with it.</summary>
+    /// <param name="engine">The engine, for example <c>SqliteStorage.Engine()</c> of the package Tidemark.Sqlite.</param>
+    public TidemarkBuilder UseEngine(StorageEngine engine)
+    {
+        ArgumentNullException.ThrowIfNull(engine);
+        return ConfigureNode((_, node) => node with { Engine = engine });
+    }
+
+    /// <summary>The node keeps its rows in LMDB, for data larger than memory. Needs LMDB's native library.</summary>
+    public TidemarkBuilder UseLmdb(LmdbOptions? options = null) => UseEngine(StorageEngine.Lmdb(options));
+
     /// <summary>Sets what <see cref="TidemarkHostOptions"/> does not have, for example limits of the namespace or sizes of logs.</summary>
     /// <param name="configure">Given the services and the settings so far; gives those to use. Called in the order of the calls.</param>
     public TidemarkBuilder ConfigureNode(Func<IServiceProvider, TidemarkNodeOptions, TidemarkNodeOptions> configure)

@@ -28,6 +28,9 @@ internal sealed class LiveCluster : IAsyncDisposable
 
     internal IEnumerable<TidemarkNode> Up => Nodes.OfType<TidemarkNode>();
 
+    /// <summary>The disk with which a node is started next.</summary>
+    internal Func<int, IFileSystem> FilesOf { get; set; } = static _ => DiskFileSystem.Instance;
+
     /// <summary>The engine with which a node is started next.</summary>
     internal Func<int, StorageEngine> EngineOf { get; set; }
 
@@ -49,6 +52,7 @@ internal sealed class LiveCluster : IAsyncDisposable
         CreateTransport = cluster => _wrap(_network?.CreateTransport(node) ?? CreateTcp(cluster, node)),
         Namespace = _settings,
         Engine = EngineOf(node),
+        FileSystem = FilesOf(node),
         EngineBatchBytes = 16 * 1024,
         SnapshotLogBytes = 256 * 1024,
         LogSegmentBytes = 256 * 1024,

@@ -1,5 +1,7 @@
 using System.Text;
 
+using Tidemark.Testing;
+
 namespace Tidemark.Integration.Nodes;
 
 /// <summary>Nodes of a cluster as a program starts them, on real threads, disks and connections.</summary>
@@ -92,6 +94,45 @@ public sealed class NodeTests
         List<StoreKey> keys = [];
         await foreach (StoreKey key in cluster.Nodes[1]!.Store.ListAsync(KeyRange.Children("/key"))) keys.Add(key);
         Assert.Equal(400, keys.Count);
+    }
+
+    /// <summary>A leader refuses while there is no room, a follower is gone meanwhile. Once there is, all of it is everywhere.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_full_disk_of_one_node_loses_nothing(bool isLeaders)
+    {
+        await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp: false);
+        await PutAsync(cluster.Nodes[0]!.Store, "/key/-1", "x");
+        int node = (await cluster.LeaderAsync() + (isLeaders ? 0 : 1)) % 3;
+        var disk = new FaultyFileSystem();
+        await cluster.KillAsync(node);
+        cluster.FilesOf = other => other == node ? disk : DiskFileSystem.Instance;
+        await cluster.StartAsync(node);
+        if (isLeaders)
+        {
+            // The others hand over to it, as far as they lead at all.
+            for (int other = await cluster.LeaderAsync(); other != node; other = await cluster.LeaderAsync())
+            {
+                await cluster.Nodes[node]!.Store.GetAsync("/key/-1");
+                await cluster.Nodes[other]!.DisposeAsync();
+                cluster.Nodes[other] = null;
+                await PutAsync(cluster.Nodes[node]!.Store, "/key/-1", "x");
+                await cluster.StartAsync(other);
+            }
+        }
+
+        disk.CapacityBytes = 1;
+        KeyValueStore store = cluster.Nodes[(node + 1) % 3]!.Store;
+        Task writing = Task.Run(async () =>
+        {
+            for (int i = 0; i < 300; i++) await PutAsync(store, $"/key/{i}", new string('x', 2000));
+        });
+        await UntilAsync(() => disk.Counts[FaultKind.DiskFull] > 0);
+        await Task.Delay(500);
+        disk.CapacityBytes = long.MaxValue;
+        await writing;
+        Assert.Equal(301, await CountAsync(cluster.Nodes[node]!.Store, ReadLevel.Linearizable));
     }
 
     [Fact]

@@ -29,6 +29,14 @@ internal sealed class ServiceCluster : IDisposable
 
     internal static string NameOf(int node) => ((char)('a' + node)).ToString();
 
+    /// <summary>Each node has another, where its library is there.</summary>
+    private static string EngineOf(int node) => node switch
+    {
+        1 when ExternalProgram.Exists("liblmdb0") => "lmdb",
+        2 when ExternalProgram.Exists("libsqlite3-0") => "sqlite",
+        _ => "memory",
+    };
+
     /// <summary>Starts all three, and waits until each serves.</summary>
     /// <param name="status">As on the command line; null for a file.</param>
     internal static async Task<ServiceCluster> StartAsync(string? status = null)
@@ -54,7 +62,7 @@ internal sealed class ServiceCluster : IDisposable
         string peers = string.Join(',', Enumerable.Range(0, Count).Select(peer => $"{NameOf(peer)}=127.0.0.1:{_ports[peer]}"));
         return _processes[node] = ServiceProcess.Start(
             "--node", NameOf(node), "--listen", $"127.0.0.1:{_ports[node]}", "--http", $"127.0.0.1:{_httpPorts[node]}",
-            "--peers", peers, "--data", _home.At(NameOf(node)), "--status", _status);
+            "--peers", peers, "--data", _home.At(NameOf(node)), "--status", _status, "--engine", EngineOf(node));
     }
 
     internal async Task KillAsync(int node)
