@@ -143,7 +143,7 @@ public sealed class TestCluster : IDisposable
         using (Enter())
         {
             (bool IsAnswered, Exception? Refusal) answer = default;
-            NodeOf(node).Drivers[ClusterSimulation.Shard].Host.Read(refusal => answer = (true, refusal), staleness);
+            NodeOf(node).Drivers[ClusterSimulation.Shard].Host.Read((refusal, _) => answer = (true, refusal), staleness);
             TimeSpan until = _cluster.World.Now + wait;
             _cluster.World.RunWhile(() => !answer.IsAnswered, until);
             return answer;
@@ -287,7 +287,7 @@ public sealed class TestCluster : IDisposable
             ReplicaHost replica = _cluster.Nodes[leader].Drivers[ClusterSimulation.Shard].Replica;
             Exception? refusal = null;
             bool isDone = false;
-            replica.Host.Read(why => (isDone, refusal) = (true, why), staleness);
+            replica.Host.Read((why, _) => (isDone, refusal) = (true, why), staleness);
             WaitFor(leader, () => isDone, until);
             if (isDone && refusal is null) return replica;
             if (_cluster.World.Now >= until) throw new ShardUnavailableException(ClusterSimulation.Shard, "No leader answered a read in time.");

@@ -65,7 +65,7 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
     /// <summary>Asks the leader how far one must have applied to read.</summary>
     private Task<long> AskToReadAsync(long deadline, TimeSpan staleness, CancellationToken cancellationToken) => AskLeaderAsync<long>(
         new RouteRequest(RouteKind.Read, shard, 0, 0, staleness, default),
-        (replica, ended) => replica.Host.Read(refusal => ended(refusal is null ? replica.Machine.Position.Offset : null, null), staleness),
+        (replica, ended) => replica.Host.Read((refusal, at) => ended(refusal is null ? at.Offset : null, null), staleness),
         static answer => answer.Outcome == RequestOutcome.Done ? answer.Position.Offset : null,
         deadline, "a read", cancellationToken);
 

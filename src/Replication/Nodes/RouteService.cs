@@ -47,9 +47,9 @@ internal sealed class RouteService(NodeHost node, ITransport transport, RequestD
                 _ = CommandAsync(from, request, replica.Host);
                 break;
             case RouteKind.Read:
-                replica.Host.Read(refusal =>
+                replica.Host.Read((refusal, at) =>
                 {
-                    if (refusal is null) Send(from, new RouteAnswer(request.Shard, request.Id, RequestOutcome.Done, node.Node, "", replica.Machine.Position, default));
+                    if (refusal is null) Send(from, new RouteAnswer(request.Shard, request.Id, RequestOutcome.Done, node.Node, "", at, default));
                     else Answer(from, request, refusal);
                 }, request.Staleness);
                 break;

@@ -152,11 +152,12 @@ internal sealed class ReplicaWork : IDisposable
     /// <param name="done">Told when the state may be read, or why not.</param>
     /// <param name="staleness">How long before the read began the leader may last have known; zero for not at all.</param>
     /// <param name="began">When the read began, on the stopwatch.</param>
-    internal void Read(Action<Exception?> done, TimeSpan staleness, long began)
+    internal void Read(ReadDone done, TimeSpan staleness, long began)
     {
-        if (!TakesCommands) done(WhyNot());
-        else if (staleness > TimeSpan.Zero && _watch is { } watch && watch.IsFresh(began, staleness)) done(null);
-        else _reads.Add(Core.Read(), done);
+        StatePosition at = State.Machine.Position;
+        if (!TakesCommands) done(WhyNot(), default);
+        else if (staleness > TimeSpan.Zero && _watch is { } watch && watch.IsFresh(began, staleness)) done(null, at);
+        else _reads.Add(Core.Read(), at, done);
     }
 
     /// <summary>Places a command at the end of the log.</summary>

@@ -133,7 +133,7 @@ internal sealed class ShardHost : IDisposable
     /// <summary>Any thread: asks to be told when the state shows all that was acknowledged before now; or why that cannot be known here.</summary>
     /// <param name="done">Told so, on the host's thread.</param>
     /// <param name="staleness">What was acknowledged in this time before now need not show.</param>
-    internal void Read(Action<Exception?> done, TimeSpan staleness = default)
+    internal void Read(ReadDone done, TimeSpan staleness = default)
     {
         _readers.Enqueue(new Reader(done, staleness, _options.TimeProvider.GetTimestamp()));
         if (_isClosed) RefuseReaders(Closed());
@@ -151,7 +151,7 @@ internal sealed class ShardHost : IDisposable
 
         bool isAlive = Failure is null && _work.Leader is KvLeader leader && leader.TryKeepAlive(session, now);
         if (Planted.Is(PlantedBug.KeepAliveByDeposedLeader)) done(isAlive, null);
-        else Read(refusal => done(isAlive && refusal is null, refusal));
+        else Read((refusal, _) => done(isAlive && refusal is null, refusal));
     });
 
     /// <summary>Any thread: a message came from a node.</summary>
@@ -376,7 +376,7 @@ internal sealed class ShardHost : IDisposable
     {
         while (_readers.TryDequeue(out Reader reader))
         {
-            if (Failure is { } failure) reader.Done(Refusal(failure));
+            if (Failure is { } failure) reader.Done(Refusal(failure), default);
             else _work.Read(reader.Done, reader.Staleness, reader.Began);
         }
     }
@@ -454,7 +454,7 @@ internal sealed class ShardHost : IDisposable
 
     private void RefuseReaders(Exception refusal)
     {
-        while (_readers.TryDequeue(out Reader reader)) reader.Done(refusal);
+        while (_readers.TryDequeue(out Reader reader)) reader.Done(refusal, default);
     }
 
     private void RefuseWaiting(Exception refusal)
@@ -462,5 +462,5 @@ internal sealed class ShardHost : IDisposable
         while (_waiting.TryDequeue(out Proposal? proposal)) End(proposal, refusal, default);
     }
 
-    private readonly record struct Reader(Action<Exception?> Done, TimeSpan Staleness, long Began);
+    private readonly record struct Reader(ReadDone Done, TimeSpan Staleness, long Began);
 }

@@ -138,7 +138,7 @@ internal sealed class SimClient
     private void Ask(int node, string key, TimeSpan staleness, Action<KeyMoment?, Exception?> answer)
     {
         if (!_cluster.Nodes[node].Drivers.TryGetValue(_oracle.ShardId, out SimDriver? driver)) return;
-        driver.Host.Read(refusal =>
+        driver.Host.Read((refusal, _) =>
         {
             if (refusal is not null)
             {

@@ -207,6 +207,23 @@ public sealed class NodeTests
         }));
     }
 
+    /// <summary>A watch began at the state that the leader had when it answered, and what was written between the call and that was not told.</summary>
+    [Fact]
+    public async Task A_watch_tells_what_is_written_once_it_was_called_for()
+    {
+        await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp: false);
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        for (int i = 0; i < 100; i++)
+        {
+            KeyValueStore store = cluster.Nodes[i % 3]!.Store;
+            IAsyncEnumerable<StoreEvent> watch = store.WatchAsync(KeyRange.Prefix($"/{i}-"), cancellationToken: patience.Token);
+            for (int write = 0; write < 3; write++) await PutAsync(store, $"/{i}-{write}", "x");
+            await using IAsyncEnumerator<StoreEvent> events = watch.GetAsyncEnumerator(patience.Token);
+            Assert.True(await events.MoveNextAsync());
+            Assert.Equal($"/{i}-0", events.Current.Key.ToString());
+        }
+    }
+
     [Fact]
     public async Task Watches_and_sessions_outlive_the_leader()
     {
