@@ -40,11 +40,11 @@ internal sealed class Lab : IDisposable
     internal string Errors => _errors.Result;
 
     /// <summary>Starts the lab.</summary>
-    internal static Lab Start(params string[] arguments) => new(Info("dotnet", [Assembly, .. arguments]));
+    internal static Lab Start(params string[] arguments) => new(Info("dotnet", [BuiltProgram.CrashLab, .. arguments]));
 
     /// <summary>Starts the lab under strace, which writes what it saw to a file.</summary>
     internal static Lab StartTraced(string traceFile, string[] straceArguments, params string[] arguments) => new(Info(
-        ExternalProgram.Path("strace"), ["-f", "-o", traceFile, .. straceArguments, "dotnet", Assembly, .. arguments]));
+        ExternalProgram.Path("strace"), ["-f", "-o", traceFile, .. straceArguments, "dotnet", BuiltProgram.CrashLab, .. arguments]));
 
     /// <summary>Runs the lab to its end.</summary>
     internal static async Task<Lab> RunAsync(params string[] arguments)
@@ -87,8 +87,6 @@ internal sealed class Lab : IDisposable
         if (!_process.HasExited) _process.Kill(entireProcessTree: true);
         _process.Dispose();
     }
-
-    private static string Assembly { get; } = Path.Combine(AppContext.BaseDirectory, "CrashLab.dll");
 
     private static ProcessStartInfo Info(string program, string[] arguments)
     {

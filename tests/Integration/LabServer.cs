@@ -13,7 +13,7 @@ internal sealed partial class LabServer : IAsyncDisposable
 
     internal static LabServer Start()
     {
-        string[] arguments = [Path.Combine(AppContext.BaseDirectory, "CrashLab.dll"), "log-verify", "--server"];
+        string[] arguments = [BuiltProgram.CrashLab, "log-verify", "--server"];
         return new LabServer(Process.Start(new ProcessStartInfo("dotnet", arguments) { RedirectStandardInput = true, RedirectStandardOutput = true })!);
     }
 

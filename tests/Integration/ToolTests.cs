@@ -146,7 +146,7 @@ public sealed class ToolTests : IDisposable
     }
 
     private Task<ProcessResult> ToolAsync(params string[] arguments) =>
-        ChildProcess.RunAsync("dotnet", _directory.Path, [Path.Combine(AppContext.BaseDirectory, "tidemark-tool.dll"), .. arguments]);
+        ChildProcess.RunAsync("dotnet", _directory.Path, [BuiltProgram.Tool, .. arguments]);
 
     private static string[] Lines(ProcessResult result) => result.ExpectSuccess().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 

@@ -38,7 +38,7 @@ internal sealed class MaelstromCluster(int count) : IAsyncDisposable
     /// <summary>Starts a process, over what an earlier one has left.</summary>
     internal void Start(int node)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Maelstrom.dll")])
+        var start = new ProcessStartInfo("dotnet", [BuiltProgram.Maelstrom])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

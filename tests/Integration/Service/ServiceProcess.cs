@@ -15,8 +15,7 @@ internal sealed class ServiceProcess : IDisposable
 
     private ServiceProcess(string[] arguments)
     {
-        string assembly = Path.Combine(AppContext.BaseDirectory, "Service.dll");
-        _process = Process.Start(new ProcessStartInfo("dotnet", [assembly, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/" })!;
+        _process = Process.Start(new ProcessStartInfo("dotnet", [BuiltProgram.Service, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/" })!;
         _reading = Task.Run(ReadAsync);
         _errors = _process.StandardError.ReadToEndAsync();
     }
