@@ -15,7 +15,7 @@ public enum StoreEventKind
     /// <summary>A record was deleted, or its session or time to live ended.</summary>
     Deleted = 3,
 
-    /// <summary>All records of <see cref="StoreEvent.Range"/> were deleted.</summary>
+    /// <summary>All records of <see cref="StoreEvent.Range"/> on one shard were deleted. Each shard tells its own, so where there are several, read the range again.</summary>
     RangeDeleted = 4,
 
     /// <summary>Changes between the place to resume at and the next event are no longer kept: read again what matters.</summary>
