@@ -198,8 +198,15 @@ internal sealed class NodeHost
     {
         if (_options.BalanceInterval is not { } interval || now < _balanceAt || _seen is not { } status) return;
         _balanceAt = now + interval;
-        if (_balance.Next(status.Shards, node => Coordinator.IsHeard(node, now), now) is not { } gift) return;
+        foreach (ReplicaHost full in _replicas.Values.Where(replica => replica.Host is { Leads: true, HasNoRoom: true }))
+        {
+            if (_balance.Relief(status.Shards[full.ShardId], IsUp, now) is { } heir) full.Host.HandOverTo(heir);   // Where there is room, writes go on.
+        }
+
+        if (_balance.Next(status.Shards, IsUp, now) is not { } gift) return;
         if (_replicas.TryGetValue(gift.Shard, out ReplicaHost? replica)) replica.Host.HandOverTo(gift.Heir);
+
+        bool IsUp(int node) => Coordinator.IsHeard(node, now);
     }
 
     private void LookAtClock()

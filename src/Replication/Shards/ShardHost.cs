@@ -35,7 +35,7 @@ internal sealed class ShardHost : IDisposable
     private bool _isSaving;
     private bool _isFlushing;
     private Exception? _saveFailure;
-    private StoreFullException? _noRoom;
+    private volatile StoreFullException? _noRoom;
     private bool _isClosing;
     private volatile bool _isClosed;
     private volatile int _knownLeader = ShardStatus.Nobody;
@@ -88,6 +88,9 @@ internal sealed class ShardHost : IDisposable
 
     /// <summary>Any thread: whether it led when it was looked at last, also where it takes no commands.</summary>
     internal bool Leads => _leads;
+
+    /// <summary>Any thread: whether the disk had no room for its log when it was written last.</summary>
+    internal bool HasNoRoom => _noRoom is not null;
 
     /// <summary>Any thread: how the replica was when it was looked at last; null where it stands alone.</summary>
     internal ReplicaGlance? Glance => _glance;

@@ -74,5 +74,16 @@ public sealed class LeaderBalanceTests
         Assert.Equal((1, 1), ((int, int)?)balance.Next(status, static node => node == 1, _now + TimeSpan.FromSeconds(60)));
     }
 
+    [Fact]
+    public void Who_has_no_room_gives_a_shard_to_each_of_the_others_in_turn()
+    {
+        var balance = new LeaderBalance(1);
+        List<int?> heirs = [];
+        for (int i = 0; i < 4; i++) heirs.Add(balance.Relief(LedBy(1), static _ => true, _now += TimeSpan.FromSeconds(1)));
+        Assert.Equal([0, 2, 0, 2], heirs);
+        Assert.Equal(2, balance.Relief(LedBy(1), static node => node == 2, _now));
+        Assert.Null(balance.Relief(LedBy(1), static _ => false, _now));
+    }
+
     private static ShardStatus LedBy(int node) => new(1, node, _nodes, null, "");
 }
