@@ -3,19 +3,19 @@ using System.Net.Sockets;
 
 namespace Tidemark.Bench;
 
-/// <summary>Three nodes in this process over loopback TCP, each with a directory of its own.</summary>
+/// <summary>Three nodes in this process over loopback TCP, each with a directory of its own, their status in a file.</summary>
 internal sealed class BenchCluster : IAsyncDisposable
 {
     internal const int Count = 3;
 
     private readonly BenchPlace _place;
-    private readonly MemoryClusterStatusStore _status = new();
+    private readonly FileClusterStatusStore _status;
     private readonly int[] _ports = FreePorts();
 
     private readonly string _name;
     private readonly int _shards;
 
-    private BenchCluster(BenchPlace place, string name, int shards) => (_place, _name, _shards) = (place, name, shards);
+    private BenchCluster(BenchPlace place, string name, int shards) => (_place, _name, _shards, _status) = (place, name, shards, new FileClusterStatusStore(place.At($"{name}-status")));
 
     internal TidemarkNode?[] Nodes { get; } = new TidemarkNode?[Count];
 

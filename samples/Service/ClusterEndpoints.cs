@@ -64,9 +64,9 @@ internal static class ClusterEndpoints
         shards = found.Shards.Select(shard => new
         {
             shard = shard.ShardId,
-            leader = shard.Leader >= 0 ? settings.Names[shard.Leader] : null,
+            leader = shard.Leader >= 0 ? settings.NameOf(shard.Leader) : null,
             term = shard.Term,
-            members = shard.Members.Select(member => settings.Names[member]),
+            members = shard.Members.Select(settings.NameOf),
             role = shard.Replica?.Role.ToString().ToLowerInvariant(),
             head = shard.Replica?.Head,
             committed = shard.Replica?.Committed,

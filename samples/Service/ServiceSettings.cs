@@ -22,6 +22,9 @@ internal sealed record ServiceSettings(string Name, IReadOnlyList<string> Names,
 
     internal int Node => Names.ToList().IndexOf(Name);
 
+    /// <summary>A node's name; of one that joined later and is not named here, its number.</summary>
+    internal string NameOf(int node) => node < Names.Count ? Names[node] : $"{node}";
+
     /// <exception cref="ArgumentException">Something is missing or makes no sense.</exception>
     internal static ServiceSettings Read(IConfiguration commandLine)
     {
