@@ -133,7 +133,7 @@ public sealed unsafe class LmdbEngine : IOrderedEngine
             nuint number = LmdbCalls.mdb_txn_id(transaction);
             nint ending = transaction;
             transaction = 0;
-            LmdbErrors.ThrowIf(LmdbCalls.mdb_txn_commit(ending), environment.Directory, "commit");   // Without changes it gets no number of its own.
+            LmdbErrors.ThrowIf(environment.Commit(ending), environment.Directory, "commit");   // Without changes it gets no number of its own.
             return new LmdbEngine(environment, rows, meta, new Committed(isNew ? number : number - 1, applied));
         }
         finally
@@ -155,7 +155,7 @@ public sealed unsafe class LmdbEngine : IOrderedEngine
                 nuint number = LmdbCalls.mdb_txn_id(transaction);
                 nint ending = transaction;
                 transaction = 0;   // Ended by the commit, whatever becomes of it.
-                error = LmdbCalls.mdb_txn_commit(ending);
+                error = _environment.Commit(ending);
                 if (error == 0)
                 {
                     Volatile.Write(ref _committed, new Committed(number, appliedOffset));

@@ -19,6 +19,7 @@ internal sealed unsafe class LmdbEnvironment
     private readonly Stack<nint> _resting = new();
     private readonly LmdbOptions _options;
     private readonly nint _environment;
+    private long _committing;   // The number of the last write whose commit was begun. Nobody else writes: the directory is this process's.
     private int _readers;
     private int _writers;
     private bool _isGrowing;
@@ -101,10 +102,28 @@ internal sealed unsafe class LmdbEnvironment
             if (!_resting.TryPop(out transaction)) transaction = 0;
         }
 
-        int error = transaction != 0 ? LmdbCalls.mdb_txn_renew(transaction) : LmdbCalls.mdb_txn_begin(_environment, 0, LmdbCalls.ReadOnly, out transaction);
-        if (error == 0) return transaction;
-        lock (_gate) Left();
-        throw LmdbErrors.ToException(error, Directory, "begin a read");
+        while (true)
+        {
+            int error = transaction != 0 ? LmdbCalls.mdb_txn_renew(transaction) : LmdbCalls.mdb_txn_begin(_environment, 0, LmdbCalls.ReadOnly, out transaction);
+            if (error != 0)
+            {
+                lock (_gate) Left();
+                throw LmdbErrors.ToException(error, Directory, "begin a read");
+            }
+
+            // A transaction takes its number first and then copies where the trees begin from one of two pages, which the next commit but one writes again. A thread that is held up in between reads
+            // another state than its number says, or half of it: whoever may have is sent once more.
+            if (Volatile.Read(ref _committing) < (long)LmdbCalls.mdb_txn_id(transaction) + 2) return transaction;
+            LmdbCalls.mdb_txn_reset(transaction);
+        }
+    }
+
+    /// <summary>Ends a write: from here on its changes may be seen.</summary>
+    /// <returns>What LMDB says.</returns>
+    internal int Commit(nint transaction)
+    {
+        Interlocked.Exchange(ref _committing, (long)LmdbCalls.mdb_txn_id(transaction));
+        return LmdbCalls.mdb_txn_commit(transaction);
     }
 
     internal void EndRead(nint transaction)
