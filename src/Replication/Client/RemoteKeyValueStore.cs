@@ -53,8 +53,7 @@ internal sealed class RemoteKeyValueStore(StoreNamespace<RemoteShard> space, Mem
         StoreKey index, StoreKey start = default, StoreKey end = default, ScanOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new ScanOptions();
-        if (index.IsEmpty) throw new ArgumentException("An index has a name.", nameof(index));
-        if (options.ContinuationToken is not null) throw new ArgumentException("Index scans give no continuation tokens.", nameof(options));
+        ScanOptions.CheckIndexScan(index, options);
         return WalkAsync(left => new IndexScanRequest(index, start, end, left), options, cancellationToken);
     }
 
@@ -89,8 +88,7 @@ internal sealed class RemoteKeyValueStore(StoreNamespace<RemoteShard> space, Mem
     public override IAsyncEnumerable<StoreEvent> WatchAsync(KeyRange range, WatchOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new WatchOptions();
-        if (options.IncludeExisting && options.ResumeAfter is not null)
-            throw new ArgumentException("A watch begins with what exists or at an earlier place, not with both.", nameof(options));
+        WatchOptions.Check(options);
         ArgumentNullException.ThrowIfNull(range);
         return new RemoteWatch(calls, space.Settings.KeyOrder, range, options).RunAsync(cancellationToken);
     }

@@ -22,6 +22,10 @@ internal interface IShardRoute
     /// <exception cref="ShardUnavailableException">No leader could be reached that knows.</exception>
     ValueTask<long> ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken);
 
+    /// <summary>Completes when it is known where a watch begins that was called for now.</summary>
+    /// <returns>The last entry that was committed then. Where no leader tells at once, the last one that was applied here: earlier, so that nothing is missed.</returns>
+    Task<long> WatchFromAsync();
+
     /// <summary>Keeps a session alive at a leader that knows it leads.</summary>
     /// <returns>Whether it lives.</returns>
     /// <exception cref="ShardUnavailableException">That cannot be known.</exception>

@@ -95,7 +95,8 @@ public abstract class KeyValueStore
     public abstract ValueTask<TransactionResult> CommitAsync(StoreTransaction transaction, CancellationToken cancellationToken = default);
 
     /// <summary>Tells what happens to the records of a range, in order on each shard, without a gap and without repeating.</summary>
-    /// <remarks>Ends only when cancelled or when the store is closed. Nothing is buffered for a slow reader: it reads on from where it is, and is told where too much was dropped.</remarks>
+    /// <remarks>What is written after the call is told; through a client, after a member answered it. Where no leader was known at the call, changes shortly before it may be told too.
+    /// Ends only when cancelled or when the store is closed. Nothing is buffered for a slow reader: it reads on from where it is, and is told where too much was dropped.</remarks>
     public abstract IAsyncEnumerable<StoreEvent> WatchAsync(KeyRange range, WatchOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Tells the last key a sequence has come to: first the present one, if there is one, then each time it changed the latest.</summary>

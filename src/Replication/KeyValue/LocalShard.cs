@@ -59,6 +59,9 @@ internal sealed class LocalShard : StoreShard
     /// <returns>The last entry that they must see.</returns>
     internal ValueTask<long> ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken) => _route?.ReadyToReadAsync(level, cancellationToken) ?? new ValueTask<long>(View.AppliedOffset);
 
+    /// <summary>Completes when it is known where a watch begins that was called for now.</summary>
+    internal Task<long> WatchFromAsync() => _route?.WatchFromAsync() ?? Task.FromResult(View.AppliedOffset);
+
     internal override bool IsReachable => !IsClosed && (_route is not null || Host.Failure is null);
 
     protected override Type Owner => typeof(TidemarkStore);

@@ -157,8 +157,7 @@ public class ShardedKeyValueStore : KeyValueStore
         StoreKey index, StoreKey start = default, StoreKey end = default, ScanOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new ScanOptions();
-        if (index.IsEmpty) throw new ArgumentException("An index has a name.", nameof(index));
-        if (options.ContinuationToken is not null) throw new ArgumentException("Index scans give no continuation tokens.", nameof(options));
+        ScanOptions.CheckIndexScan(index, options);
         return WalkAsync(options, Open, source => ToRecord(source.EncodedKey, source.Row), cancellationToken);
 
         IRecordSource Open() => MergedScan.Of(
@@ -197,8 +196,7 @@ public class ShardedKeyValueStore : KeyValueStore
     public override IAsyncEnumerable<StoreEvent> WatchAsync(KeyRange range, WatchOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new WatchOptions();
-        if (options.IncludeExisting && options.ResumeAfter is not null)
-            throw new ArgumentException("A watch begins with what exists or at an earlier place, not with both.", nameof(options));
+        WatchOptions.Check(options);
         // Opened now, not when the caller first asks: what happens from here on is told.
         return new StoreWatch(_namespace, Encode(range), options).RunAsync(cancellationToken);
     }

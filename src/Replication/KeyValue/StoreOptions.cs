@@ -74,6 +74,13 @@ public sealed record ScanOptions
 
     /// <summary>How fresh the answer must be.</summary>
     public ReadLevel Level { get; init; }
+
+    /// <exception cref="ArgumentException">They are none for a scan of an index, or the index has no name.</exception>
+    internal static void CheckIndexScan(StoreKey index, ScanOptions options)
+    {
+        if (index.IsEmpty) throw new ArgumentException("An index has a name.", nameof(index));
+        if (options.ContinuationToken is not null) throw new ArgumentException("Index scans give no continuation tokens.", nameof(options));
+    }
 }
 
 /// <summary>Some records of a scan, and where it goes on.</summary>
@@ -95,6 +102,13 @@ public sealed record WatchOptions
 
     /// <summary>A reader that falls behind gets only the last of several changes to a key.</summary>
     public bool LatestOnly { get; init; }
+
+    /// <exception cref="ArgumentException">They contradict each other.</exception>
+    internal static void Check(WatchOptions options)
+    {
+        if (options.IncludeExisting && options.ResumeAfter is not null)
+            throw new ArgumentException("A watch begins with what exists or at an earlier place, not with both.", nameof(options));
+    }
 }
 
 /// <summary>How a session is opened.</summary>

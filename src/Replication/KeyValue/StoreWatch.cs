@@ -26,7 +26,8 @@ internal sealed class StoreWatch
         foreach (LocalShard shard in local.Shards)
         {
             shard.ThrowIfClosed();
-            if (shard.IsReplicated && options.ResumeAfter is null) _starts[shard] = shard.ReadyToReadAsync(ReadLevel.Linearizable, CancellationToken.None).AsTask();
+            if (shard.IsReplicated && options.ResumeAfter is null)
+                _starts[shard] = options.IncludeExisting ? shard.ReadyToReadAsync(ReadLevel.Linearizable, CancellationToken.None).AsTask() : shard.WatchFromAsync();
             _places[shard.Id] = options.ResumeAfter is { } token && !Planted.Is(PlantedBug.WatchGapAtFailover)
                 ? token.PlaceOf(shard.Id) ?? new WatchPlace(-1, WatchPlace.All)   // A shard that is younger than the token: from its beginning.
                 : new WatchPlace(shard.View.AppliedOffset, WatchPlace.All);

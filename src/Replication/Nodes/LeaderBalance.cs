@@ -17,14 +17,15 @@ internal sealed class LeaderBalance(int node)
     /// <param name="now">The time.</param>
     internal (long Shard, int Heir)? Next(IReadOnlyDictionary<long, ShardStatus> shards, Func<int, bool> isUp, DateTimeOffset now)
     {
+        Dictionary<int, int> ledBy = shards.Values.CountBy(status => status.Leader).ToDictionary();
         (long Shard, int Heir)? best = null;
-        int fewest = LedBy(node, shards) - 1;   // Two fewer, or it is not worth it.
+        int fewest = ledBy.GetValueOrDefault(node) - 1;   // Two fewer, or it is not worth it.
         foreach ((long shard, ShardStatus status) in shards)
         {
             if (status.Leader != node || status is not { Next: null, Observer: ShardStatus.Nobody }) continue;
             foreach (int other in status.Ensemble)
             {
-                int led = LedBy(other, shards);
+                int led = ledBy.GetValueOrDefault(other);
                 if (other == node || led >= fewest || !isUp(other) || IsLeftAlone(other, led, now)) continue;
                 (best, fewest) = ((shard, other), led);
             }
@@ -44,6 +45,4 @@ internal sealed class LeaderBalance(int node)
 
     /// <summary>Whether it was given a shard not long ago and still leads no more than then.</summary>
     private bool IsLeftAlone(int other, int led, DateTimeOffset now) => _tried.TryGetValue(other, out (int Led, DateTimeOffset At) last) && led <= last.Led && now - last.At < _pause;
-
-    private static int LedBy(int node, IReadOnlyDictionary<long, ShardStatus> shards) => shards.Values.Count(status => status.Leader == node);
 }

@@ -51,6 +51,19 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
         return needed;
     }
 
+    public async Task<long> WatchFromAsync()
+    {
+        long here = Machine.Table.Published.AppliedOffset;
+        try
+        {
+            return await AskToReadAsync(deadline: time.GetTimestamp(), TimeSpan.Zero, CancellationToken.None).ConfigureAwait(false);   // Once: a later answer would leave out what was written before it.
+        }
+        catch (ShardUnavailableException)
+        {
+            return here;
+        }
+    }
+
     public Task<bool> KeepAliveAsync(Guid session) => AskLeaderAsync<bool>(
         new RouteRequest(RouteKind.KeepAlive, shard, 0, 0, default, session.ToByteArray(bigEndian: true)),
         (replica, ended) => replica.Host.KeepAlive(session, (isAlive, unknown) => ended(unknown is null ? isAlive : null, unknown)),

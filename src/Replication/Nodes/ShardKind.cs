@@ -77,14 +77,16 @@ internal sealed class KeyValueShardKind(NamespaceOptions settings, long snapshot
         if (Engine.IsInMemory) return base.Open(files, snapshots, rows, identity);
         files.CreateDirectory(rows);
         IOrderedEngine engine = Engine.Open(rows, settings);
+        KvMachine? machine = null;
         try
         {
-            var machine = new KvMachine(engine, new KvIdentity(identity.StoreId, identity.ShardId));
+            machine = new KvMachine(engine, new KvIdentity(identity.StoreId, identity.ShardId));
             if (engine.AppliedOffset < 0) TakeReceived(machine, files, snapshots, identity);
             return (machine, new EngineKeeper(machine, EngineBatchBytes));
         }
         catch
         {
+            machine?.Dispose();   // It looks at the engine, which else stays open.
             engine.Dispose();
             throw;
         }

@@ -33,6 +33,7 @@ internal sealed class ReplicaWork : IDisposable
     private long _marked = -1;                     // The newest mark that was applied.
     private (long Term, bool IsLost)? _toSave;
     private (long Term, bool IsLost) _saving;
+    private DateTimeOffset _saveAt;                // Not before: there was no room.
 
     internal long LogBytes;   // Applied since the state was remembered last.
 
@@ -69,8 +70,6 @@ internal sealed class ReplicaWork : IDisposable
     /// <summary>The leader's part of the machine, where this leads and serves.</summary>
     internal ILeaderRole? Leader { get; private set; }
 
-    internal bool IsSaveDue => _toSave is not null;
-
     /// <summary>Whether it takes commands and reads.</summary>
     internal bool TakesCommands => Core.IsServing && Core.IsFit && _watch is null or { IsCutOff: false, Heir: ShardStatus.Nobody };
 
@@ -80,6 +79,7 @@ internal sealed class ReplicaWork : IDisposable
         get
         {
             long due = Leader?.NextDue ?? long.MaxValue;
+            if (_toSave is not null) due = Math.Min(due, _saveAt.UtcTicks);
             return _replica is null || (Core.Role != ReplicaRole.Leader && !_transfer!.IsFetching) ? due : Math.Min(due, _tickAt.UtcTicks);
         }
     }
@@ -243,9 +243,12 @@ internal sealed class ReplicaWork : IDisposable
         CarryOut(now);
     }
 
-    internal bool BeginSave()
+    /// <summary>Whether the replica file has to be written.</summary>
+    internal bool IsSaveDue(DateTimeOffset now) => _toSave is not null && now >= _saveAt;
+
+    internal bool BeginSave(DateTimeOffset now)
     {
-        if (_toSave is not { } record) return false;
+        if (_toSave is not { } record || now < _saveAt) return false;
         (_saving, _toSave) = (record, null);
         return true;
     }
@@ -253,7 +256,12 @@ internal sealed class ReplicaWork : IDisposable
     /// <summary>Disk: writes what was begun to be saved.</summary>
     internal void Save() => _replica!.Disk.Save(_saving.Term, _saving.IsLost);
 
-    internal void SaveAgain() => _toSave ??= _saving;
+    /// <summary>There was no room, and nothing was changed: in a while, there may be.</summary>
+    internal void SaveLater(DateTimeOffset now)
+    {
+        _toSave ??= _saving;
+        _saveAt = now + _replica!.Heartbeat;
+    }
 
     internal void Saved(DateTimeOffset now)
     {

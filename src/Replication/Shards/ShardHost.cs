@@ -115,7 +115,7 @@ internal sealed class ShardHost : IDisposable
     /// <summary>Whether a turn would find something.</summary>
     internal bool HasWork(DateTimeOffset now) =>
         !_inbox.IsEmpty || !_messages.IsEmpty || !_arrived.IsEmpty || !_readers.IsEmpty || (_waiting.Count > 0 && !IsHeldUp)
-        || (Failure is null && _work.IsSaveDue) || (Log.HasWork(now) && (_noRoom is null || Log.HasBytes));
+        || (Failure is null && _work.IsSaveDue(now)) || (Log.HasWork(now) && (_noRoom is null || Log.HasBytes));
 
     /// <summary>Any thread: brings a command. Where too much waits already, its answer is an <see cref="OverloadedException"/>.</summary>
     internal void Submit(Proposal proposal)
@@ -202,7 +202,7 @@ internal sealed class ShardHost : IDisposable
     internal bool BeginFlush(DateTimeOffset now)
     {
         if (Failure is not null) return false;
-        _isSaving = _work.BeginSave();
+        _isSaving = _work.BeginSave(now);
         _round = Log.HasWork(now) ? Log.Begin(now) : null;
         return _isFlushing = _isSaving || _round is not null;
     }
@@ -357,7 +357,7 @@ internal sealed class ShardHost : IDisposable
         }
 
         _saveFailure = null;
-        if (failure is StoreFullException) _work.SaveAgain();   // Nothing was changed: once there is room, it is.
+        if (failure is StoreFullException) _work.SaveLater(now);
         else Fail(failure);
     }
 

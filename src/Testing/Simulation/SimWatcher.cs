@@ -116,8 +116,10 @@ internal sealed class SimWatcher(ClusterSimulation cluster, ShardOracle oracle)
 
         public void Submit(Proposal proposal) => throw new NotSupportedException("It only watches.");
 
+        public ValueTask<long> ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken) => throw new NotSupportedException("It only watches.");
+
         /// <summary>It watches from where the node is.</summary>
-        public ValueTask<long> ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken) => new(Machine.Table.Published.AppliedOffset);
+        public Task<long> WatchFromAsync() => Task.FromResult(Machine.Table.Published.AppliedOffset);
 
         public Task<bool> KeepAliveAsync(Guid session) => throw new NotSupportedException("It only watches.");
 

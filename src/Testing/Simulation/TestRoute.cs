@@ -52,6 +52,8 @@ internal sealed class TestRoute : IShardRoute
         return new ValueTask<long>(Machine.Position.Offset);
     }
 
+    public Task<long> WatchFromAsync() => ReadyToReadAsync(ReadLevel.Linearizable, CancellationToken.None).AsTask();
+
     /// <summary>Does not advance time: it is time that calls it.</summary>
     public Task<bool> KeepAliveAsync(Guid session)
     {

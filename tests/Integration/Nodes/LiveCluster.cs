@@ -7,9 +7,11 @@ internal sealed class LiveCluster : IAsyncDisposable
 {
     internal const int Count = 3;
 
+    private const int Most = Count + 2;
+
     private readonly TemporaryDirectory _home = new();
     private readonly MemoryNetwork? _network;
-    private readonly int[] _ports = new int[Count + 2];
+    private readonly int[] _ports = new int[Most];
     private readonly NamespaceOptions _settings;
     private readonly Func<ITransport, ITransport> _wrap;
 
@@ -24,7 +26,7 @@ internal sealed class LiveCluster : IAsyncDisposable
     internal IClusterStatusStore Status { get; }
 
     /// <summary>The first three make the cluster; others may join it.</summary>
-    internal TidemarkNode?[] Nodes { get; } = new TidemarkNode?[Count + 2];
+    internal TidemarkNode?[] Nodes { get; } = new TidemarkNode?[Most];
 
     internal IEnumerable<TidemarkNode> Up => Nodes.OfType<TidemarkNode>();
 

@@ -148,6 +148,8 @@ public sealed class CallerTests
 
         public ValueTask<long> ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken) => new(0);
 
+        public Task<long> WatchFromAsync() => throw new NotSupportedException();
+
         public Task<bool> KeepAliveAsync(Guid session) => Task.FromResult(true);
     }
 }

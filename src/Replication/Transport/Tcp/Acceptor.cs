@@ -126,11 +126,9 @@ internal sealed class Acceptor(TransportScope scope, Socket listener, Inbox inbo
             }
 
             Answer answer = new Doorman(scope.Options).Judge(hello, TlsChannel.CertificateOf(link.Stream), link.EndPoint, out ClaimsPrincipal? principal);
-            if (answer.Refusal == Refusal.None)
-            {
-                // Before it is answered: who has the answer may dial anew, and of two connections the newer one counts.
-                if ((sender = Join(link, hello, principal)) is null) return null;
-            }
+
+            // Before it is answered: who has the answer may dial anew, and of two connections the newer one counts.
+            if (answer.Refusal == Refusal.None && (sender = Join(link, hello, principal)) is null) return null;
 
             await HandshakeChannel.WriteAsync(link, FrameKind.Answer, Handshake.Write(answer), deadline.Token).ConfigureAwait(false);
             if (sender is not null)
