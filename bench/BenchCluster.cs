@@ -3,19 +3,25 @@ using System.Net.Sockets;
 
 namespace Tidemark.Bench;
 
-/// <summary>Three nodes in this process over loopback TCP, each with a directory of its own, their status in a file.</summary>
+/// <summary>Three nodes in this process over loopback TCP, each with a directory of its own, their status in a file or in the etcd that was named.</summary>
 internal sealed class BenchCluster : IAsyncDisposable
 {
     internal const int Count = 3;
 
     private readonly BenchPlace _place;
-    private readonly FileClusterStatusStore _status;
+    private readonly IClusterStatusStore _status;
     private readonly int[] _ports = FreePorts();
 
     private readonly string _name;
     private readonly int _shards;
 
-    private BenchCluster(BenchPlace place, string name, int shards) => (_place, _name, _shards, _status) = (place, name, shards, new FileClusterStatusStore(place.At($"{name}-status")));
+    private BenchCluster(BenchPlace place, string name, int shards)
+    {
+        (_place, _name, _shards) = (place, name, shards);
+        _status = place.Etcd is { } etcd
+            ? new EtcdClusterStatusStore(new EtcdStatusOptions { Endpoints = [etcd], Name = $"bench-{Guid.NewGuid():N}" })
+            : new FileClusterStatusStore(place.At($"{name}-status"));
+    }
 
     internal TidemarkNode?[] Nodes { get; } = new TidemarkNode?[Count];
 
@@ -72,6 +78,8 @@ internal sealed class BenchCluster : IAsyncDisposable
         {
             if (node is not null) await node.DisposeAsync();
         }
+
+        (_status as IDisposable)?.Dispose();
     }
 
     private static int[] FreePorts()

@@ -42,9 +42,13 @@ internal sealed class BenchPlace : IDisposable
 
     internal BenchPlace(BenchOptions options, string name)
     {
+        Etcd = options.Etcd;
         _directory = Path.Combine(options.Directory, name + "-" + Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
         Directory.CreateDirectory(_directory);
     }
+
+    /// <summary>The etcd that keeps a cluster's status; null for a file.</summary>
+    internal Uri? Etcd { get; }
 
     internal string At(string name) => Path.Combine(_directory, name);
 

@@ -13,4 +13,5 @@ internal sealed record BenchRow(
 /// <param name="Directory">Where files are made and removed again.</param>
 /// <param name="Records">How many records are loaded in bulk.</param>
 /// <param name="MemoryCapMebibytes">How much managed memory the program that loads them may have; null for any.</param>
-internal sealed record BenchOptions(double Seconds, int Rounds, string Directory, int Records, int? MemoryCapMebibytes);
+/// <param name="Etcd">Where a cluster keeps its status; null for a file.</param>
+internal sealed record BenchOptions(double Seconds, int Rounds, string Directory, int Records, int? MemoryCapMebibytes, Uri? Etcd);

@@ -5,7 +5,7 @@ using BenchmarkDotNet.Running;
 
 using Tidemark.Bench;
 
-// dotnet run -c Release --project bench -- NAME [--json] [--seconds S] [--rounds N] [--dir DIR] [--engine memory|lmdb|sqlite] [--records N] [--memory-cap MIB]
+// dotnet run -c Release --project bench -- NAME [--json] [--seconds S] [--rounds N] [--dir DIR] [--engine memory|lmdb|sqlite] [--records N] [--memory-cap MIB] [--etcd URL]
 // dotnet run -c Release --project bench -- micro [BenchmarkDotNet options]
 var benches = new Dictionary<string, Func<BenchOptions, IEnumerable<BenchRow>>>(StringComparer.Ordinal)
 {
@@ -42,7 +42,8 @@ var options = new BenchOptions(
     int.Parse(Value("--rounds") ?? "5", CultureInfo.InvariantCulture),
     Value("--dir") ?? Path.Combine(Path.GetTempPath(), "tidemark-bench"),
     int.Parse(Value("--records") ?? "10000000", CultureInfo.InvariantCulture),
-    Value("--memory-cap") is { } cap ? int.Parse(cap, CultureInfo.InvariantCulture) : null);
+    Value("--memory-cap") is { } cap ? int.Parse(cap, CultureInfo.InvariantCulture) : null,
+    Value("--etcd") is { } etcd ? new Uri(etcd) : null);
 if (Value("--engine") is { } engine) BenchEngine.All = [.. BenchEngine.All.Where(known => known.Name == engine)];
 if (name == "footprint")
 {
@@ -52,7 +53,7 @@ if (name == "footprint")
 
 if (!benches.TryGetValue(name, out Func<BenchOptions, IEnumerable<BenchRow>>? bench))
 {
-    Console.Error.WriteLine($"Usage: bench NAME [--json] [--seconds S] [--rounds N] [--dir DIR] [--engine E] [--records N] [--memory-cap MIB]\nNAME: {string.Join(", ", benches.Keys.Append("footprint").Order())}, micro");
+    Console.Error.WriteLine($"Usage: bench NAME [--json] [--seconds S] [--rounds N] [--dir DIR] [--engine E] [--records N] [--memory-cap MIB] [--etcd URL]\nNAME: {string.Join(", ", benches.Keys.Append("footprint").Order())}, micro");
     return 2;
 }
 

@@ -180,7 +180,9 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
             {
                 if (_run is { } run)
                 {
+                    long began = _options.TimeProvider.GetTimestamp();
                     Exception cause = await run.Failed.WaitAsync(_stopping.Token).ConfigureAwait(false);
+                    if (_options.TimeProvider.GetElapsedTime(began) > _longestPause) pause = _firstPause;   // It held: this is no longer the same failure.
                     TidemarkNodeMessages.RunFailed(_logger, Node, cause);
                     Forget(run);
                     await EndRunAsync(run).ConfigureAwait(false);

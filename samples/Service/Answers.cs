@@ -84,7 +84,6 @@ internal static class Answers
         BadHttpRequestException bad => bad.StatusCode,
         LimitExceededException => StatusCodes.Status413PayloadTooLarge,
         ArgumentException => StatusCodes.Status400BadRequest,
-        StoreFullException => StatusCodes.Status507InsufficientStorage,
         OutcomeUnknownException => StatusCodes.Status504GatewayTimeout,
         TidemarkException or ObjectDisposedException => StatusCodes.Status503ServiceUnavailable,   // It surely did not happen.
         OperationCanceledException when aborted.IsCancellationRequested => StatusCodes.Status499ClientClosedRequest,

@@ -110,6 +110,28 @@ public sealed class LmdbTests
     }
 
     [ExternalFact("liblmdb0")]
+    public async Task A_namespace_with_longer_keys_than_the_engine_holds_is_refused_and_the_store_works_on()
+    {
+        using var folder = new TemporaryDirectory();
+        string directory = Path.Combine(folder.Path, "store");
+        var options = new TidemarkStoreOptions { Engine = StorageEngine.Lmdb() };
+        var longKeys = new NamespaceOptions { MaxKeyBytes = 481 };
+        var refusal = await Assert.ThrowsAsync<LimitExceededException>(async () => await TidemarkStore.OpenAsync(directory, options with { DefaultNamespace = longKeys }));
+        Assert.Contains(nameof(NamespaceOptions.MaxKeyBytes), refusal.Message, StringComparison.Ordinal);
+
+        await using (TidemarkStore store = await TidemarkStore.OpenAsync(directory, options))
+        {
+            await store.PutAsync(new string('k', 480), "longest"u8.ToArray());
+            await Assert.ThrowsAsync<LimitExceededException>(async () => await store.CreateNamespaceAsync("long", longKeys));
+            await store.PutAsync("after", "1"u8.ToArray());
+        }
+
+        await using TidemarkStore again = await TidemarkStore.OpenAsync(directory, options);
+        Assert.Equal(2, await CountAsync(again.ScanAsync(KeyRange.All)));
+        await again.CreateNamespaceAsync("long", new NamespaceOptions { MaxKeyBytes = 480 });
+    }
+
+    [ExternalFact("liblmdb0")]
     public async Task An_engine_that_is_disposed_while_somebody_writes_lets_him_finish()
     {
         using var folder = new TemporaryDirectory();

@@ -151,20 +151,21 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
         }
     }
 
-    /// <summary>It surely did not happen there: it is tried where the leader is said to be, or after a pause.</summary>
-    private void Reroute(Proposal proposal, ShardUnavailableException refusal)
+    /// <summary>It surely did not happen there: it is tried again after a pause, at whoever leads then. One whose disk is full hands over, where there is somebody.</summary>
+    private void Reroute(Proposal proposal, TidemarkException refusal)
     {
-        if (TimeLeft(proposal.Deadline) <= TimeSpan.Zero || proposal.IsOver)
+        bool isInVain = refusal is StoreFullException && runs.Current?.Status.Shards.GetValueOrDefault(shard) is { Ensemble.Count: 1 };
+        if (isInVain || TimeLeft(proposal.Deadline) <= TimeSpan.Zero || proposal.IsOver)
         {
             proposal.Rerouted = null;
             proposal.Finish(refusal);
             return;
         }
 
-        _ = SendLaterAsync(proposal);
+        _ = SendLaterAsync(proposal, refusal);
     }
 
-    private async Task SendLaterAsync(Proposal proposal)
+    private async Task SendLaterAsync(Proposal proposal, TidemarkException? refusal = null)
     {
         await Task.Delay(_pause, time).ConfigureAwait(false);
         if (TimeLeft(proposal.Deadline) > TimeSpan.Zero && !proposal.IsOver && !runs.IsEnded)
@@ -174,7 +175,7 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
         }
 
         proposal.Rerouted = null;
-        proposal.Finish(runs.IsEnded ? Ended() : Unavailable($"Nobody has led it for {(proposal.Patience ?? patience).TotalSeconds:0.###} s. Are most of the nodes up, and do they reach each other?"));
+        proposal.Finish(runs.IsEnded ? Ended() : refusal as StoreFullException ?? (Exception)Unavailable($"Nobody has led it for {(proposal.Patience ?? patience).TotalSeconds:0.###} s. Are most of the nodes up, and do they reach each other?"));
     }
 
     private bool TryAsk(int node, RouteRequest request, Action<RouteAnswer?> ended) =>

@@ -40,8 +40,8 @@ internal sealed class Proposal : IValueTaskSource
     /// <summary>What it weighs among commands that wait, in bytes.</summary>
     internal int Weight => Payload.WrittenCount + 64;
 
-    /// <summary>Takes over a command that surely did not happen because another leads, instead of giving that as the answer. Null: nobody does.</summary>
-    internal Action<Proposal, ShardUnavailableException>? Rerouted { get; set; }
+    /// <summary>Takes over a command that surely did not happen because another leads or there is no room, instead of giving that as the answer. Null: nobody does.</summary>
+    internal Action<Proposal, TidemarkException>? Rerouted { get; set; }
 
     /// <summary>Who carries it may note here until when it is to be tried, on its stopwatch.</summary>
     internal long Deadline { get; set; }
@@ -76,9 +76,9 @@ internal sealed class Proposal : IValueTaskSource
     /// <summary>The shard's last word: the answer is there, or there is none and why.</summary>
     internal void Finish(Exception? failure)
     {
-        if (failure is ShardUnavailableException refusal && Rerouted is { } reroute)
+        if (failure is ShardUnavailableException or StoreFullException && Rerouted is { } reroute)
         {
-            reroute(this, refusal);
+            reroute(this, (TidemarkException)failure);
             return;
         }
 

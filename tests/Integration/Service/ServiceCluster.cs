@@ -21,8 +21,9 @@ internal sealed class ServiceCluster : IDisposable
     private readonly int[] _ports = [.. Enumerable.Range(0, Count).Select(_ => StatusServer.FreePort())];
     private readonly int[] _httpPorts = [.. Enumerable.Range(0, Count).Select(_ => StatusServer.FreePort())];
     private readonly string _status;
+    private readonly bool _isOnSmallDisks;
 
-    private ServiceCluster(string? status) => _status = status ?? $"file:{_home.At("status", "cluster")}";
+    private ServiceCluster(string? status, bool isOnSmallDisks) => (_status, _isOnSmallDisks) = (status ?? $"file:{_home.At("status", "cluster")}", isOnSmallDisks);
 
     /// <summary>For tests that may wait.</summary>
     internal HttpClient Http { get; } = new() { Timeout = ServiceProcess.Patience };
@@ -39,9 +40,10 @@ internal sealed class ServiceCluster : IDisposable
 
     /// <summary>Starts all three, and waits until each serves.</summary>
     /// <param name="status">As on the command line; null for a file.</param>
-    internal static async Task<ServiceCluster> StartAsync(string? status = null)
+    /// <param name="isOnSmallDisks">Whether each process has a disk of its own, which <see cref="FillDisk"/> fills and which is gone when the process is.</param>
+    internal static async Task<ServiceCluster> StartAsync(string? status = null, bool isOnSmallDisks = false)
     {
-        var cluster = new ServiceCluster(status);
+        var cluster = new ServiceCluster(status, isOnSmallDisks);
         try
         {
             for (int node = 0; node < Count; node++) cluster.Start(node);
@@ -60,10 +62,37 @@ internal sealed class ServiceCluster : IDisposable
     internal ServiceProcess Start(int node)
     {
         string peers = string.Join(',', Enumerable.Range(0, Count).Select(peer => $"{NameOf(peer)}=127.0.0.1:{_ports[peer]}"));
-        return _processes[node] = ServiceProcess.Start(
+        string data = _home.At(NameOf(node));
+        string[] arguments =
+        [
             "--node", NameOf(node), "--listen", $"127.0.0.1:{_ports[node]}", "--http", $"127.0.0.1:{_httpPorts[node]}",
-            "--peers", peers, "--data", _home.At(NameOf(node)), "--status", _status, "--engine", EngineOf(node));
+            "--peers", peers, "--data", data, "--status", _status, "--engine", EngineOf(node),
+        ];
+        if (_isOnSmallDisks) Directory.CreateDirectory(data);
+        return _processes[node] = _isOnSmallDisks ? ServiceProcess.StartOnSmallDisk(data, arguments) : ServiceProcess.Start(arguments);
     }
+
+    /// <summary>Leaves no byte of room on the disk of a process.</summary>
+    internal void FillDisk(int node)
+    {
+        byte[] zeros = new byte[64 * 1024];
+        using FileStream ballast = File.Create(BallastOf(node), bufferSize: 0);
+        for (int size = zeros.Length; size > 0;)
+        {
+            try
+            {
+                ballast.Write(zeros.AsSpan(0, size));
+            }
+            catch (IOException)
+            {
+                size /= 2;
+            }
+        }
+    }
+
+    internal void EmptyDisk(int node) => File.Delete(BallastOf(node));
+
+    private string BallastOf(int node) => Of(node).Inside(_home.At(NameOf(node), "ballast"));
 
     internal async Task KillAsync(int node)
     {

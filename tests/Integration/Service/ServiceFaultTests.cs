@@ -9,7 +9,7 @@ namespace Tidemark.Integration.Service;
 [Collection(ServiceCollection.Name)]
 public sealed class ServiceFaultTests
 {
-    private static readonly TimeSpan _duration = TimeSpan.FromSeconds(20 * Soak.Factor);
+    private static readonly TimeSpan _duration = TimeSpan.FromSeconds(60 * Soak.Factor);
 
     /// <summary>SIGKILL of any node, also of two at once, and a start on the same directory.</summary>
     [Fact]
@@ -40,6 +40,16 @@ public sealed class ServiceFaultTests
 
         await load.ProgressAsync(20);
     });
+
+    /// <summary>ENOSPC of a real file system, under log, engine and status of any node.</summary>
+    [ExternalFact("unshare")]
+    public Task Nothing_acknowledged_is_lost_when_disks_are_full() => RunAsync(async (cluster, load, chance) =>
+    {
+        int node = chance.Next(2) == 0 ? await cluster.LeaderAsync() : chance.Next(ServiceCluster.Count);
+        cluster.FillDisk(node);
+        await load.ProgressAsync(chance.Next(100, 1000));
+        cluster.EmptyDisk(node);
+    }, isOnSmallDisks: true);
 
     [Fact]
     public async Task A_leader_that_is_told_to_end_hands_over_and_no_write_through_the_others_fails()
@@ -76,12 +86,12 @@ public sealed class ServiceFaultTests
         Assert.Equal($"{written[0] - 1}", await cluster.GetAsync(leader, $"{others[0]}"));
     }
 
-    private static async Task RunAsync(Func<ServiceCluster, ServiceLoad, Random, Task> faultAsync)
+    private static async Task RunAsync(Func<ServiceCluster, ServiceLoad, Random, Task> faultAsync, bool isOnSmallDisks = false)
     {
         int seed = Random.Shared.Next();
         try
         {
-            using ServiceCluster cluster = await ServiceCluster.StartAsync();
+            using ServiceCluster cluster = await ServiceCluster.StartAsync(isOnSmallDisks: isOnSmallDisks);
             using ServiceLoad load = ServiceLoad.Start(cluster, seed);
             var chance = new Random(seed);
             long start = Stopwatch.GetTimestamp();

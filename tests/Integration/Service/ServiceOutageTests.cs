@@ -57,7 +57,7 @@ public sealed class ServiceOutageTests
     [Fact]
     public void Each_error_has_its_status_code()
     {
-        Assert.Equal(507, StatusOf(new StoreFullException("full")));
+        Assert.Equal(503, StatusOf(new StoreFullException("full")));
         Assert.Equal(504, StatusOf(new OutcomeUnknownException("unknown")));
         Assert.Equal(503, StatusOf(new ShardUnavailableException(0, "nobody leads")));
         Assert.Equal(503, StatusOf(new OverloadedException("too much")));

@@ -7,15 +7,17 @@ internal sealed class ServiceProcess : IDisposable
 {
     internal static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);   // Against hangs alone: nothing is measured by it.
 
+    private const long SmallDiskBytes = 256L * 1024 * 1024;
+
     private readonly Process _process;
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task _reading;
     private readonly Task<string> _errors;
     private readonly List<string> _lines = [];
 
-    private ServiceProcess(string[] arguments)
+    private ServiceProcess(string file, IEnumerable<string> arguments)
     {
-        _process = Process.Start(new ProcessStartInfo("dotnet", [BuiltProgram.Service, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/" })!;
+        _process = Process.Start(new ProcessStartInfo(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/" })!;
         _reading = Task.Run(ReadAsync);
         _errors = _process.StandardError.ReadToEndAsync();
     }
@@ -25,7 +27,14 @@ internal sealed class ServiceProcess : IDisposable
     /// <summary>What it said on its standard output. Complete once it has ended.</summary>
     internal IReadOnlyList<string> Lines => _lines;
 
-    internal static ServiceProcess Start(params string[] arguments) => new(arguments);
+    internal static ServiceProcess Start(params string[] arguments) => new("dotnet", [BuiltProgram.Service, .. arguments]);
+
+    /// <summary>As <see cref="Start"/>, with a small disk of its own at a path. Nobody else sees it there, and it goes with the process.</summary>
+    internal static ServiceProcess StartOnSmallDisk(string path, params string[] arguments) => new(
+        "unshare", ["--user", "--map-root-user", "--mount", "sh", "-c", $"mount -t tmpfs -o size={SmallDiskBytes} none \"$0\" && exec \"$@\"", path, "dotnet", BuiltProgram.Service, .. arguments]);
+
+    /// <summary>A file on a disk of its own, as it can be reached from here.</summary>
+    internal string Inside(string path) => $"/proc/{_process.Id}/root{path}";
 
     /// <summary>Waits until it serves.</summary>
     internal async Task ReadyAsync()
