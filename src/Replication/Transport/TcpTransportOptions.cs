@@ -5,6 +5,7 @@ using System.Text;
 
 using Microsoft.Extensions.Logging;
 
+using Tidemark.Core.Replication;
 using Tidemark.Replication.Transport.Tcp;
 
 namespace Tidemark;
@@ -92,6 +93,9 @@ public sealed record TcpTransportOptions
 
     /// <summary>Where it is told what happens. Null: nowhere.</summary>
     public ILoggerFactory? LoggerFactory { get; init; }
+
+    /// <summary>The versions that are offered to others, and taken from them.</summary>
+    internal ProtocolVersions Versions { get; init; } = ProtocolVersions.Own;
 
     /// <summary>Whether it is a caller that takes whichever member answers at an address.</summary>
     internal bool IsOfAnyCluster => IsCaller && ClusterId == Guid.Empty;

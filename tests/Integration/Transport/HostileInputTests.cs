@@ -36,7 +36,7 @@ public sealed class HostileInputTests
         ["a message above the limit"] = ([.. BitConverter.GetBytes(MaxMessageBytes + 2), 0, 0, 0, 0, 3], "BadLength"),
         ["a message with a wrong checksum"] = (Broken(Frame.ToArray(FrameKind.Message, "some message"u8)), "BadChecksum"),
         ["a kind that nobody knows"] = (Frame.ToArray((FrameKind)200, default), "BadKind"),
-        ["a second hello"] = (Frame.ToArray(FrameKind.Hello, Handshake.Write(new Hello(1, 1, TcpNodes.Cluster, 7, 1, default, ""))), "MisplacedFrame"),
+        ["a second hello"] = (Frame.ToArray(FrameKind.Hello, Handshake.Write(new Hello(new(1, 1), TcpNodes.Cluster, 7, 1, default, ""))), "MisplacedFrame"),
         ["an answer"] = (Frame.ToArray(FrameKind.Answer, Handshake.Write(new Answer(Refusal.None, 1, 7, ""))), "MisplacedFrame"),
         ["a ping that says something"] = (Frame.ToArray(FrameKind.Ping, "x"u8), "BadLength"),
         ["a message that never ends"] = ([.. BitConverter.GetBytes(1000), 0, 0, 0, 0, 3, 1, 2, 3], "Idle"),
@@ -107,8 +107,8 @@ public sealed class HostileInputTests
             "another cluster, of a caller" => good with { Cluster = Guid.NewGuid(), Node = -1, Dialed = -1 },
             "another node" => good with { Dialed = 3 },
             "its own number" => good with { Node = 1 },
-            "a later version" => good with { MinVersion = 2, MaxVersion = 3 },
-            _ => good with { MinVersion = 0, MaxVersion = 0 },
+            "a later version" => good with { Versions = new(2, 3) },
+            _ => good with { Versions = new(0, 0) },
         };
         for (int time = 0; time < 3; time++)
         {
@@ -122,7 +122,7 @@ public sealed class HostileInputTests
 
         Assert.Equal(1, nodes.Log.Count(503, $"{(Refusal)code}"));   // Told once, however often it comes.
         using Socket later = await TcpNodes.DialAsync(one);
-        await later.SendAsync(TcpNodes.HelloBytes(good with { MinVersion = 0, MaxVersion = 9 }));
+        await later.SendAsync(TcpNodes.HelloBytes(good with { Versions = new(0, 9) }));
         Assert.Equal(new Answer(Refusal.None, 1, 1, ""), await TcpNodes.ReadAnswerAsync(later));
     }
 

@@ -79,7 +79,7 @@ internal sealed class TcpNodes : IAsyncDisposable
 
     internal static byte[] HelloBytes(Hello hello) => [.. Frame.Magic, .. Frame.ToArray(FrameKind.Hello, Handshake.Write(hello))];
 
-    internal static Hello GoodHello(TcpTransport member, int from = 7) => new(1, 1, Cluster, from, member.Node, default, "");
+    internal static Hello GoodHello(TcpTransport member, int from = 7) => new(new(1, 1), Cluster, from, member.Node, default, "");
 
     /// <summary>A bare connection that has shaken hands, and has read the answer.</summary>
     internal static async Task<Socket> ShakeHandsAsync(TcpTransport member, int from = 7)

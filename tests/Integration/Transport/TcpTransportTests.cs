@@ -38,6 +38,23 @@ public sealed class TcpTransportTests
     }
 
     [Fact]
+    public async Task Who_has_a_version_in_common_connects_and_who_has_none_is_refused_on_either_side()
+    {
+        await using var nodes = new TcpNodes();
+        TcpTransport before = await nodes.StartAsync(1, options => options with { Versions = new(3, 4) });
+        TcpTransport after = await nodes.StartAsync(2, options => options with { Versions = new(4, 5) });
+        await nodes.DeliverAsync(before, after, "to the later one");
+        await nodes.DeliverAsync(after, before, "to the earlier one");
+
+        TcpTransport tooLate = await nodes.StartAsync(3, options => options with { Versions = new(5, 6) });
+        await nodes.DeliverAsync(tooLate, after, "to its neighbour");
+        tooLate.TrySend(1, "nobody reads this"u8.ToArray());
+        before.TrySend(3, "nor this"u8.ToArray());
+        await TcpNodes.UntilAsync(() => nodes.Log.Count(503, "WrongVersion") >= 2, () => $"both are refused; log:\n{nodes.Log}");
+        Assert.DoesNotContain(nodes.Came, came => came.Text is "nobody reads this" or "nor this");
+    }
+
+    [Fact]
     public async Task A_name_is_resolved_and_an_address_that_is_none_is_said_once()
     {
         await using var nodes = new TcpNodes();

@@ -5,7 +5,7 @@ namespace Tidemark.Tests.Golden;
 /// <summary>The bytes that docs/format/transport.md shows are the bytes that the code writes, and reads.</summary>
 public sealed class TransportFormatTests
 {
-    private static readonly Hello _hello = new(1, 1, new Guid("00112233-4455-6677-8899-aabbccddeeff"), 1, 2, "tide"u8.ToArray(), "a:1");
+    private static readonly Hello _hello = new(new(1, 1), new Guid("00112233-4455-6677-8899-aabbccddeeff"), 1, 2, "tide"u8.ToArray(), "a:1");
 
     [Fact]
     public void The_hello_of_the_format_page_is_what_the_code_writes()

@@ -120,7 +120,7 @@ public sealed class TransportFrameProperties
     public void Handshakes_are_read_as_they_were_written_also_with_what_a_later_version_appends() => ForAll(500, chance =>
     {
         ushort min = (ushort)chance.Next(5);
-        var hello = new Hello(min, (ushort)(min + chance.Next(5)), Id(chance), chance.Next(-1, 9), chance.Next(9), Noise(chance, Handshake.MaxTokenBytes), Text(chance, 64));
+        var hello = new Hello(new(min, min + chance.Next(5)), Id(chance), chance.Next(-1, 9), chance.Next(9), Noise(chance, Handshake.MaxTokenBytes), Text(chance, 64));
         byte[] later = Noise(chance, 30);
         Hello read = Handshake.ReadHello([.. Handshake.Write(hello), .. later])!;
         Assert.Equal(hello with { Token = default }, read with { Token = default });
@@ -133,7 +133,7 @@ public sealed class TransportFrameProperties
     [Fact]
     public void A_handshake_that_was_cut_short_is_refused() => ForAll(100, chance =>
     {
-        byte[] hello = Handshake.Write(new Hello(1, 1, Id(chance), 1, 2, Noise(chance, 40), Text(chance, 20)));
+        byte[] hello = Handshake.Write(new Hello(new(1, 1), Id(chance), 1, 2, Noise(chance, 40), Text(chance, 20)));
         for (int length = 0; length < hello.Length; length++) Assert.Null(Handshake.ReadHello(hello.AsSpan(0, length)));
         byte[] answer = Handshake.Write(new Answer(Refusal.WrongNode, 0, 2, Text(chance, 20)));
         for (int length = 0; length < answer.Length; length++) Assert.Null(Handshake.ReadAnswer(answer.AsSpan(0, length)));
@@ -142,9 +142,9 @@ public sealed class TransportFrameProperties
     [Fact]
     public void Fields_outside_their_limits_are_refused()
     {
-        var good = new Hello(1, 1, Guid.NewGuid(), 1, 2, default, "");
+        var good = new Hello(new(1, 1), Guid.NewGuid(), 1, 2, default, "");
         Assert.NotNull(Handshake.ReadHello(Handshake.Write(good)));
-        Assert.Null(Handshake.ReadHello(Handshake.Write(good with { MinVersion = 2 })));
+        Assert.Null(Handshake.ReadHello(Handshake.Write(good with { Versions = new(2, 1) })));
         Assert.Null(Handshake.ReadHello(Handshake.Write(good with { Node = -2 })));
         Assert.Null(Handshake.ReadHello(Handshake.Write(good with { Dialed = -1 })));
         Assert.NotNull(Handshake.ReadHello(Handshake.Write(good with { Node = -1, Dialed = -1 })));   // A caller takes whichever member it is.

@@ -67,7 +67,7 @@ internal static class Dialer
 
         ReadOnlyMemory<byte> token = options.Token?.Invoke() ?? default;
         if (token.Length > Handshake.MaxTokenBytes) return new DialFailure($"The own token has {token.Length} bytes, above the limit of {Handshake.MaxTokenBytes}.");
-        var hello = new Hello(Handshake.Version, Handshake.Version, options.ClusterId, options.IsCaller ? Handshake.Caller : options.Node, options.IsOfAnyCluster ? Handshake.AnyMember : node, token, options.AdvertisedAddress);
+        var hello = new Hello(options.Versions, options.ClusterId, options.IsCaller ? Handshake.Caller : options.Node, options.IsOfAnyCluster ? Handshake.AnyMember : node, token, options.AdvertisedAddress);
         await HandshakeChannel.WriteAsync(link, FrameKind.Hello, Handshake.Write(hello), cancellationToken).ConfigureAwait(false);
         if (await HandshakeChannel.ReadAsync(link, FrameKind.Answer, cancellationToken).ConfigureAwait(false) is not { } payload) return null;
         if (Handshake.ReadAnswer(payload) is not { } answer)
@@ -77,7 +77,7 @@ internal static class Dialer
         }
 
         if (answer.Refusal != Refusal.None) return new DialFailure(answer.Text, answer.Refusal);
-        if ((answer.Node != node && !options.IsOfAnyCluster) || answer.Version != Handshake.Version)
+        if ((answer.Node != node && !options.IsOfAnyCluster) || !options.Versions.Contains(answer.Version))
         {
             link.Close(DisconnectReason.BadHandshake, $"It accepts as node {answer.Node} in version {answer.Version}.");
             return null;

@@ -15,8 +15,8 @@ internal sealed class Doorman(TcpTransportOptions options)
         if (hello.Cluster != options.ClusterId && !isAnyCluster) return Refuse(Refusal.WrongCluster, "This node is of another cluster.");
         if (hello.Dialed != options.Node && hello.Dialed != Handshake.AnyMember) return Refuse(Refusal.WrongNode, $"This is node {options.Node}, not {hello.Dialed}.");
         if (hello.Node == options.Node) return Refuse(Refusal.WrongNode, $"Node {hello.Node} is this one: two nodes have the same number.");
-        if (hello.MinVersion > Handshake.Version || hello.MaxVersion < Handshake.Version)
-            return Refuse(Refusal.WrongVersion, $"This node speaks version {Handshake.Version}, the other {hello.MinVersion} to {hello.MaxVersion}.");
+        if (options.Versions.InCommonWith(hello.Versions) is not { } version)
+            return Refuse(Refusal.WrongVersion, $"This node speaks version {options.Versions}, the other {hello.Versions}.");
         if (!MayBeMember(hello, certificate, out string why)) return Refuse(Refusal.NotAuthorized, why);
         if (options.Authenticate is null)
         {
@@ -36,7 +36,7 @@ internal sealed class Doorman(TcpTransportOptions options)
             if (principal is null) return Refuse(Refusal.NotAuthorized, "It may not connect.");
         }
 
-        return new Answer(Refusal.None, Handshake.Version, options.Node, "");
+        return new Answer(Refusal.None, (ushort)version, options.Node, "");
     }
 
     /// <summary>With TLS, whether the certificate may speak for the node. A caller speaks for none.</summary>

@@ -2,6 +2,8 @@ using System.Buffers.Binary;
 using System.Text;
 using System.Text.Unicode;
 
+using Tidemark.Core.Replication;
+
 namespace Tidemark.Replication.Transport.Tcp;
 
 /// <summary>Why a connection was refused.</summary>
@@ -15,7 +17,7 @@ internal enum Refusal : byte
 }
 
 /// <summary>What who dials says first: who it is, or <see cref="Handshake.Caller"/>; whom it believes it has dialed, or <see cref="Handshake.AnyMember"/>; where it can be reached itself.</summary>
-internal sealed record Hello(ushort MinVersion, ushort MaxVersion, Guid Cluster, int Node, int Dialed, ReadOnlyMemory<byte> Token, string Address);
+internal sealed record Hello(ProtocolVersions Versions, Guid Cluster, int Node, int Dialed, ReadOnlyMemory<byte> Token, string Address);
 
 /// <summary>What who was dialed says to it.</summary>
 internal sealed record Answer(Refusal Refusal, ushort Version, int Node, string Text);
@@ -24,7 +26,6 @@ internal sealed record Answer(Refusal Refusal, ushort Version, int Node, string 
 /// <remarks>Bytes behind the known fields are a later version's, and are passed over.</remarks>
 internal static class Handshake
 {
-    internal const ushort Version = 1;
     internal const int Caller = -1;
     internal const int AnyMember = -1;   // A caller that knows only addresses.
     internal const int MaxPayloadBytes = 8 * 1024;
@@ -41,8 +42,8 @@ internal static class Handshake
     {
         byte[] address = Encoding.UTF8.GetBytes(hello.Address);
         byte[] bytes = new byte[TokenAt + 2 + hello.Token.Length + 2 + address.Length];
-        BinaryPrimitives.WriteUInt16LittleEndian(bytes, hello.MinVersion);
-        BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(2), hello.MaxVersion);
+        BinaryPrimitives.WriteUInt16LittleEndian(bytes, (ushort)hello.Versions.Lowest);
+        BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(2), (ushort)hello.Versions.Highest);
         hello.Cluster.TryWriteBytes(bytes.AsSpan(ClusterAt), bigEndian: true, out _);
         BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(NodeAt), hello.Node);
         BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(DialedAt), hello.Dialed);
@@ -67,14 +68,13 @@ internal static class Handshake
     internal static Hello? ReadHello(ReadOnlySpan<byte> bytes)
     {
         if (bytes.Length < TokenAt) return null;
-        ushort min = BinaryPrimitives.ReadUInt16LittleEndian(bytes);
-        ushort max = BinaryPrimitives.ReadUInt16LittleEndian(bytes[2..]);
+        var versions = new ProtocolVersions(BinaryPrimitives.ReadUInt16LittleEndian(bytes), BinaryPrimitives.ReadUInt16LittleEndian(bytes[2..]));
         int node = BinaryPrimitives.ReadInt32LittleEndian(bytes[NodeAt..]);
         int dialed = BinaryPrimitives.ReadInt32LittleEndian(bytes[DialedAt..]);
         ReadOnlySpan<byte> rest = bytes[TokenAt..];
         bool isWhole = TryReadBlock(ref rest, MaxTokenBytes, out ReadOnlySpan<byte> token) & TryReadBlock(ref rest, MaxTextBytes, out ReadOnlySpan<byte> address);
-        if (!isWhole || min > max || node < Caller || dialed < (node == Caller ? AnyMember : 0) || !Utf8.IsValid(address)) return null;
-        return new Hello(min, max, new Guid(bytes.Slice(ClusterAt, 16), bigEndian: true), node, dialed, token.ToArray(), Encoding.UTF8.GetString(address));
+        if (!isWhole || versions.Lowest > versions.Highest || node < Caller || dialed < (node == Caller ? AnyMember : 0) || !Utf8.IsValid(address)) return null;
+        return new Hello(versions, new Guid(bytes.Slice(ClusterAt, 16), bigEndian: true), node, dialed, token.ToArray(), Encoding.UTF8.GetString(address));
     }
 
     /// <summary>Reads an answer.</summary>
