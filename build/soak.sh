@@ -2,6 +2,7 @@
 # The long runs. Usage: build/soak.sh [FACTOR]      the crash, property, protocol and integration tests with FACTOR times the seeds and rounds, 20 unless told otherwise
 #                        build/soak.sh --seeds N     N seeds of the simulation
 #                        build/soak.sh --planted     the search for every planted bug, 200 seeds each
+#                        build/soak.sh --service    the Service sample under load: processes killed, frozen, without room on their disks, ten minutes each
 #                        build/soak.sh --explore [SCOPE...]   every state of the widest scopes: terms/values/crashes[:in all]/waits, with + or - for an ensemble that grows or shrinks
 # The last summaries stand in docs/testing.md.
 set -u
@@ -20,6 +21,12 @@ case ${1:-} in
 --planted)
   export TIDEMARK_SOAK=1
   planted "$results"
+  ;;
+--service)
+  export TIDEMARK_SOAK=10
+  step build dotnet build Tidemark.slnx -c Release -v quiet --nologo
+  dotnet test tests/Integration -c Release --no-build --logger "trx;LogFileName=service.trx" --results-directory "$results" --filter "FullyQualifiedName~ServiceFaultTests"
+  tally_trx "$results/service.trx"
   ;;
 --explore)
   shift
