@@ -11,7 +11,7 @@ namespace Tidemark;
 
 /// <summary>One node of a cluster, in this process: <c>await using var node = await TidemarkNode.StartAsync(options);</c></summary>
 /// <remarks>
-/// All nodes keep every shard, and any of them gives the same <see cref="Store"/>: what it cannot do itself it asks of whoever leads. While most nodes are up and reach each other, nothing that
+/// Every shard is kept by several nodes, and any node gives the same <see cref="Store"/>: what it cannot do itself it asks of whoever leads. While most nodes are up and reach each other, nothing that
 /// was acknowledged is lost. A disk that fails ends the node's run; it begins another by itself, and what it lost it gets from the others. Safe for concurrent calls. docs/cluster.md.
 /// </remarks>
 public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
@@ -28,7 +28,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
     private readonly CancellationTokenSource _stopping = new();
     private readonly Lock _gate = new();
     private volatile NodeRun? _run;
-    private volatile IReadOnlyList<ShardOverview> _shardsBefore = [];   // Of the last run, once it is over.
+    private volatile NodeDescription _before;   // Of the last run, once it is over.
     private Task _supervision = Task.CompletedTask;
     private Task? _disposal;
     private bool _isEnded;
@@ -36,6 +36,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
     private TidemarkNode(TidemarkNodeOptions options, IDisposable held)
     {
         (_options, _lock) = (options, held);
+        _before = new NodeDescription(options.Node, IsRunning: false, [], []);
         _logger = options.LoggerFactory?.CreateLogger("Tidemark.Node") ?? (ILogger)NullLogger.Instance;
         _routes = [.. Enumerable.Range(0, options.Namespace.ShardCount).Select(shard => new NodeRoute(shard, this, options.TimeProvider, options.OperationTimeout))];
         var proposals = new ProposalPool();
@@ -88,41 +89,31 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
     /// <summary>Who leads each shard, as far as this node knows; -1 for nobody.</summary>
     public IReadOnlyList<int> GetLeaders() => [.. _routes.Select(route => _run?.LeaderOf(route.ShardId) ?? ShardStatus.Nobody)];
 
-    /// <summary>Has another node keep every shard too. It must have been started: it is given all there is, and counts from then on.</summary>
-    /// <param name="node">The node's number. One that keeps everything already is no error.</param>
-    /// <param name="cancellationToken">Ends the wait. What was begun may still come to its end; the same call goes on with it.</param>
+    /// <summary>Has a node keep shards too. It must have been started: it is given all there is of a shard, and counts from then on. Completes when it keeps what it is to keep: every shard, or its share where the cluster has a number of replicas.</summary>
+    /// <param name="node">The node's number. One that keeps its share already is no error.</param>
+    /// <param name="cancellationToken">Ends the wait alone: that the node keeps shards is in the status then, and goes on.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number is negative.</exception>
-    /// <exception cref="LimitExceededException">There would be more than nine nodes.</exception>
-    /// <exception cref="ShardUnavailableException">This node is between two runs.</exception>
-    /// <remarks>Shards are given over one after the other, each while it is written to and read. While most nodes of a shard are not up it does not come to an end.</remarks>
+    /// <exception cref="LimitExceededException">There would be more than 32 nodes; more than 9 where all keep every shard.</exception>
+    /// <exception cref="ShardUnavailableException">This node is between two runs. Call again.</exception>
+    /// <remarks>Shards are given over one after the other, each while it is written to and read, which costs its writers a moment. While most nodes of a shard are not up it does not come to an end.</remarks>
     public Task AddNodeAsync(int node, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(node);
-        return ChangeAsync(status =>
-        {
-            if (status.Ensemble.Contains(node)) return null;
-            if (status.Ensemble.Count >= TidemarkNodeOptions.MaxMembers) throw new LimitExceededException("count of nodes", status.Ensemble.Count + 1, TidemarkNodeOptions.MaxMembers, "the cluster");
-            return [.. status.Ensemble, node];
-        }, cancellationToken);
+        return PlaceAsync(node, keeps: true, cancellationToken);
     }
 
-    /// <summary>Has a node keep nothing any more: one that is to go, or is gone and does not come back.</summary>
+    /// <summary>Has a node keep nothing any more: one that is to go, or is gone and does not come back. Others get what it kept first, as far as there are enough. Completes when it keeps nothing; what is left of its files it deletes itself.</summary>
     /// <param name="node">The node's number, this one's too. One that keeps nothing is no error.</param>
-    /// <param name="cancellationToken">Ends the wait. What was begun may still come to its end; the same call goes on with it.</param>
-    /// <exception cref="InvalidOperationException">It is the last one that keeps a shard.</exception>
-    /// <exception cref="ShardUnavailableException">This node is between two runs.</exception>
-    /// <remarks>To replace a machine that is lost, start the same node in an empty directory instead: the others give it everything. A removed node's clock is still compared with the others'.</remarks>
-    public Task RemoveNodeAsync(int node, CancellationToken cancellationToken = default) => ChangeAsync(status =>
-    {
-        if (!status.Ensemble.Contains(node)) return status.Observer == node ? status.Ensemble : null;
-        if (status.Ensemble.Count == 1) throw new InvalidOperationException($"Node {node} is the last that keeps the shard.");
-        return [.. status.Ensemble.Where(member => member != node)];
-    }, cancellationToken);
+    /// <param name="cancellationToken">Ends the wait alone: that the node keeps nothing is in the status then, and goes on.</param>
+    /// <exception cref="InvalidOperationException">It is the last one that keeps shards.</exception>
+    /// <exception cref="ShardUnavailableException">This node is between two runs. Call again.</exception>
+    /// <remarks>To replace a machine that is lost, start the same node in an empty directory instead: the others give it everything.</remarks>
+    public Task RemoveNodeAsync(int node, CancellationToken cancellationToken = default) => PlaceAsync(node, keeps: false, cancellationToken);
 
     /// <summary>How the node and its cluster are, as far as it knows. Any thread, at any time; it waits for nothing.</summary>
     public NodeDescription Describe() => _run is { } run
-        ? new NodeDescription(Node, IsRunning: true, run.Describe())
-        : new NodeDescription(Node, IsRunning: false, _shardsBefore);
+        ? new NodeDescription(Node, IsRunning: true, run.DescribeNodes(), run.Describe())
+        : _before;
 
     /// <summary>Hands over what it leads, ends what was begun, and closes all files. Later calls of <see cref="Store"/> throw <see cref="ObjectDisposedException"/>.</summary>
     public ValueTask DisposeAsync()
@@ -136,12 +127,12 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
         lock (_gate) return new ValueTask(_disposal ??= EndAsync(isAbrupt: true));
     }
 
-    private async Task ChangeAsync(Func<ShardStatus, IReadOnlyList<int>?> wanted, CancellationToken cancellationToken)
+    private async Task PlaceAsync(int node, bool keeps, CancellationToken cancellationToken)
     {
         try
         {
             NodeRun run = _run ?? throw new OperationCanceledException();
-            await run.ChangeEnsemblesAsync(wanted, cancellationToken).ConfigureAwait(false);
+            await run.PlaceAsync(node, keeps, cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -209,7 +200,9 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
     /// <summary>The run is over. What it knew of the cluster is still told, but for leaders: of those it heard no more.</summary>
     private void Forget(NodeRun run)
     {
-        _shardsBefore = [.. run.Describe().Select(shard => shard with { Leader = ShardStatus.Nobody, Replica = null })];
+        _before = new NodeDescription(
+            Node, IsRunning: false, [.. run.DescribeNodes().Select(node => node with { IsUp = false })],
+            [.. run.Describe().Select(shard => shard with { Leader = ShardStatus.Nobody, Replica = null })]);
         _run = null;
     }
 
@@ -239,6 +232,9 @@ internal static partial class TidemarkNodeMessages
 
     [LoggerMessage(411, LogLevel.Warning, "Node {Node} could not be started again. It is tried again.")]
     internal static partial void NotStarted(ILogger logger, int node, Exception cause);
+
+    [LoggerMessage(413, LogLevel.Warning, "Node {Node} was started for {Replicas} replicas of a shard. The cluster was made for {Kept}, and keeps to that.")]
+    internal static partial void OtherReplicas(ILogger logger, int node, int replicas, string kept);
 
     [LoggerMessage(412, LogLevel.Warning, "Not everything of a failed run of node {Node} could be closed.")]
     internal static partial void NotClosed(ILogger logger, int node, Exception cause);

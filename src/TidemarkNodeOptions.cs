@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 
+using Tidemark.Core.Replication;
 using Tidemark.Replication.Cluster;
 
 namespace Tidemark;
@@ -7,7 +8,7 @@ namespace Tidemark;
 /// <summary>How a <see cref="TidemarkNode"/> is started. Checked and frozen then.</summary>
 public sealed record TidemarkNodeOptions
 {
-    internal const int MaxMembers = 9;
+    private const int MaxZoneLength = 64;
 
     /// <summary>The node's number: 0 or more, unique in the cluster, and always the same for a directory.</summary>
     public required int Node { get; init; }
@@ -15,8 +16,14 @@ public sealed record TidemarkNodeOptions
     /// <summary>Where it keeps its replicas. Created private to its owner. One process at a time may have it open.</summary>
     public required string Directory { get; init; }
 
-    /// <summary>The nodes of a cluster that is started for the first time: all keep every shard. 1 to 9. A node that is none of them joins a cluster that is there, by <see cref="TidemarkNode.AddNodeAsync"/>.</summary>
+    /// <summary>The nodes of a cluster that is started for the first time. 1 to 9, or to 32 where <see cref="Replicas"/> are given. A node that is none of them joins a cluster that is there, by <see cref="TidemarkNode.AddNodeAsync"/>.</summary>
     public required IReadOnlyList<int> Members { get; init; }
+
+    /// <summary>How many nodes keep each shard, 1 to 9: 3 bear the loss of one, 5 of two, 2 of none. Null: all, up to 9 nodes. Of a cluster that is started for the first time: what one that is there was started with stays, and another number is reported and ignored.</summary>
+    public int? Replicas { get; init; }
+
+    /// <summary>The label of what fails together with this node, a rack or a data centre: as far as there are enough zones, a shard's replicas are in different ones. 1 to 64 characters; null: the node fails alone. It may change with a restart.</summary>
+    public string? Zone { get; init; }
 
     /// <summary>Where the cluster's status is kept. It stays the caller's, and is disposed after the node.</summary>
     public required IClusterStatusStore Status { get; init; }
@@ -69,7 +76,7 @@ public sealed record TidemarkNodeOptions
 
     /// <summary>The status of the cluster before anybody was started.</summary>
     internal ClusterStatus NewStatus() => ClusterStatus.New(
-        NewId(), Members, Enumerable.Range(0, Namespace.ShardCount).Select(shard => ((long)shard, Members)));
+        NewId(), Members, Enumerable.Range(0, Namespace.ShardCount).Select(shard => ((long)shard, Placement.First(shard, Members, Replicas))), Replicas);
 
     internal static Guid NewId()
     {
@@ -84,7 +91,19 @@ public sealed record TidemarkNodeOptions
         ArgumentException.ThrowIfNullOrEmpty(Directory);
         ArgumentNullException.ThrowIfNull(Members);
         ArgumentOutOfRangeException.ThrowIfLessThan(Members.Count, 1, nameof(Members));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(Members.Count, MaxMembers, nameof(Members));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(Members.Count, Replicas is null ? ClusterStatus.MostReplicas : ClusterStatus.MostKeepers, nameof(Members));
+        if (Replicas is { } replicas)
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(replicas, 1, nameof(Replicas));
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(replicas, ClusterStatus.MostReplicas, nameof(Replicas));
+        }
+
+        if (Zone is { } zone)
+        {
+            ArgumentException.ThrowIfNullOrEmpty(zone, nameof(Zone));
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(zone.Length, MaxZoneLength, nameof(Zone));
+        }
+
         if (Members.Distinct().Count() != Members.Count || Members.Any(node => node < 0)) throw new ArgumentException("Members are different numbers of 0 or more.", nameof(Members));
         ArgumentNullException.ThrowIfNull(Status);
         ArgumentNullException.ThrowIfNull(CreateTransport);

@@ -61,6 +61,7 @@ internal static class ClusterEndpoints
     {
         node = settings.Name,
         running = found.IsRunning,
+        nodes = found.Nodes.Select(node => new { node = settings.NameOf(node.Node), zone = node.Zone, keeps = node.Keeps, up = node.IsUp }),
         shards = found.Shards.Select(shard => new
         {
             shard = shard.ShardId,

@@ -37,7 +37,7 @@ TidemarkBuilder tidemark = builder.Services.AddTidemark(options =>
 {
     tcp.Listen = settings.Listen;
     for (int node = 0; node < settings.Addresses.Count; node++) tcp.Peers[node] = settings.Addresses[node];
-}).ConfigureNode((_, node) => node with { Namespace = node.Namespace with { KeyOrder = KeyOrder.Natural } });   // Ranges and prefixes are then what HTTP's users expect.
+}).ConfigureNode((_, node) => node with { Replicas = settings.Replicas, Zone = settings.Zone, Namespace = node.Namespace with { KeyOrder = KeyOrder.Natural } });   // Ranges and prefixes are then what HTTP's users expect.
 
 switch (settings.Status)
 {

@@ -23,7 +23,7 @@ internal sealed class NodeOptionsCheck(NodeParts parts, IOptionsMonitor<Tidemark
         if (options.Node is null or < 0) yield return "Node is not set. Give each node its own number, 0 or more, which never changes for its directory.";
         if (string.IsNullOrWhiteSpace(options.Directory)) yield return "Directory is not set. Name a directory that is this node's alone and outlives the process.";
         int[] members = NodeParts.MembersOf(options, tcp);
-        if (members.Length is 0 or > 9) yield return $"Members names {members.Length} nodes. Name 1 to 9, or give the address of each in Peers.";
+        if (members.Length is 0 or > 32) yield return $"Members names {members.Length} nodes. Name 1 to 32, or give the address of each in Peers.";
         else if (members.Distinct().Count() != members.Length || members[0] < 0) yield return "Members names a node twice, or a negative number. Name each once.";
         else if (options.Node is { } node && !members.Contains(node)) yield return $"Members does not name node {node}, which is this one. Name all nodes, on all of them alike.";
         if (options.ShardCount is < 1 or > NamespaceOptions.LargestShardCount) yield return $"ShardCount is {options.ShardCount}. It is from 1 to {NamespaceOptions.LargestShardCount}.";

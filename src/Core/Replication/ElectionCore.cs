@@ -93,6 +93,9 @@ internal sealed class ElectionCore
     /// <summary>Whether a leader is in the status and is to be told, or was.</summary>
     internal bool HasLeader => _state is State.Installing or State.Steady;
 
+    /// <summary>Whether <see cref="Change"/> would begin a change: there is a leader, which knows that none is under way.</summary>
+    internal bool CanChange => _state == State.Steady && _status is { Next: null } && _isSettled;
+
     /// <summary>Another that will answer the same steps with the same effects: for whoever looks at all that may come.</summary>
     internal ElectionCore Copy() => new(this);
 
@@ -180,7 +183,7 @@ internal sealed class ElectionCore
     /// <returns>Whether it is begun: not while there is no leader, or another change is under way.</returns>
     internal bool Change(IReadOnlyList<int> ensemble, List<ElectionEffect> effects)
     {
-        if (_state != State.Steady || _status is not { Next: null } status || !_isSettled || ensemble.Count == 0) return false;
+        if (!CanChange || _status is not { } status || ensemble.Count == 0) return false;
         int[] more = [.. ensemble.Except(status.Ensemble)];
         bool isFewer = ensemble.Count < status.Ensemble.Count;
         if (Math.Abs(ensemble.Count - status.Ensemble.Count) > 1 || more.Length != Math.Max(0, ensemble.Count - status.Ensemble.Count)) return false;

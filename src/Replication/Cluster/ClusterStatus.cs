@@ -5,24 +5,56 @@ using Tidemark.Core.Replication;
 
 namespace Tidemark.Replication.Cluster;
 
+/// <summary>What a cluster knows of a node.</summary>
+/// <param name="Run">How many times it was started, as far as it was told; 0 for never.</param>
+/// <param name="Zone">The label of what fails together with it; null for none.</param>
+/// <param name="Keeps">Whether shards may be placed there.</param>
+/// <param name="Version">The <see cref="ProtocolVersion"/> of the program that was started there last; 0 for none.</param>
+internal sealed record NodeStatus(long Run = 0, string? Zone = null, bool Keeps = false, int Version = 0);
+
 /// <summary>What all nodes of a cluster agree on, outside their logs. Format: docs/format/cluster-status.md.</summary>
 /// <param name="Cluster">The cluster's id.</param>
-/// <param name="Nodes">How many times each node was started, as far as it was told.</param>
+/// <param name="Replicas">How many nodes keep each shard; null for all that may.</param>
+/// <param name="Nodes">Each node that was started, or may keep shards.</param>
 /// <param name="Shards">The status of each shard.</param>
-internal sealed record ClusterStatus(Guid Cluster, ImmutableSortedDictionary<int, long> Nodes, ImmutableSortedDictionary<long, ShardStatus> Shards)
+internal sealed record ClusterStatus(Guid Cluster, int? Replicas, ImmutableSortedDictionary<int, NodeStatus> Nodes, ImmutableSortedDictionary<long, ShardStatus> Shards)
 {
+    /// <summary>The most nodes that may keep shards.</summary>
+    internal const int MostKeepers = 32;
+
+    /// <summary>The most nodes that keep one shard.</summary>
+    internal const int MostReplicas = 9;
+
     private const int Version = 1;
 
-    internal long RunOf(int node) => Nodes.GetValueOrDefault(node);
+    private static readonly NodeStatus _unknown = new();
 
-    internal ClusterStatus With(int node, long run) => this with { Nodes = Nodes.SetItem(node, run) };
+    internal NodeStatus NodeOf(int node) => Nodes.GetValueOrDefault(node, _unknown);
+
+    internal ClusterStatus With(int node, NodeStatus status) => this with { Nodes = Nodes.SetItem(node, status) };
 
     internal ClusterStatus With(long shard, ShardStatus status) => this with { Shards = Shards.SetItem(shard, status) };
 
+    /// <summary>The same, where shards may be placed on a node, or may not.</summary>
+    /// <exception cref="InvalidOperationException">It is the last where they may.</exception>
+    /// <exception cref="LimitExceededException">There would be more nodes than keep shards together.</exception>
+    internal ClusterStatus WithKeeps(int node, bool keeps)
+    {
+        ClusterStatus changed = With(node, NodeOf(node) with { Keeps = keeps });
+        int keepers = changed.Nodes.Values.Count(other => other.Keeps), most = Replicas is null ? MostReplicas : MostKeepers;
+        if (keepers == 0) throw new InvalidOperationException($"Node {node} is the last that keeps shards.");
+        return keepers <= most || !keeps ? changed : throw new LimitExceededException("count of nodes", keepers, most, "the cluster");
+    }
+
+    /// <summary>The next step to where shards shall be; null where there is none at the moment.</summary>
+    internal PlacementStep? NextStep(Func<int, bool> isUp, Func<long, bool> canChange) =>
+        Placement.Next(Nodes.ToDictionary(node => node.Key, node => new PlacementNode(node.Value.Zone, node.Value.Keeps, isUp(node.Key))), Shards, Replicas, canChange);
+
     /// <summary>A new cluster: nobody leads, no node was started.</summary>
-    internal static ClusterStatus New(Guid cluster, IEnumerable<int> nodes, IEnumerable<(long Shard, IReadOnlyList<int> Ensemble)> shards) => new(
+    internal static ClusterStatus New(Guid cluster, IEnumerable<int> nodes, IEnumerable<(long Shard, IReadOnlyList<int> Ensemble)> shards, int? replicas = null) => new(
         cluster,
-        nodes.ToImmutableSortedDictionary(node => node, _ => 0L),
+        replicas,
+        nodes.ToImmutableSortedDictionary(node => node, _ => new NodeStatus(Keeps: true)),
         shards.ToImmutableSortedDictionary(shard => shard.Shard, shard => new ShardStatus(0, ShardStatus.Nobody, shard.Ensemble, null, "new")));
 
     internal byte[] ToBytes()
@@ -33,14 +65,9 @@ internal sealed record ClusterStatus(Guid Cluster, ImmutableSortedDictionary<int
             writer.WriteStartObject();
             writer.WriteNumber("version", Version);
             writer.WriteString("cluster", Cluster);
+            if (Replicas is { } replicas) writer.WriteNumber("replicas", replicas);
             writer.WriteStartArray("nodes");
-            foreach ((int node, long run) in Nodes)
-            {
-                writer.WriteStartObject();
-                writer.WriteNumber("node", node);
-                writer.WriteNumber("run", run);
-                writer.WriteEndObject();
-            }
+            foreach ((int node, NodeStatus status) in Nodes) Write(writer, node, status);
 
             writer.WriteEndArray();
             writer.WriteStartArray("shards");
@@ -63,7 +90,8 @@ internal sealed record ClusterStatus(Guid Cluster, ImmutableSortedDictionary<int
             if (version != Version) throw new FormatMismatchException(Name, $"version {Version}", $"version {version}");
             return new ClusterStatus(
                 root.GetProperty("cluster").GetGuid(),
-                Unique(root.GetProperty("nodes"), node => node.GetProperty("node").GetInt32(), node => node.GetProperty("run").GetInt64()),
+                root.TryGetProperty("replicas", out JsonElement replicas) ? ReadReplicas(replicas) : null,
+                Unique(root.GetProperty("nodes"), node => node.GetProperty("node").GetInt32(), ReadNode),
                 Unique(root.GetProperty("shards"), shard => shard.GetProperty("shard").GetInt64(), ReadShard));
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
@@ -73,6 +101,17 @@ internal sealed record ClusterStatus(Guid Cluster, ImmutableSortedDictionary<int
     }
 
     private const string Name = "cluster status";
+
+    private static void Write(Utf8JsonWriter writer, int node, NodeStatus status)
+    {
+        writer.WriteStartObject();
+        writer.WriteNumber("node", node);
+        writer.WriteNumber("run", status.Run);
+        if (status.Zone is { } zone) writer.WriteString("zone", zone);
+        if (status.Keeps) writer.WriteBoolean("keeps", true);
+        if (status.Version != 0) writer.WriteNumber("version", status.Version);
+        writer.WriteEndObject();
+    }
 
     private static void Write(Utf8JsonWriter writer, long shard, ShardStatus status)
     {
@@ -97,6 +136,18 @@ internal sealed record ClusterStatus(Guid Cluster, ImmutableSortedDictionary<int
     /// <exception cref="ArgumentException">One stands there twice.</exception>
     private static ImmutableSortedDictionary<TKey, TValue> Unique<TKey, TValue>(JsonElement array, Func<JsonElement, TKey> key, Func<JsonElement, TValue> value)
         where TKey : notnull => array.EnumerateArray().ToDictionary(key, value).ToImmutableSortedDictionary();
+
+    private static int ReadReplicas(JsonElement replicas)
+    {
+        int count = replicas.GetInt32();
+        return count is >= 1 and <= MostReplicas ? count : throw new FormatException($"1 to {MostReplicas} nodes keep a shard.");
+    }
+
+    private static NodeStatus ReadNode(JsonElement node) => new(
+        node.GetProperty("run").GetInt64(),
+        node.TryGetProperty("zone", out JsonElement zone) ? zone.GetString() : null,
+        node.TryGetProperty("keeps", out JsonElement keeps) && keeps.GetBoolean(),
+        node.TryGetProperty("version", out JsonElement version) ? version.GetInt32() : 0);
 
     private static ShardStatus ReadShard(JsonElement shard)
     {

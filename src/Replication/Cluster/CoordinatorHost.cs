@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 using Tidemark.Core.Diagnostics;
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Wire;
@@ -36,7 +38,8 @@ internal sealed class CoordinatorHost
     private readonly Action<int, ShardMessage> _send;
     private readonly IStatusCalls _store;
     private readonly SortedDictionary<long, Election> _elections = [];
-    private readonly Dictionary<int, DateTimeOffset> _heardAt = [];
+    private readonly ConcurrentDictionary<int, DateTimeOffset> _heardAt = new();
+    private readonly Dictionary<int, DateTimeOffset> _waitedFor = [];   // Since when, of those that were never heard.
     private readonly List<ElectionEffect> _effects = [];
     private ClusterStatus? _status;
     private long _version;
@@ -68,7 +71,7 @@ internal sealed class CoordinatorHost
     /// <summary>Something came from a node: it lives.</summary>
     internal void Heard(int node, DateTimeOffset now) => _heardAt[node] = now;
 
-    /// <summary>Whether something came from a node not long ago.</summary>
+    /// <summary>Any thread: whether something came from a node not long ago.</summary>
     internal bool IsHeard(int node, DateTimeOffset now) => _heardAt.TryGetValue(node, out DateTimeOffset heard) && now - heard <= _times.Suspicion;
 
     /// <summary>A replica said something to its election.</summary>
@@ -130,6 +133,19 @@ internal sealed class CoordinatorHost
         return isBegun;
     }
 
+    /// <summary>Whether <see cref="Change"/> would begin anything.</summary>
+    internal bool CanChange(long shard) => _elections.TryGetValue(shard, out Election? election) && election.Core.CanChange;
+
+    /// <summary>Shards may be placed on a node from now on, or may not. What comes of it shows in <see cref="Status"/>; where another write is under way nothing does, and it is asked again.</summary>
+    /// <exception cref="InvalidOperationException">It is the last where they may.</exception>
+    /// <exception cref="LimitExceededException">There would be more nodes than keep shards together.</exception>
+    internal void SetKeeps(int node, bool keeps)
+    {
+        if (_status is null) return;
+        ClusterStatus next = _status.WithKeeps(node, keeps);
+        if (!IsCalling && !_isReadWanted) Write(next, []);
+    }
+
     /// <summary>The store has this document; null for none.</summary>
     internal void Read(ClusterStatusEntry? entry)
     {
@@ -187,14 +203,16 @@ internal sealed class CoordinatorHost
 
     private DateTimeOffset LastHeard(int node, DateTimeOffset now)
     {
-        if (!_heardAt.TryGetValue(node, out DateTimeOffset heard)) _heardAt[node] = heard = now;   // It gets its chance.
-        return heard;
+        if (_heardAt.TryGetValue(node, out DateTimeOffset heard)) return heard;
+        _waitedFor.TryAdd(node, now);   // It gets its chance.
+        return _waitedFor[node];
     }
 
-    private bool IsActing(DateTimeOffset now)
+    /// <summary>Whether it is the one that acts.</summary>
+    internal bool IsActing(DateTimeOffset now)
     {
         if (now < _actsUntil) return true;
-        foreach (int node in _status!.Nodes.Keys)
+        foreach (int node in _status?.Nodes.Keys ?? [])
         {
             if (node == _node) return true;
             if (now - LastHeard(node, now) <= _times.Suspicion) return false;
@@ -238,7 +256,11 @@ internal sealed class CoordinatorHost
             shards.Add((election.Shard, wanted.Nonce));
         }
 
-        if (shards.Count == 0) return;
+        if (shards.Count > 0) Write(next, shards);
+    }
+
+    private void Write(ClusterStatus next, List<(long Shard, string Nonce)> shards)
+    {
         _writing = (next, shards);
         _unanswered++;
         _store.Write(next.ToBytes(), _version);

@@ -39,7 +39,7 @@ internal sealed class ClockWatch(TimeProvider time, int self)
     }
 
     /// <summary>Looks at the clock. Called with every heartbeat.</summary>
-    /// <param name="nodes">How many nodes there are.</param>
+    /// <param name="nodes">How many nodes count.</param>
     internal void Look(int nodes)
     {
         DateTimeOffset wall = time.GetUtcNow();

@@ -15,9 +15,16 @@ internal sealed record BootedNode(ClusterStatus Status, long Run, bool IsLost);
 internal static class NodeBoot
 {
     /// <summary>Starts a node. Where there is no status, this is the first start of a new cluster, and the status is written before anything else.</summary>
+    /// <param name="files">The disk.</param>
+    /// <param name="directory">The node's directory.</param>
+    /// <param name="node">Its number.</param>
+    /// <param name="zone">What it fails together with, which the others are told; null for nothing.</param>
+    /// <param name="store">The status store.</param>
+    /// <param name="first">Makes the status of a new cluster.</param>
+    /// <param name="cancellation">Ends the attempt.</param>
     /// <exception cref="FormatMismatchException">The directory is another node's or cluster's, or there is no status for a directory that has been used.</exception>
     /// <exception cref="IOException">Disk or status store could not be reached.</exception>
-    internal static async Task<BootedNode> RunAsync(IFileSystem files, string directory, int node, IClusterStatusStore store, Func<ClusterStatus> first, CancellationToken cancellation = default)
+    internal static async Task<BootedNode> RunAsync(IFileSystem files, string directory, int node, string? zone, IClusterStatusStore store, Func<ClusterStatus> first, CancellationToken cancellation = default)
     {
         files.CreateDirectory(directory);
         NodeRecord? record = null;
@@ -47,7 +54,7 @@ internal static class NodeBoot
             if (record is { } own && (own.Cluster != status.Cluster || own.Node != node))
                 throw new FormatMismatchException(directory, $"node {node} of cluster {status.Cluster}", $"node {own.Node} of cluster {own.Cluster}");
 
-            long told = status.RunOf(node);
+            long told = status.NodeOf(node).Run;
             bool isLost = isOld ??= isDamaged || (record?.Run ?? 0) < told;
             if (run <= told)
             {
@@ -55,7 +62,7 @@ internal static class NodeBoot
                 NodeFile.Write(files, directory, new NodeRecord(status.Cluster, node, isLost ? 0 : run));
             }
 
-            status = status.With(node, run);
+            status = status.With(node, status.NodeOf(node) with { Run = run, Zone = zone, Version = ProtocolVersion.Current });
             long? version;
             try
             {
@@ -85,13 +92,4 @@ internal static class NodeBoot
 
     /// <summary>The replicas know by now that they are lost: the directory may say which start this is.</summary>
     internal static void Confirm(IFileSystem files, string directory, Guid cluster, int node, long run) => NodeFile.Write(files, directory, new NodeRecord(cluster, node, run));
-
-    /// <summary>Which shards of a status a node keeps.</summary>
-    internal static IEnumerable<(long Shard, ShardStatus Status)> ShardsOf(ClusterStatus status, int node)
-    {
-        foreach ((long shard, ShardStatus found) in status.Shards)
-        {
-            if (found.IsKeptBy(node)) yield return (shard, found);
-        }
-    }
 }

@@ -12,11 +12,15 @@ internal sealed record NodeDisk(string Directory, Guid Cluster, long Run, FilePo
 {
     internal static string GenerationName(long generation) => "g" + generation.ToString("D10", CultureInfo.InvariantCulture);
 
-    internal static void RemoveFiles(IFileSystem files, string directory)
+    /// <param name="files">The disk.</param>
+    /// <param name="directory">Where all files go, which may not be there.</param>
+    /// <param name="isForGood">Whether none of them may be there again after a crash.</param>
+    internal static void RemoveFiles(IFileSystem files, string directory, bool isForGood = false)
     {
         try
         {
             foreach (string name in files.ListFiles(directory)) files.Delete(Path.Combine(directory, name));
+            if (isForGood) files.FlushDirectory(directory);
         }
         catch (DirectoryNotFoundException)
         {

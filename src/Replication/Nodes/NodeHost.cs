@@ -1,12 +1,10 @@
 using System.Buffers;
 using System.Collections.Concurrent;
-using System.Collections.Immutable;
 
 using Microsoft.Extensions.Logging;
 
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Cluster;
-using Tidemark.Replication.Shards;
 using Tidemark.Replication.Wire;
 
 namespace Tidemark.Replication.Nodes;
@@ -37,7 +35,7 @@ internal sealed record NodeHostOptions
     /// <summary>How often replicas compare their states, where entries came.</summary>
     public TimeSpan MarkInterval { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>How often a node looks whether it leads more shards than others; null for never.</summary>
+    /// <summary>How often a node looks whether it leads more shards than others, and where shards are to be placed; null for never.</summary>
     public TimeSpan? BalanceInterval { get; init; }
 
     /// <summary>Called when the state of a shard has changed, on the shard's thread.</summary>
@@ -45,16 +43,6 @@ internal sealed record NodeHostOptions
 
     /// <summary>Told of each entry once it is applied, on the shard's thread.</summary>
     public Action<ReplicaHost, LogRecord>? Applied { get; init; }
-}
-
-/// <summary>A shard of a node: its host, and the machine that its host has at the moment.</summary>
-internal sealed class ReplicaHost
-{
-    internal required long ShardId { get; init; }
-
-    internal ShardHost Host { get; set; } = null!;   // Set right after: the host is made with this object's hooks.
-
-    internal IStateMachine Machine { get; set; } = null!;
 }
 
 /// <summary>One node of a cluster as a synchronous object: its replicas, its coordinator, what comes from other nodes. Whoever drives it decides when.</summary>
@@ -69,12 +57,13 @@ internal sealed class NodeHost
     private readonly NodeHostOptions _options;
     private readonly ConcurrentQueue<(int From, ShardMessage Message)> _arrived = new();
     private readonly ConcurrentQueue<Action> _posted = new();
-    private readonly ConcurrentDictionary<long, ReplicaHost> _replicas = new();
+    private readonly NodeReplicas _replicas;
     private readonly ClockWatch _clock;
     private readonly LeaderBalance _balance;
     private DateTimeOffset _balanceAt;
     private bool _isClockFit = true;   // As it was reported last.
     private ClusterStatus? _seen;
+    private bool _isPlacementDue;
     private DateTimeOffset _helloAt;
 
     internal NodeHost(NodeHostOptions options)
@@ -84,23 +73,14 @@ internal sealed class NodeHost
         _clock = new ClockWatch(options.TimeProvider, options.Node);
         _balance = new LeaderBalance(options.Node);
         Coordinator = new CoordinatorHost(options.Node, name, options.Times, Send, options.Store(this));
-        try
-        {
-            foreach ((long shard, ShardStatus status) in NodeBoot.ShardsOf(options.Booted.Status, Node)) Open(shard, status, options.Booted.IsLost);
-            if (options.Booted.IsLost) NodeBoot.Confirm(options.Disk.Pool.Files, options.Disk.Directory, options.Disk.Cluster, Node, options.Booted.Run);
-        }
-        catch
-        {
-            foreach (ReplicaHost replica in _replicas.Values) replica.Host.Dispose();
-            throw;
-        }
+        _replicas = new NodeReplicas(options, new ReplicaLinks(Send, Tell, Post, () => _clock.IsFit));
     }
 
     internal int Node => _options.Node;
 
     internal CoordinatorHost Coordinator { get; }
 
-    internal IReadOnlyDictionary<long, ReplicaHost> Replicas => _replicas;
+    internal IReadOnlyDictionary<long, ReplicaHost> Replicas => _replicas.All;
 
     /// <summary>Called from any thread when the node itself has something to do.</summary>
     internal Action? Wake { get; set; }
@@ -111,14 +91,23 @@ internal sealed class NodeHost
     /// <summary>Called from any thread with whatever a caller sent, and its number.</summary>
     internal Action<int, ReadOnlyMemory<byte>>? Called { get; set; }
 
-    /// <summary>Called when a replica was opened, before anything reaches it.</summary>
-    internal Action<ReplicaHost>? Opened { get; set; }
+    /// <inheritdoc cref="NodeReplicas.Opened"/>
+    internal Action<ReplicaHost>? Opened
+    {
+        set => _replicas.Opened = value;
+    }
+
+    /// <inheritdoc cref="NodeReplicas.Released"/>
+    internal Action<ReplicaHost, Action>? Released
+    {
+        set => _replicas.Released = value;
+    }
 
     internal bool HasWork => !_arrived.IsEmpty || !_posted.IsEmpty;
 
     internal DateTimeOffset NextDue => _helloAt < Coordinator.NextDue ? _helloAt : Coordinator.NextDue;
 
-    private ImmutableSortedDictionary<int, long> Nodes => (Coordinator.Status ?? _options.Booted.Status).Nodes;
+    private ClusterStatus Status => Coordinator.Status ?? _options.Booted.Status;
 
     /// <summary>Any thread: a message came from another node, or from this one. Who is no member has nothing to say to replicas and elections.</summary>
     internal void Receive(int from, ReadOnlyMemory<byte> bytes)
@@ -151,7 +140,7 @@ internal sealed class NodeHost
             _arrived.Enqueue((from, message));
             Wake?.Invoke();
         }
-        else if (_replicas.TryGetValue(message.ShardId, out ReplicaHost? replica))
+        else if (Replicas.TryGetValue(message.ShardId, out ReplicaHost? replica))
         {
             replica.Host.Receive(from, message);
         }
@@ -181,7 +170,7 @@ internal sealed class NodeHost
         if (now >= _helloAt)
         {
             _helloAt = now + _options.Times.Beat;
-            foreach (int node in Nodes.Keys)
+            foreach (int node in Status.Nodes.Keys)
             {
                 if (node != Node) Send(node, new ShardMessage(NoShard, _clock.HelloTo(node, _options.Booted.Run)));
             }
@@ -190,95 +179,73 @@ internal sealed class NodeHost
         }
 
         Coordinator.Tick(now);
-        LookAtStatus();
+        LookAtStatus(now);
+        Place(now);
         Balance(now);
     }
 
     private void Balance(DateTimeOffset now)
     {
         if (_options.BalanceInterval is not { } interval || now < _balanceAt || _seen is not { } status) return;
-        _balanceAt = now + interval;
-        foreach (ReplicaHost full in _replicas.Values.Where(replica => replica.Host is { Leads: true, HasNoRoom: true }))
+        (_balanceAt, _isPlacementDue) = (now + interval, true);
+        foreach (ReplicaHost full in Replicas.Values.Where(replica => replica.Host is { Leads: true, HasNoRoom: true }))
         {
-            if (_balance.Relief(status.Shards[full.ShardId], IsUp, now) is { } heir) full.Host.HandOverTo(heir);   // Where there is room, writes go on.
+            if (_balance.Relief(status.Shards[full.ShardId], node => IsUp(node, now), now) is { } heir) full.Host.HandOverTo(heir);   // Where there is room, writes go on.
         }
 
-        if (_balance.Next(status.Shards, IsUp, now) is not { } gift) return;
-        if (_replicas.TryGetValue(gift.Shard, out ReplicaHost? replica)) replica.Host.HandOverTo(gift.Heir);
-
-        bool IsUp(int node) => Coordinator.IsHeard(node, now);
+        if (_balance.Next(status.Shards, node => IsUp(node, now), now) is not { } gift) return;
+        if (Replicas.TryGetValue(gift.Shard, out ReplicaHost? replica)) replica.Host.HandOverTo(gift.Heir);
     }
 
     private void LookAtClock()
     {
         bool wasFit = _isClockFit;
-        _clock.Look(Nodes.Count);
+        _clock.Look(Status.Nodes.Values.Count(node => node.Keeps));
         _isClockFit = _clock.IsFit;
         if (wasFit && !_isClockFit) NodeMessages.ClockUnfit(_options.Disk.Logger, Node);
         else if (!wasFit && _isClockFit) NodeMessages.ClockFit(_options.Disk.Logger, Node);
     }
 
-    /// <summary>A shard may have come to this node since it was started, or gone from it: no election asks that one any more, and it may lead without knowing.</summary>
-    private void LookAtStatus()
+    /// <summary>A shard may have come to this node since it was started, or gone from it.</summary>
+    private void LookAtStatus(DateTimeOffset now)
     {
         if (ReferenceEquals(_seen, Coordinator.Status) || Coordinator.Status is not { } status) return;
-        _seen = status;
-        foreach ((long shard, ShardStatus found) in NodeBoot.ShardsOf(status, Node))
-        {
-            if (!_replicas.ContainsKey(shard)) Open(shard, found, isLost: false);
-        }
-
-        foreach (ReplicaHost replica in _replicas.Values)
-        {
-            if (status.Shards.TryGetValue(replica.ShardId, out ShardStatus? found) && !found.IsKeptBy(Node))
-                replica.Host.Receive(Node, new ShardMessage(replica.ShardId, new NewTerm(found.Term)));
-        }
+        (_seen, _isPlacementDue) = (status, true);
+        _replicas.Follow(status, now);
     }
 
-    private void Open(long shard, ShardStatus status, bool isLost)
+    /// <summary>Has shards placed as they shall be, step by step: each when the one before shows in the status, or when something else may have changed.</summary>
+    private void Place(DateTimeOffset now)
     {
-        ShardKind kind = _options.KindOf(shard);
-        (ReplicaDirectory directory, ShardState state, LogTerms terms) = ReplicaDirectory.Open(_options.Disk, shard, kind, status.Term, isLost);
-        var replica = new ReplicaHost { ShardId = shard, Machine = state.Machine };
-        replica.Host = new ShardHost(new ShardHostOptions
-        {
-            ShardId = shard,
-            Name = FormattableString.Invariant($"node {Node} shard {shard}"),
-            State = state,
-            Pool = _options.Disk.Pool,
-            Publish = () =>
-            {
-                kind.Publish(replica.Machine, isLed: replica.Host?.Leader is not null);
-                _options.Published?.Invoke(replica);
-            },
-            Applied = _options.Applied is { } applied ? record => applied(replica, record) : null,
-            CreateLeader = kind.CreateLeader,
-            Clock = _options.Disk.Clock,
-            TimeProvider = _options.TimeProvider,
-            Logger = _options.Disk.Logger,
-            Replica = new ReplicaOptions
-            {
-                Node = Node,
-                Run = _options.Booted.Run,
-                StatusTerm = status.Term,
-                Terms = terms,
-                Disk = directory,
-                Send = Send,
-                Tell = Tell,
-                IsClockFit = () => _clock.IsFit,
-                Replaced = next => replica.Machine = next.Machine,
-                Heartbeat = _options.Times.Beat,
-                Patience = _options.LeaderPatience,
-                MarkInterval = _options.MarkInterval,
-            },
-        });
-        Opened?.Invoke(replica);
-        _replicas[shard] = replica;
+        if (!_isPlacementDue || _options.BalanceInterval is null || _seen is not { } status || !Coordinator.IsActing(now)) return;
+        _isPlacementDue = false;
+        if (status.NextStep(node => IsUp(node, now), Coordinator.CanChange) is { } step) Coordinator.Change(step.Shard, step.Ensemble);
     }
+
+    /// <summary>Has shards placed on a node from now on, or on it no more. Called again until it is so.</summary>
+    /// <returns>Whether it is so: the node keeps all it shall, or nothing.</returns>
+    /// <exception cref="InvalidOperationException">It is the last where they may.</exception>
+    /// <exception cref="LimitExceededException">There would be more nodes than keep shards together.</exception>
+    internal bool TryPlace(int node, bool keeps, DateTimeOffset now)
+    {
+        if (Coordinator.Status is not { } status) return false;
+        if (keeps && !status.Nodes.ContainsKey(node)) return false;   // It was never started.
+        if (status.NodeOf(node).Keeps != keeps)
+        {
+            Coordinator.SetKeeps(node, keeps);
+            return false;
+        }
+
+        if (!keeps) return status.Shards.Values.All(shard => !shard.IsKeptBy(node));
+        return IsUp(node, now) && status.Shards.Values.All(shard => shard is { Next: null, Observer: ShardStatus.Nobody }) && status.NextStep(other => IsUp(other, now), static _ => true) is null;
+    }
+
+    /// <summary>Whether a node can be counted on at the moment.</summary>
+    internal bool IsUp(int node, DateTimeOffset now) => node == Node || Coordinator.IsHeard(node, now);
 
     private void Tell(ShardMessage message)
     {
-        foreach (int node in Nodes.Keys) Send(node, message);
+        foreach (int node in Status.Nodes.Keys) Send(node, message);
     }
 
     private void Send(int node, ShardMessage message)
@@ -298,6 +265,9 @@ internal static partial class NodeMessages
 
     [LoggerMessage(401, LogLevel.Warning, "The clock of node {Node} differs from most others, or has jumped: it leads no shard until they agree.")]
     internal static partial void ClockUnfit(ILogger logger, int node);
+
+    [LoggerMessage(403, LogLevel.Information, "Node {Node} keeps shard {Shard} no more, which nodes {Ensemble} do. Its files are deleted.")]
+    internal static partial void ShardLeft(ILogger logger, int node, long shard, string ensemble);
 
     [LoggerMessage(402, LogLevel.Information, "The clock of node {Node} agrees with most others.")]
     internal static partial void ClockFit(ILogger logger, int node);

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Globalization;
 using System.Security.Cryptography;
 
 using Microsoft.Extensions.Logging;
@@ -31,6 +33,7 @@ internal sealed class NodeRun : IAsyncDisposable
     private readonly ITransport _transport;
     private readonly NodeLoop _loop;
     private readonly ClusterStatus _booted;
+    private readonly ConcurrentQueue<Task> _released = new();   // Replicas that are closed, or will be, because others keep them now.
 
     private NodeRun(TidemarkNodeOptions options, BootedNode booted, ITransport transport, ILogger logger, LocalNamespace space, Action<long> published)
     {
@@ -61,6 +64,7 @@ internal sealed class NodeRun : IAsyncDisposable
         Host.Called = new StoreService(operations, new CallerRights(space, options.Authorize), disk.Cluster, transport, options.TimeProvider, logger, _stopping.Token).Take;
         foreach (ReplicaHost replica in Host.Replicas.Values) _executors.Add(replica.Host);
         Host.Opened = replica => _executors.Add(replica.Host);
+        Host.Released = (replica, end) => _executors.Remove(replica.Host, () => _released.Enqueue(Task.Run(end)));   // It waits for the disk: other shards on the thread do not.
         _loop = new NodeLoop(Host, _time, Turned);
     }
 
@@ -80,9 +84,10 @@ internal sealed class NodeRun : IAsyncDisposable
     internal static async Task<NodeRun> StartAsync(TidemarkNodeOptions options, ILogger logger, LocalNamespace space, Action<long> published, CancellationToken cancellationToken)
     {
         EngineFile.Claim(options.FileSystem, options.Directory, options.Engine.Name);
-        BootedNode booted = await NodeBoot.RunAsync(options.FileSystem, options.Directory, options.Node, options.Status, FirstStatus, cancellationToken).ConfigureAwait(false);
+        BootedNode booted = await NodeBoot.RunAsync(options.FileSystem, options.Directory, options.Node, options.Zone, options.Status, FirstStatus, cancellationToken).ConfigureAwait(false);
         if (booted.Status.Shards.Count != options.Namespace.ShardCount)
             throw new FormatMismatchException(options.Directory, $"a cluster of {options.Namespace.ShardCount} shards", $"one of {booted.Status.Shards.Count}: the count never changes");
+        if (options.Replicas is { } replicas && replicas != booted.Status.Replicas) TidemarkNodeMessages.OtherReplicas(logger, options.Node, replicas, $"{booted.Status.Replicas?.ToString(CultureInfo.InvariantCulture) ?? "all"}");
         ClusterStatus FirstStatus() => options.Members.Contains(options.Node)
             ? options.NewStatus()
             : throw new FormatMismatchException(options.Directory, $"a cluster that node {options.Node} can join", "none: its first members make it");
@@ -120,10 +125,13 @@ internal sealed class NodeRun : IAsyncDisposable
         return known >= 0 ? known : Host.Coordinator.Status?.Shards.GetValueOrDefault(shard)?.Leader ?? ShardStatus.Nobody;
     }
 
-    /// <summary>Has another set of nodes keep each shard, step by step, until that is so everywhere.</summary>
-    /// <param name="wanted">The next ensemble of a shard, one more or one less than it has, or the same where nobody shall join any more; null where it is as it should be.</param>
-    /// <param name="cancellationToken">Ends the attempt, as the end of the run does: what was begun may still come to its end.</param>
-    internal async Task ChangeEnsemblesAsync(Func<ShardStatus, IReadOnlyList<int>?> wanted, CancellationToken cancellationToken)
+    /// <summary>Has shards placed on a node, or none any more, and waits until that is so.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="keeps">Whether it keeps shards.</param>
+    /// <param name="cancellationToken">Ends the wait, as the end of the run does: what was begun goes on.</param>
+    /// <exception cref="InvalidOperationException">It is the last that keeps shards.</exception>
+    /// <exception cref="LimitExceededException">There would be more nodes than keep shards together.</exception>
+    internal async Task PlaceAsync(int node, bool keeps, CancellationToken cancellationToken)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stopping.Token);
         while (true)
@@ -133,7 +141,7 @@ internal sealed class NodeRun : IAsyncDisposable
             {
                 try
                 {
-                    isDone.SetResult(ChangeEnsembles(wanted));
+                    isDone.SetResult(Host.TryPlace(node, keeps, _time.Now));
                 }
                 catch (Exception e) when (e is TidemarkException or InvalidOperationException)
                 {
@@ -145,21 +153,8 @@ internal sealed class NodeRun : IAsyncDisposable
         }
     }
 
-    private bool ChangeEnsembles(Func<ShardStatus, IReadOnlyList<int>?> wanted)
-    {
-        if (Host.Coordinator.Status is not { } status) return false;
-        bool isDone = true;
-        foreach ((long shard, ShardStatus found) in status.Shards)
-        {
-            IReadOnlyList<int>? next = wanted(found);
-            isDone &= next is null && found is { Next: null, Observer: ShardStatus.Nobody };
-            if (next is null || found.Next is not null || (found.Observer != ShardStatus.Nobody && next.Count > found.Ensemble.Count)) continue;
-            Host.Coordinator.ActAnyway(_time.Now + (4 * _options.Suspicion));   // Whoever acts besides: the store decides between them.
-            Host.Coordinator.Change(shard, next);
-        }
-
-        return isDone;
-    }
+    /// <summary>The nodes of the cluster as they are known here.</summary>
+    internal IReadOnlyList<NodeOverview> DescribeNodes() => [.. Status.Nodes.Select(node => new NodeOverview(node.Key, node.Value.Zone, node.Value.Keeps, node.Value.Run, Host.IsUp(node.Key, _time.Now)))];
 
     /// <summary>The shards of the cluster as they are known here.</summary>
     internal IReadOnlyList<ShardOverview> Describe() => [.. Status.Shards.Select(shard => Describe(shard.Key, shard.Value))];
@@ -174,14 +169,20 @@ internal sealed class NodeRun : IAsyncDisposable
     /// <summary>Has others lead what is led here, as far as there is somebody who has everything.</summary>
     internal async Task HandOverAsync()
     {
-        int[] others = [.. (Host.Coordinator.Status?.Nodes.Keys ?? []).Where(node => node != Host.Node)];
-        if (others.Length == 0) return;
         long start = _options.TimeProvider.GetTimestamp();
         for (int attempt = 0; _options.TimeProvider.GetElapsedTime(start) < _handOverPatience; attempt++)
         {
             ReplicaHost[] led = [.. Host.Replicas.Values.Where(replica => replica.Host.Leads)];
-            if (led.Length == 0) return;
-            if (attempt % 10 == 0) foreach (ReplicaHost replica in led) replica.Host.HandOverTo(others[attempt / 10 % others.Length]);
+            if (led.All(replica => Status.Shards[replica.ShardId].Quorum.Members is [_])) return;   // Nothing is led, or nobody else has it.
+            if (attempt % 10 == 0)
+            {
+                foreach (ReplicaHost replica in led)
+                {
+                    int[] others = [.. Status.Shards[replica.ShardId].Ensemble.Where(node => node != Host.Node)];
+                    if (others.Length > 0) replica.Host.HandOverTo(others[attempt / 10 % others.Length]);
+                }
+            }
+
             await Task.Delay(TimeSpan.FromMilliseconds(20), _options.TimeProvider).ConfigureAwait(false);
         }
     }
@@ -198,6 +199,7 @@ internal sealed class NodeRun : IAsyncDisposable
         }
         finally
         {
+            await Task.WhenAll(_released).ConfigureAwait(false);
             _threads.Stop();
             await _transport.DisposeAsync().ConfigureAwait(false);
             foreach (ReplicaHost replica in Host.Replicas.Values) (replica.Machine as IDisposable)?.Dispose();

@@ -14,6 +14,10 @@ namespace Tidemark.Replication.Nodes;
 /// <summary>The directory of one replica: its record, and for each generation a log and a state. Layout and crashes: docs/format/replica.md.</summary>
 internal sealed class ReplicaDirectory : IReplicaDisk
 {
+    private const string StateName = "state";
+    private const string RowsName = "rows";
+    private const string LogName = "log";
+
     private readonly NodeDisk _disk;
     private readonly string _directory;
     private readonly LogIdentity _identity;
@@ -38,8 +42,9 @@ internal sealed class ReplicaDirectory : IReplicaDisk
     /// <param name="isLost">Whether the node's disk is known to be older than what the node has said.</param>
     internal static (ReplicaDirectory Directory, ShardState State, LogTerms Terms) Open(NodeDisk disk, long shardId, ShardKind kind, long statusTerm, bool isLost)
     {
-        string path = Path.Combine(disk.Directory, "shards", shardId.ToString("D6", CultureInfo.InvariantCulture));
+        string path = PathOf(disk, shardId);
         disk.Pool.Files.CreateDirectory(path);
+        RemoveDiscarded(disk, path, shardId);
         var identity = new LogIdentity(disk.Cluster, shardId);
         ReplicaRecord record = new(statusTerm, IsLost: true, Generation: 0, Previous: 0);
         try
@@ -55,6 +60,18 @@ internal sealed class ReplicaDirectory : IReplicaDisk
             record = new ReplicaRecord(Math.Max(record.Term, statusTerm), IsLost: true, Math.Max(record.Generation + 1, Fresh(disk)), Previous: record.Generation, record.Quarantines);
             return OpenAs(disk, path, identity, kind, record);
         }
+    }
+
+    /// <summary>Deletes all files of a replica, which nobody has open. Needs no room on the disk. A crash leaves what the next call, or <see cref="Open"/>, goes on with.</summary>
+    internal static void Remove(NodeDisk disk, long shardId)
+    {
+        IFileSystem files = disk.Pool.Files;
+        string path = PathOf(disk, shardId);
+        RemoveDiscarded(disk, path, shardId);
+        if (!files.FileExists(Path.Combine(path, ReplicaFile.Name))) return;
+        files.Move(Path.Combine(path, ReplicaFile.Name), Path.Combine(path, ReplicaFile.DiscardedName));   // No replica from here on: that is in the file that has the name.
+        files.FlushDirectory(path);
+        RemoveDiscarded(disk, path, shardId);
     }
 
     public void Save(long term, bool isLost)
@@ -97,6 +114,31 @@ internal sealed class ReplicaDirectory : IReplicaDisk
         Remove(Record.Previous);
     }
 
+    private static string PathOf(NodeDisk disk, long shardId) => Path.Combine(disk.Directory, "shards", shardId.ToString("D6", CultureInfo.InvariantCulture));
+
+    /// <summary>Deletes what a replica that was given up left: its generations for good first, then the file that names them.</summary>
+    private static void RemoveDiscarded(NodeDisk disk, string path, long shardId)
+    {
+        IFileSystem files = disk.Pool.Files;
+        if (!files.FileExists(Path.Combine(path, ReplicaFile.DiscardedName))) return;
+        try
+        {
+            if (ReplicaFile.TryRead(files, path, new LogIdentity(disk.Cluster, shardId), ReplicaFile.DiscardedName) is { } record)
+            {
+                foreach (long generation in (long[])[record.Generation, record.Generation + 1, record.Previous])
+                {
+                    foreach (string part in (string[])[StateName, RowsName, LogName]) NodeDisk.RemoveFiles(files, Path.Combine(path, NodeDisk.GenerationName(generation), part), isForGood: true);
+                }
+            }
+        }
+        catch (CorruptDataException)
+        {
+            // It does not say any more where the rest is.
+        }
+
+        NodeDisk.RemoveFiles(files, path, isForGood: true);
+    }
+
     /// <summary>A generation that no run before this one has used.</summary>
     private static long Fresh(NodeDisk disk) => disk.Run * 1000;
 
@@ -124,11 +166,11 @@ internal sealed class ReplicaDirectory : IReplicaDisk
 
     private string GenerationOf(long generation) => Path.Combine(_directory, NodeDisk.GenerationName(generation));
 
-    private string StateOf(long generation) => Path.Combine(GenerationOf(generation), "state");
+    private string StateOf(long generation) => Path.Combine(GenerationOf(generation), StateName);
 
-    private string RowsOf(long generation) => Path.Combine(GenerationOf(generation), "rows");
+    private string RowsOf(long generation) => Path.Combine(GenerationOf(generation), RowsName);
 
-    private string LogOf(long generation) => Path.Combine(GenerationOf(generation), "log");
+    private string LogOf(long generation) => Path.Combine(GenerationOf(generation), LogName);
 
     private ShardState OpenGeneration(long generation, StatePosition? before)
     {

@@ -49,6 +49,22 @@ internal sealed class ShardExecutor : IAsyncDisposable
         Wake(member);
     }
 
+    /// <summary>Drives a host no more, and leaves it open. Once that is so, or the executor ends, something is done on the executor's thread; it should be short.</summary>
+    /// <returns>Whether it was driven here.</returns>
+    internal bool TryRemove(ShardHost host, Action then)
+    {
+        Member? member;
+        lock (_gate)
+        {
+            member = _members.Find(member => member.Host == host);
+            if (member is null) return false;
+            member.Released = then;
+        }
+
+        Wake(member);
+        return true;
+    }
+
     /// <summary>Closes all hosts on the executor's thread, and ends it.</summary>
     /// <exception cref="AggregateException">Hosts could not be closed cleanly. All were closed.</exception>
     public ValueTask DisposeAsync()
@@ -85,6 +101,7 @@ internal sealed class ShardExecutor : IAsyncDisposable
     {
         while (TakeTurn())
         {
+            ReleaseAll();
             DateTimeOffset now = _now();
             foreach (Member member in _turn) Guard(member.Host, host => host.Turn(now));
             Flush(now);
@@ -101,6 +118,20 @@ internal sealed class ShardExecutor : IAsyncDisposable
         }
 
         Close();
+    }
+
+    private void ReleaseAll()
+    {
+        for (int i = _turn.Count - 1; i >= 0; i--)
+        {
+            if (_turn[i] is not { Released: { } then } member) continue;
+            _turn.RemoveAt(i);
+            bool isDriven;
+            lock (_gate) isDriven = _members.Remove(member);   // Else it was woken once more after it was released.
+            if (!isDriven) continue;
+            member.Host.Wake = null;
+            then();
+        }
     }
 
     /// <summary>What no rule of the host's foresaw ends that shard, not the process.</summary>
@@ -173,7 +204,8 @@ internal sealed class ShardExecutor : IAsyncDisposable
         {
             try
             {
-                member.Host.Close(_now());
+                if (member.Released is { } then) then();
+                else member.Host.Close(_now());
             }
             catch (Exception e)
             {
@@ -192,6 +224,9 @@ internal sealed class ShardExecutor : IAsyncDisposable
         internal int IsWoken;
 
         internal ShardHost Host => host;
+
+        /// <summary>What is done once it is driven no more; null while it is driven.</summary>
+        internal Action? Released { get; set; }
 
         /// <summary>When the host wants a turn if nothing else happens, in UTC ticks.</summary>
         internal long NextDue { get; set; } = long.MaxValue;

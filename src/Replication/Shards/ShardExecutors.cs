@@ -22,6 +22,15 @@ internal sealed class ShardExecutors(int most, TimeProvider time, FlushThreads t
         _executors[number].Add(host);
     }
 
+    /// <summary>Drives a shard no more, and leaves it open. Once that is so, or the threads end, something is done on the shard's thread; it should be short. One call at a time, with <see cref="Add"/>.</summary>
+    internal void Remove(ShardHost host, Action then)
+    {
+        foreach (ShardExecutor executor in _executors)
+        {
+            if (executor.TryRemove(host, then)) return;
+        }
+    }
+
     /// <summary>Closes all shards, each on its thread, and ends the threads.</summary>
     /// <exception cref="AggregateException">Shards could not be closed cleanly. All were closed.</exception>
     public async ValueTask DisposeAsync()

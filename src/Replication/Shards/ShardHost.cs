@@ -38,6 +38,8 @@ internal sealed class ShardHost : IDisposable
     private volatile StoreFullException? _noRoom;
     private bool _isClosing;
     private volatile bool _isClosed;
+    private volatile bool _isOver;       // Nobody drives it any more, so whoever posts does what is posted.
+    private volatile bool _isElsewhere;
     private volatile int _knownLeader = ShardStatus.Nobody;
     private volatile bool _leads;
     private volatile ReplicaGlance? _glance;
@@ -169,7 +171,8 @@ internal sealed class ShardHost : IDisposable
     internal void Post(Action<DateTimeOffset> message)
     {
         _messages.Enqueue(message);
-        Wake?.Invoke();
+        if (_isOver) TakeMessages(default);
+        else Wake?.Invoke();
     }
 
     /// <summary>Any thread: a node is to lead in this one's place, once it has everything.</summary>
@@ -294,6 +297,15 @@ internal sealed class ShardHost : IDisposable
         RefuseReaders(Closed());
         if (Failure is null && remembers) FinishJobs();
         _work.Dispose();
+        _isOver = true;
+        TakeMessages(now);
+    }
+
+    /// <summary>Closes a replica that this node keeps no more. What comes to it still surely did not happen, and is to be brought to another.</summary>
+    internal void CloseForGood(DateTimeOffset now)
+    {
+        _isElsewhere = true;
+        Close(now, remembers: false);
     }
 
     /// <summary>Closes the files at once: what was not flushed is lost.</summary>
@@ -425,7 +437,7 @@ internal sealed class ShardHost : IDisposable
 
     private void EndJob(IStateKeeper keeper, StateJob job, DateTimeOffset now)
     {
-        if (keeper != Keeper) return;   // Of a state that was replaced meanwhile.
+        if (keeper != Keeper || _isOver) return;   // Of a state that was replaced meanwhile, or is closed.
         Keeper.End(job);
         if (job.Failure is { } failure)
         {
@@ -444,7 +456,9 @@ internal sealed class ShardHost : IDisposable
     private StoreFailedException Refusal(Exception cause) =>
         new($"Shard {ShardId} takes no more writes since it failed: {cause.Message} Close the store and open it again.", cause);
 
-    private static ObjectDisposedException Closed() => new(nameof(TidemarkStore));
+    private Exception Closed() => _isElsewhere
+        ? new ShardUnavailableException(ShardId, $"Shard {ShardId} is kept by other nodes now.", ShardStatus.Nobody)
+        : new ObjectDisposedException(nameof(TidemarkStore));
 
     private void RefuseInbox()
     {

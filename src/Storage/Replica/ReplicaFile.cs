@@ -19,6 +19,9 @@ internal static class ReplicaFile
     internal const string Name = "replica";
     internal const int Size = 80;
 
+    /// <summary>What the file is called once the replica was given up: it still says which files are to be deleted.</summary>
+    internal const string DiscardedName = "replica.discarded";
+
     private const byte Lost = 1;
 
     private static ReadOnlySpan<byte> Magic => "TIDEREP\n"u8;
@@ -26,9 +29,9 @@ internal static class ReplicaFile
     /// <summary>The record; null where there is no file, and only there.</summary>
     /// <exception cref="CorruptDataException">The file is damaged.</exception>
     /// <exception cref="FormatMismatchException">It is another file, of another version, or of another replica.</exception>
-    internal static ReplicaRecord? TryRead(IFileSystem files, string directory, LogIdentity identity)
+    internal static ReplicaRecord? TryRead(IFileSystem files, string directory, LogIdentity identity, string name = Name)
     {
-        string path = Path.Combine(directory, Name);
+        string path = Path.Combine(directory, name);
         if (WholeFile.TryRead(files, path, Size + 1) is not { } bytes) return null;
         FileStamp.CheckWhole(path, bytes, Size, Magic, "a replica file");
         var found = LogIdentity.Read(bytes.AsSpan(16));

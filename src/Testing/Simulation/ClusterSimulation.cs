@@ -129,7 +129,7 @@ internal sealed class ClusterSimulation : IDisposable
     /// <summary>Called when the state of a replica has changed.</summary>
     internal Action? Published { get; set; }
 
-    internal ClusterStatus FirstStatus() => ClusterStatus.New(_id, Enumerable.Range(0, _plan.NodeCount), [(Shard, (IReadOnlyList<int>)[.. Enumerable.Range(0, _plan.EnsembleSize)])]);
+    internal ClusterStatus FirstStatus() => ClusterStatus.New(_id, Enumerable.Range(0, _plan.NodeCount), [(Shard, (IReadOnlyList<int>)[.. Enumerable.Range(0, _plan.EnsembleSize)])], _plan.EnsembleSize);
 
     /// <summary>Lives through it.</summary>
     /// <exception cref="SimulationException">Something does not hold that must.</exception>
@@ -233,6 +233,11 @@ internal sealed class ClusterSimulation : IDisposable
             SimWorld.Require(node.Drivers[Shard].Host.Core.Applied == oracle.Committed, $"node {member} has applied {node.Drivers[Shard].Host.Core.Applied} of {oracle.Committed} entries at the end: {node.Drivers[Shard].Host.Core}");
             SimWorld.Require(!node.Drivers[Shard].Host.Core.IsLost, $"node {member} is lost at the end");
             SimWorld.Require(!node.HasStrayState, $"node {member} has another state than the others, and nobody has noticed");
+        }
+
+        foreach (SimNode node in Nodes)
+        {
+            if (!status.Ensemble.Contains(node.Node)) SimWorld.Require(!node.Drivers.ContainsKey(Shard) && !node.Files().Any(file => file.Path.Contains("shards", StringComparison.Ordinal)), $"node {node.Node} has files of a shard that it keeps no more");
         }
     }
 }

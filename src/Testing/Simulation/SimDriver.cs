@@ -20,6 +20,7 @@ internal sealed class SimDriver
     private bool _isFlushing;
     private bool _isExecuted;   // What is being flushed is on the disk already.
     private long _timerAt;
+    private Action? _end;      // Its node keeps the replica no more.
 
     internal SimDriver(SimNode node, SimWorld world, ShardOracle oracle, ReplicaHost replica)
     {
@@ -34,6 +35,13 @@ internal sealed class SimDriver
     internal ShardHost Host => Replica.Host;
 
     internal void Stop() => _isStopped = true;
+
+    /// <summary>Drives it no more; what is given ends it, once the disk is not at work any more.</summary>
+    internal void Release(Action end)
+    {
+        _end = end;
+        if (!_isBusy) End();
+    }
 
     /// <summary>Hands over a command. What comes of it is told later, or never.</summary>
     internal void Submit(Proposal proposal, Action<IBufferWriter<byte>> write, Action<Proposal, Exception?> done)
@@ -85,7 +93,16 @@ internal sealed class SimDriver
         _isBusy = false;
         _node.Guard(_flush);
         if (!_isStopped) Look();
-        if (!_isStopped) Rest();
+        if (_isStopped) return;
+        if (_end is not null) End();
+        else Rest();
+    }
+
+    private void End()
+    {
+        _isStopped = true;
+        _end!();
+        Answer();
     }
 
     private void Flush()
@@ -128,6 +145,11 @@ internal sealed class SimDriver
         ReplicaCore core = Host.Core;
         if (core.IsLost) _node.HasHiddenDamage = false;   // A strange state is kept by some that are lost: the oracle sees when it is gone.
         _oracle.Look(_node, core);
+        Answer();
+    }
+
+    private void Answer()
+    {
         for (int i = 0; i < _pending.Count; i++)
         {
             (Proposal proposal, ValueTask completion, Action<Proposal, Exception?> done) = _pending[i];

@@ -253,18 +253,16 @@ internal sealed class SimFaults(ClusterSimulation cluster)
         });
     }
 
+    /// <summary>A node shall keep the shard no more, or may again.</summary>
     private void Change(SimNode node)
     {
-        if (cluster.Store.Status is not { } status) return;
-        (long shard, ShardStatus found) = status.Shards.First();
+        if (node.Host is not { } host || cluster.Store.Status is not { } status) return;
         int other = _world.Chance.Below(cluster.Nodes.Count);
-        int[] ensemble = found.Ensemble.Contains(other) ? [.. found.Ensemble.Where(member => member != other)] : [.. found.Ensemble, other];
+        bool keeps = !status.NodeOf(other).Keeps;
+        int keepers = status.Nodes.Values.Count(found => found.Keeps);
+        if (!keeps && keepers <= Math.Max(2, cluster.Nodes.Count / 2)) return;
         if (cluster.Nodes.Any(member => member.HasHiddenDamage || member.IsDiskOld || !member.IsUp || member.Drivers.Values.Any(driver => driver.Host.Core.IsLost))) return;
-        if (ensemble.Length < 3 && cluster.Nodes.Count > 3 || ensemble.Length < 2) return;
-        if (node.Host is { } host) host.Post(() =>
-        {
-            if (host.Coordinator.Change(shard, ensemble)) Do("ensemble change", () => { });
-        });
+        host.Post(() => Do("ensemble change", () => host.Coordinator.SetKeeps(other, keeps)));
     }
 
     private void HandOver(SimNode node)

@@ -21,6 +21,7 @@ internal sealed class SimNode
     private readonly SimWorld _world;
     private readonly Action _step;
     private readonly Dictionary<long, SimDriver> _drivers = [];
+    private readonly List<SimDriver> _released = [];   // Of replicas that the node keeps no more.
     private readonly ProposalPool _proposals = new();
     private FaultyFileSystem? _oldCopy;
     private long _copiedInRun;
@@ -78,7 +79,7 @@ internal sealed class SimNode
         _turn = () => Turn(life);
         try
         {
-            Task<BootedNode> boot = NodeBoot.RunAsync(Disk, _directory, Node, _cluster.Store, _cluster.FirstStatus);
+            Task<BootedNode> boot = NodeBoot.RunAsync(Disk, _directory, Node, zone: null, _cluster.Store, _cluster.FirstStatus);
             SimWorld.Require(boot.IsCompleted, "nothing is waited for in a simulation");
             BootedNode booted = boot.GetAwaiter().GetResult();
             SimWorld.Require(booted.IsLost || !IsDiskOld, $"node {Node} was started with a disk older than itself, and did not notice");
@@ -98,6 +99,7 @@ internal sealed class SimNode
                 Times = _cluster.Plan.Times,
                 LeaderPatience = _cluster.Plan.LeaderPatience,
                 MarkInterval = _cluster.Plan.MarkInterval,
+                BalanceInterval = 2 * _cluster.Plan.Times.Suspicion,
                 Applied = (replica, record) => _cluster.Oracles[replica.ShardId].Applied(this, replica, record),
                 Published = replica =>
                 {
@@ -111,6 +113,7 @@ internal sealed class SimNode
             Host = host;
             foreach (ReplicaHost replica in host.Replicas.Values) Drive(replica);
             host.Opened = replica => Drive(replica);
+            host.Released = Release;
             host.Wake = () => WakeNode(life);
             _world.Mark($"node {Node} up, run {Run}{(booted.IsLost ? ", lost" : "")}");
             WakeNode(life);
@@ -202,8 +205,9 @@ internal sealed class SimNode
     {
         _life++;
         Host = null;
-        foreach (SimDriver driver in _drivers.Values) driver.Stop();
+        foreach (SimDriver driver in _drivers.Values.Concat(_released)) driver.Stop();
         _drivers.Clear();
+        _released.Clear();
         (_isTurnDue, _timerAt) = (false, default);
         _cluster.Network.Disconnect(Node);
         Disk = losesPower ? Disk.Crash().Disk : Disk.ProcessKill();
@@ -244,6 +248,16 @@ internal sealed class SimNode
     {
         if (_drivers.TryGetValue(replica.ShardId, out SimDriver? before)) before.Stop();
         _drivers[replica.ShardId] = new SimDriver(this, _world, _cluster.Oracles[replica.ShardId], replica);
+    }
+
+    private void Release(ReplicaHost replica, Action end)
+    {
+        _drivers.Remove(replica.ShardId, out SimDriver? driver);
+        _released.Add(driver!);
+        HasStrayState = false;
+        _world.Count("replica deleted");
+        _world.Mark($"node {Node} keeps shard {replica.ShardId} no more");
+        driver!.Release(end);
     }
 
     /// <summary>Whether it stands still; if so, it is done again when it goes on.</summary>

@@ -2,22 +2,24 @@ using System.Net;
 
 namespace Tidemark.Integration.Nodes;
 
-/// <summary>Three nodes in this process, each with its own directory and transport, in real time.</summary>
+/// <summary>Some nodes in this process, three unless it is said otherwise, each with its own directory and transport, in real time.</summary>
 internal sealed class LiveCluster : IAsyncDisposable
 {
     internal const int Count = 3;
 
-    private const int Most = Count + 2;
+    private const int Most = 8;
 
     private readonly TemporaryDirectory _home = new();
     private readonly MemoryNetwork? _network;
     private readonly int[] _ports = new int[Most];
     private readonly NamespaceOptions _settings;
     private readonly Func<ITransport, ITransport> _wrap;
+    private readonly int _count;
+    private readonly int? _replicas;
 
-    private LiveCluster(bool isTcp, NamespaceOptions settings, Func<int, StorageEngine> engineOf, Func<ITransport, ITransport> wrap)
+    private LiveCluster(int count, int? replicas, bool isTcp, NamespaceOptions settings, Func<int, StorageEngine> engineOf, Func<ITransport, ITransport> wrap)
     {
-        (_settings, EngineOf, _wrap) = (settings, engineOf, wrap);
+        (_count, _replicas, _settings, EngineOf, _wrap) = (count, replicas, settings, engineOf, wrap);
         _network = isTcp ? null : new MemoryNetwork();
         Status = isTcp ? new FileClusterStatusStore(_home.At("status"), new FileStatusOptions { PollInterval = TimeSpan.FromMilliseconds(20) }) : new MemoryClusterStatusStore();
         if (isTcp) Directory.CreateDirectory(_home.Path);
@@ -25,7 +27,7 @@ internal sealed class LiveCluster : IAsyncDisposable
 
     internal IClusterStatusStore Status { get; }
 
-    /// <summary>The first three make the cluster; others may join it.</summary>
+    /// <summary>The first make the cluster; others may join it.</summary>
     internal TidemarkNode?[] Nodes { get; } = new TidemarkNode?[Most];
 
     internal IEnumerable<TidemarkNode> Up => Nodes.OfType<TidemarkNode>();
@@ -36,12 +38,23 @@ internal sealed class LiveCluster : IAsyncDisposable
     /// <summary>The engine with which a node is started next.</summary>
     internal Func<int, StorageEngine> EngineOf { get; set; }
 
-    internal IReadOnlyList<string> Addresses => [.. _ports.Take(Count).Select(port => $"127.0.0.1:{port}")];
+    /// <summary>The zone in which a node is started next.</summary>
+    internal Func<int, string?> ZoneOf { get; set; } = static _ => null;
+
+    internal IReadOnlyList<string> Addresses => [.. _ports.Take(_count).Select(port => $"127.0.0.1:{port}")];
 
     internal static async Task<LiveCluster> StartAsync(bool isTcp, NamespaceOptions? settings = null, Func<int, StorageEngine>? engineOf = null, Func<ITransport, ITransport>? wrap = null)
     {
-        var cluster = new LiveCluster(isTcp, settings ?? new NamespaceOptions(), engineOf ?? (static _ => StorageEngine.Memory), wrap ?? (static inner => inner));
+        var cluster = new LiveCluster(Count, null, isTcp, settings ?? new NamespaceOptions(), engineOf ?? (static _ => StorageEngine.Memory), wrap ?? (static inner => inner));
         await Task.WhenAll(Enumerable.Range(0, Count).Select(cluster.StartAsync));
+        return cluster;
+    }
+
+    /// <summary>Starts a cluster in which only some of the nodes keep a shard.</summary>
+    internal static async Task<LiveCluster> StartPlacedAsync(int count, int replicas, int shards, Func<int, string?> zoneOf)
+    {
+        var cluster = new LiveCluster(count, replicas, isTcp: false, new NamespaceOptions { ShardCount = shards }, static _ => StorageEngine.Memory, static inner => inner) { ZoneOf = zoneOf };
+        await Task.WhenAll(Enumerable.Range(0, count).Select(cluster.StartAsync));
         return cluster;
     }
 
@@ -49,7 +62,9 @@ internal sealed class LiveCluster : IAsyncDisposable
     {
         Node = node,
         Directory = _home.At($"node{node}"),
-        Members = [.. Enumerable.Range(0, Count)],
+        Members = [.. Enumerable.Range(0, _count)],
+        Replicas = _replicas,
+        Zone = ZoneOf(node),
         Status = Status,
         CreateTransport = cluster => _wrap(_network?.CreateTransport(node) ?? CreateTcp(cluster, node)),
         Namespace = _settings,
@@ -65,7 +80,7 @@ internal sealed class LiveCluster : IAsyncDisposable
     {
         TidemarkClientOptions options = _network is null
             ? TidemarkClientOptions.OfAddresses(Addresses)
-            : new TidemarkClientOptions { Members = [.. Enumerable.Range(0, Count)], CreateTransport = _network.CreateCaller };
+            : new TidemarkClientOptions { Members = [.. Enumerable.Range(0, _count)], CreateTransport = _network.CreateCaller };
         return TidemarkClient.ConnectAsync(change?.Invoke(options) ?? options);
     }
 
@@ -83,7 +98,7 @@ internal sealed class LiveCluster : IAsyncDisposable
     internal async Task RestartAsync()
     {
         await Task.WhenAll(Up.Select(node => node.DisposeAsync().AsTask()));
-        await Task.WhenAll(Enumerable.Range(0, Count).Select(StartAsync));
+        await Task.WhenAll(Enumerable.Range(0, _count).Select(StartAsync));
     }
 
     internal string DirectoryOf(int node) => _home.At($"node{node}");

@@ -20,6 +20,7 @@ public sealed class ClusterStatusFormatTests
 
         var read = ClusterStatus.Read(status.ToBytes());
         Assert.Equal(_cluster, read.Cluster);
+        Assert.Equal(3, read.Replicas);
         Assert.Equal(status.Nodes, read.Nodes);
         Assert.Equal(status.Shards.Keys, read.Shards.Keys);
         foreach ((long shard, ShardStatus expected) in status.Shards)
@@ -39,6 +40,7 @@ public sealed class ClusterStatusFormatTests
         var read = ClusterStatus.Read(Bytes("""{"shards":[{"more":[1],"shard":1,"nonce":"n","ensemble":[2],"term":0}],"nodes":[],"cluster":"00112233-4455-6677-8899-aabbccddeeff","later":{},"version":1}"""));
         Assert.Equal((ShardStatus.Nobody, 0L, "n"), (read.Shards[1].Leader, read.Shards[1].Term, read.Shards[1].Nonce));
         Assert.Null(read.Shards[1].Next);
+        Assert.Null(read.Replicas);
     }
 
     [Theory]
@@ -49,6 +51,9 @@ public sealed class ClusterStatusFormatTests
     [InlineData("""{"version":2,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[],"shards":[]}""")]
     [InlineData("""{"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[],"shards":[]}""")]
     [InlineData("""{"version":1,"nodes":[],"shards":[]}""")]
+    [InlineData("""{"version":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","replicas":0,"nodes":[],"shards":[]}""")]
+    [InlineData("""{"version":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","replicas":10,"nodes":[],"shards":[]}""")]
+    [InlineData("""{"version":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[{"node":1,"run":1,"keeps":1}],"shards":[]}""")]
     [InlineData("""{"version":1,"cluster":"me","nodes":[],"shards":[]}""")]
     [InlineData("""{"version":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":{},"shards":[]}""")]
     [InlineData("""{"version":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[{"node":1,"run":1},{"node":1,"run":2}],"shards":[]}""")]
@@ -63,8 +68,8 @@ public sealed class ClusterStatusFormatTests
 
     private static ClusterStatus Example()
     {
-        var status = ClusterStatus.New(_cluster, [1, 2, 3], [(0, [1, 2, 3]), (1, [1, 2])]);
-        return status.With(1, 2).With(2, 1).With(3, 1)
+        var status = ClusterStatus.New(_cluster, [1, 2, 3], [(0, [1, 2, 3]), (1, [1, 2])], replicas: 3);
+        return status.With(1, new NodeStatus(2, "east", Keeps: true, 1)).With(2, new NodeStatus(1, "west", Keeps: true, 1)).With(4, new NodeStatus(1, Version: 1))
             .With(0, new ShardStatus(4, 2, [1, 2, 3], null, "1.2.0/7"))
             .With(1, new ShardStatus(1, ShardStatus.Nobody, [1, 2], [1, 2, 3], "1.2.1/3"));
     }

@@ -47,6 +47,26 @@ public sealed class CoordinatorHostTests
     }
 
     [Fact]
+    public void Where_shards_may_be_placed_is_written_and_the_last_node_stays()
+    {
+        _stored = _stored.With(2, new NodeStatus(5, "east", Keeps: false)).With(3, new NodeStatus(Keeps: false));
+        TickUntilWritten();
+        _host.SetKeeps(2, true);
+        Assert.Single(_calls.Writes);   // Another write is under way: it is to be asked again.
+        Store();
+        _host.SetKeeps(2, true);
+        Assert.Equal(new NodeStatus(5, "east", Keeps: true), ClusterStatus.Read(_calls.Writes[0].Content).NodeOf(2));
+        Store();
+        _host.SetKeeps(1, false);
+        Store();
+        Assert.Throws<InvalidOperationException>(() => _host.SetKeeps(2, false));
+        Assert.Equal([2], _host.Status!.Nodes.Where(node => node.Value.Keeps).Select(node => node.Key));
+        var nine = ClusterStatus.New(Guid.Empty, Enumerable.Range(0, 9), []);
+        Assert.Throws<LimitExceededException>(() => nine.WithKeeps(9, true));
+        Assert.True((nine with { Replicas = 3 }).WithKeeps(9, true).NodeOf(9).Keeps);
+    }
+
+    [Fact]
     public void What_several_shards_want_goes_into_one_write()
     {
         TickUntilWritten();

@@ -24,7 +24,7 @@ public sealed class NodeBootTests
         Assert.Equal((1L, false), (booted.Run, booted.IsLost));
         Assert.Equal(new NodeRecord(_cluster, Node, 1), NodeFile.TryRead(_disk, Place));
         ClusterStatus status = await Status();
-        Assert.Equal((_cluster, 0L, 1L), (status.Cluster, status.RunOf(1), status.RunOf(Node)));
+        Assert.Equal((_cluster, 0L, 1L), (status.Cluster, status.NodeOf(1).Run, status.NodeOf(Node).Run));
         Assert.Equal([1, 2, 3], status.Shards[0].Ensemble);
         Assert.Equal(status.ToBytes(), booted.Status.ToBytes());
     }
@@ -35,7 +35,7 @@ public sealed class NodeBootTests
         for (int run = 1; run <= 5; run++)
         {
             BootedNode booted = await Boot();
-            Assert.Equal((run, false, run), ((int)booted.Run, booted.IsLost, (int)(await Status()).RunOf(Node)));
+            Assert.Equal((run, false, run), ((int)booted.Run, booted.IsLost, (int)(await Status()).NodeOf(Node).Run));
         }
     }
 
@@ -45,7 +45,7 @@ public sealed class NodeBootTests
         await Boot();
         _store.Fail = _ => new IOException("out of reach");
         await Assert.ThrowsAsync<IOException>(Boot);
-        Assert.Equal((2L, 1L), (NodeFile.TryRead(_disk, Place)!.Value.Run, (await Status()).RunOf(Node)));
+        Assert.Equal((2L, 1L), (NodeFile.TryRead(_disk, Place)!.Value.Run, (await Status()).NodeOf(Node).Run));
         _store.Fail = null;
         BootedNode booted = await Boot();
         Assert.Equal((3L, false), (booted.Run, booted.IsLost));
@@ -78,7 +78,7 @@ public sealed class NodeBootTests
         _store.BeforeWrite = async () =>
         {
             _store.BeforeWrite = null;
-            await _store.TryWriteAsync(First(other).With(1, 1).ToBytes(), 0);
+            await _store.TryWriteAsync(First(other).With(1, new NodeStatus(1)).ToBytes(), 0);
         };
         BootedNode booted = await Boot();
         Assert.Equal((other, 1L, false), (booted.Status.Cluster, booted.Run, booted.IsLost));
@@ -94,10 +94,10 @@ public sealed class NodeBootTests
         {
             _store.BeforeWrite = null;
             ClusterStatusEntry entry = (await _store.ReadAsync())!;
-            await _store.TryWriteAsync(ClusterStatus.Read(entry.Content).With(1, 9).ToBytes(), entry.Version);
+            await _store.TryWriteAsync(ClusterStatus.Read(entry.Content).With(1, new NodeStatus(9)).ToBytes(), entry.Version);
         };
         Assert.Equal((2L, false), Told(await Boot()));
-        Assert.Equal((9L, 2L), ((await Status()).RunOf(1), (await Status()).RunOf(Node)));
+        Assert.Equal((9L, 2L), ((await Status()).NodeOf(1).Run, (await Status()).NodeOf(Node).Run));
     }
 
     [Fact]
@@ -173,7 +173,7 @@ public sealed class NodeBootTests
             {
                 var after = new BootStore();
                 await after.TryWriteAsync((await store.ReadAsync())!.Content, 0);
-                long told = ClusterStatus.Read((await store.ReadAsync())!.Content).RunOf(Node);
+                long told = ClusterStatus.Read((await store.ReadAsync())!.Content).NodeOf(Node).Run;
                 BootedNode booted = await Boot(state.Disk, after);
                 Assert.False(booted.IsLost, $"stop {stop}: {state}");
                 Assert.True(booted.Run > told, $"stop {stop}: run {booted.Run} after {told}");
@@ -194,7 +194,7 @@ public sealed class NodeBootTests
             NodeFile.Write(_disk, Place, other);
             await Assert.ThrowsAsync<FormatMismatchException>(Boot);
             Assert.Equal(other, NodeFile.TryRead(_disk, Place));
-            Assert.Equal(1, (await Status()).RunOf(Node));
+            Assert.Equal(1, (await Status()).NodeOf(Node).Run);
         }
     }
 
@@ -222,7 +222,7 @@ public sealed class NodeBootTests
         BootedNode booted = await Boot();
         Assert.False(booted.IsLost);
         Assert.Equal(isDone ? 2 : 1, booted.Run);
-        Assert.Equal(booted.Run, (await Status()).RunOf(Node));
+        Assert.Equal(booted.Run, (await Status()).NodeOf(Node).Run);
         Assert.Equal(booted.Run, NodeFile.TryRead(_disk, Place)!.Value.Run);
         Assert.Equal((booted.Run + 1, false), Told(await Boot()));
     }
@@ -237,18 +237,30 @@ public sealed class NodeBootTests
     }
 
     [Fact]
+    public async Task A_start_says_which_zone_and_program_it_is_and_a_node_that_joins_keeps_nothing_yet()
+    {
+        await Boot(_disk, _store, "east");
+        Assert.Equal(new NodeStatus(1, "east", Keeps: true, ProtocolVersion.Current), (await Status()).NodeOf(Node));
+        Assert.Equal(new NodeStatus(0, null, Keeps: true, 0), (await Status()).NodeOf(1));
+        await Boot(_disk, _store, "west");
+        Assert.Equal("west", (await Status()).NodeOf(Node).Zone);
+        await NodeBoot.RunAsync(new FaultyFileSystem(), Place, 7, null, _store, () => First(_cluster));
+        Assert.Equal(new NodeStatus(1, null, Keeps: false, ProtocolVersion.Current), (await Status()).NodeOf(7));
+    }
+
+    [Fact]
     public void A_node_keeps_the_shards_whose_old_or_new_ensemble_it_is_in()
     {
         ClusterStatus status = ClusterStatus.New(_cluster, [1, 2, 3], [(0, [1, 2]), (1, [1, 3]), (2, [1])])
             .With(2, new ShardStatus(1, ShardStatus.Nobody, [1], [1, 2], "n"));
-        Assert.Equal([0L, 2L], NodeBoot.ShardsOf(status, 2).Select(shard => shard.Shard));
+        Assert.Equal([0L, 2L], status.Shards.Where(shard => shard.Value.IsKeptBy(2)).Select(shard => shard.Key));
     }
 
     private static (long Run, bool IsLost) Told(BootedNode booted) => (booted.Run, booted.IsLost);
 
     private static ClusterStatus First(Guid cluster) => ClusterStatus.New(cluster, [1, 2, 3], [(0, [1, 2, 3])]);
 
-    private static Task<BootedNode> Boot(IFileSystem disk, IClusterStatusStore store) => NodeBoot.RunAsync(disk, Place, Node, store, () => First(_cluster));
+    private static Task<BootedNode> Boot(IFileSystem disk, IClusterStatusStore store, string? zone = null) => NodeBoot.RunAsync(disk, Place, Node, zone, store, () => First(_cluster));
 
     private Task<BootedNode> Boot() => Boot(_disk, _store);
 

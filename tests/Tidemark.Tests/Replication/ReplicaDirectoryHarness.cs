@@ -36,10 +36,11 @@ internal sealed class ReplicaDirectoryHarness(FaultyFileSystem files, long run =
 
     internal static string Generation(long generation) => $"{Home}/g{generation:D10}";
 
+    private NodeDisk Disk => new("/data", Cluster, run, Pool, new HybridClock(_time), new FlushBatches(2), new Random(7), 1 << 20, Reports);
+
     internal ReplicaDirectoryHarness Open(long statusTerm = 0, bool isLost = false)
     {
-        var disk = new NodeDisk("/data", Cluster, run, Pool, new HybridClock(_time), new FlushBatches(2), new Random(7), 1 << 20, Reports);
-        (Directory, _state, _) = ReplicaDirectory.Open(disk, Shard, new KeyValueShardKind(new NamespaceOptions(), 1 << 20), statusTerm, isLost);
+        (Directory, _state, _) = ReplicaDirectory.Open(Disk, Shard, new KeyValueShardKind(new NamespaceOptions(), 1 << 20), statusTerm, isLost);
         return this;
     }
 
@@ -48,6 +49,13 @@ internal sealed class ReplicaDirectoryHarness(FaultyFileSystem files, long run =
     {
         Dispose();
         return new ReplicaDirectoryHarness(files, run + 1).Open(statusTerm, isLost);
+    }
+
+    /// <summary>Closes it, and gives it up.</summary>
+    internal void Remove()
+    {
+        Dispose();
+        ReplicaDirectory.Remove(Disk, Shard);
     }
 
     internal void Append(int count)

@@ -54,6 +54,64 @@ public sealed class ReplicaDirectoryTests
     }
 
     [Fact]
+    public void A_replica_that_is_given_up_leaves_no_file_and_begins_empty_and_lost_when_it_comes_back()
+    {
+        using ReplicaDirectoryHarness home = New().Open();
+        home.Append(3);
+        home.SwitchTo(home.Receive(entries: 2));
+        home.Append(1);
+        home.Remove();
+        Assert.Empty(home.FilesOf(1000).Concat(home.FilesOf(1001)).Concat(home.Files.ListFiles(Home)));
+        home.Remove();   // There is nothing.
+        home.Open(statusTerm: 4);
+        Assert.Equal((new ReplicaRecord(4, true, 1000, 0), 0L), (home.Record, home.State.Log.NextOffset));
+    }
+
+    /// <summary>Whatever of it the crash leaves: the replica is whole, or there is none, and once that was said of it no file of it comes back.</summary>
+    [Fact]
+    public void A_crash_at_any_operation_of_giving_it_up_leaves_the_whole_replica_or_none()
+    {
+        int whole = 0, none = 0;
+        for (int stop = 1; ; stop++)
+        {
+            var disk = new FaultyFileSystem(stop);
+            using var home = new ReplicaDirectoryHarness(disk);
+            home.Open().Append(3);
+            home.Dispose();
+            disk.StopAt(disk.OperationCount + stop, stop % 2 == 0 ? StopMoment.Before : StopMoment.Halfway);
+            bool isDone = false;
+            try
+            {
+                home.Remove();
+                isDone = true;
+            }
+            catch (SimulatedCrashException)
+            {
+                // Its states follow.
+            }
+
+            foreach (CrashState state in disk.CrashStates(16))
+            {
+                using ReplicaDirectoryHarness kept = new ReplicaDirectoryHarness((FaultyFileSystem)state.Disk.Crash(CrashLoss.Nothing).Disk, run: 2).Open(statusTerm: 4);
+                bool isWhole = kept.Record == new ReplicaRecord(0, false, 1000, 0) && kept.State.Log.NextOffset == 3;
+                Assert.True(isWhole || (kept.Record == new ReplicaRecord(4, true, 2000, 0) && kept.State.Log.NextOffset == 0), $"stop {stop}: {state}: {kept.Record}");
+                Assert.True(isWhole || kept.FilesOf(1000).Count == 0, $"stop {stop}: {state} keeps {string.Join(", ", kept.FilesOf(1000))}");
+                Assert.False(isWhole && isDone, $"stop {stop}: {state} brings it back");
+                whole += isWhole ? 1 : 0;
+                none += isWhole ? 0 : 1;
+
+                using var left = new ReplicaDirectoryHarness(state.Disk, run: 2);
+                left.Remove();   // Nor does the status want it here: the next start ends what was begun.
+                Assert.Empty(left.FilesOf(1000).Concat(left.Files.ListFiles(Home)));
+            }
+
+            if (isDone) break;
+        }
+
+        Assert.True(whole > 0 && none > 0);
+    }
+
+    [Fact]
     public void A_damaged_replica_file_makes_it_lost_in_a_fresh_generation_and_the_old_files_stay()
     {
         using ReplicaDirectoryHarness home = New().Open();
