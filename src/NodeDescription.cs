@@ -3,18 +3,20 @@ namespace Tidemark;
 /// <summary>A node and its cluster as the node knows them at one moment, for a status page or a health check.</summary>
 /// <param name="Node">The node's number.</param>
 /// <param name="IsRunning">Whether its replicas are open. They are not after a failed disk, until the node has opened them again, and after it was disposed.</param>
+/// <param name="ProtocolVersion">The version in which the nodes speak and write. It rises once each node that keeps shards was started with a program that speaks a later one.</param>
 /// <param name="Nodes">The nodes of the cluster, by number; also those that were removed.</param>
 /// <param name="Shards">The shards of the cluster, by number.</param>
 /// <remarks>Immutable. Each shard is of one moment, the shards of almost the same.</remarks>
-public sealed record NodeDescription(int Node, bool IsRunning, IReadOnlyList<NodeOverview> Nodes, IReadOnlyList<ShardOverview> Shards);
+public sealed record NodeDescription(int Node, bool IsRunning, int ProtocolVersion, IReadOnlyList<NodeOverview> Nodes, IReadOnlyList<ShardOverview> Shards);
 
 /// <summary>A node of a cluster as another knows it.</summary>
 /// <param name="Node">Its number.</param>
 /// <param name="Zone">The label of what fails together with it; null for none.</param>
 /// <param name="Keeps">Whether shards may be placed there. Not before it was added, and not after it was removed.</param>
 /// <param name="Run">How many times it was started, as far as is known here; 0 for never.</param>
+/// <param name="ProtocolVersion">The highest version that its program speaks, as far as is known here; 0 where it was never started.</param>
 /// <param name="IsUp">Whether something came from it not long ago, or it is this one and runs.</param>
-public sealed record NodeOverview(int Node, string? Zone, bool Keeps, long Run, bool IsUp);
+public sealed record NodeOverview(int Node, string? Zone, bool Keeps, long Run, int ProtocolVersion, bool IsUp);
 
 /// <summary>A shard of a cluster as a node knows it.</summary>
 /// <param name="ShardId">Its number.</param>

@@ -36,7 +36,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
     private TidemarkNode(TidemarkNodeOptions options, IDisposable held)
     {
         (_options, _lock) = (options, held);
-        _before = new NodeDescription(options.Node, IsRunning: false, [], []);
+        _before = new NodeDescription(options.Node, IsRunning: false, options.Versions.Lowest, [], []);
         _logger = options.LoggerFactory?.CreateLogger("Tidemark.Node") ?? (ILogger)NullLogger.Instance;
         _routes = [.. Enumerable.Range(0, options.Namespace.ShardCount).Select(shard => new NodeRoute(shard, this, options.TimeProvider, options.OperationTimeout))];
         var proposals = new ProposalPool();
@@ -112,7 +112,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
 
     /// <summary>How the node and its cluster are, as far as it knows. Any thread, at any time; it waits for nothing.</summary>
     public NodeDescription Describe() => _run is { } run
-        ? new NodeDescription(Node, IsRunning: true, run.DescribeNodes(), run.Describe())
+        ? new NodeDescription(Node, IsRunning: true, run.Status.Speaks, run.DescribeNodes(), run.Describe())
         : _before;
 
     /// <summary>Hands over what it leads, ends what was begun, and closes all files. Later calls of <see cref="Store"/> throw <see cref="ObjectDisposedException"/>.</summary>
@@ -201,7 +201,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
     private void Forget(NodeRun run)
     {
         _before = new NodeDescription(
-            Node, IsRunning: false, [.. run.DescribeNodes().Select(node => node with { IsUp = false })],
+            Node, IsRunning: false, run.Status.Speaks, [.. run.DescribeNodes().Select(node => node with { IsUp = false })],
             [.. run.Describe().Select(shard => shard with { Leader = ShardStatus.Nobody, Replica = null })]);
         _run = null;
     }

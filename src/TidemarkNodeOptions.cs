@@ -74,9 +74,12 @@ public sealed record TidemarkNodeOptions
     /// <summary>Where to report. Default: nowhere.</summary>
     public ILoggerFactory? LoggerFactory { get; init; }
 
+    /// <summary>The versions of the protocol that the node speaks.</summary>
+    internal ProtocolVersions Versions { get; init; } = ProtocolVersions.Own;
+
     /// <summary>The status of the cluster before anybody was started.</summary>
     internal ClusterStatus NewStatus() => ClusterStatus.New(
-        NewId(), Members, Enumerable.Range(0, Namespace.ShardCount).Select(shard => ((long)shard, Placement.First(shard, Members, Replicas))), Replicas);
+        NewId(), Members, Enumerable.Range(0, Namespace.ShardCount).Select(shard => ((long)shard, Placement.First(shard, Members, Replicas))), Replicas, Versions);
 
     internal static Guid NewId()
     {

@@ -9,15 +9,25 @@ namespace Tidemark.Replication.Cluster;
 /// <param name="Run">How many times it was started, as far as it was told; 0 for never.</param>
 /// <param name="Zone">The label of what fails together with it; null for none.</param>
 /// <param name="Keeps">Whether shards may be placed there.</param>
-/// <param name="Version">The <see cref="ProtocolVersion"/> of the program that was started there last; 0 for none.</param>
+/// <param name="Version">The highest version of the protocol that the program speaks which was started there last; 0 for none.</param>
 internal sealed record NodeStatus(long Run = 0, string? Zone = null, bool Keeps = false, int Version = 0);
+
+/// <summary>What a node says of itself when it is started.</summary>
+/// <param name="Node">Its number.</param>
+/// <param name="Zone">What it fails together with; null for nothing.</param>
+internal sealed record NodeStart(int Node, string? Zone = null)
+{
+    /// <summary>What its program speaks.</summary>
+    internal ProtocolVersions Versions { get; init; } = ProtocolVersions.Own;
+}
 
 /// <summary>What all nodes of a cluster agree on, outside their logs. Format: docs/format/cluster-status.md.</summary>
 /// <param name="Cluster">The cluster's id.</param>
+/// <param name="Speaks">The version of the protocol in which nodes speak and write: one that each node that keeps shards has said it speaks. It never goes back.</param>
 /// <param name="Replicas">How many nodes keep each shard; null for all that may.</param>
 /// <param name="Nodes">Each node that was started, or may keep shards.</param>
 /// <param name="Shards">The status of each shard.</param>
-internal sealed record ClusterStatus(Guid Cluster, int? Replicas, ImmutableSortedDictionary<int, NodeStatus> Nodes, ImmutableSortedDictionary<long, ShardStatus> Shards)
+internal sealed record ClusterStatus(Guid Cluster, int Speaks, int? Replicas, ImmutableSortedDictionary<int, NodeStatus> Nodes, ImmutableSortedDictionary<long, ShardStatus> Shards)
 {
     /// <summary>The most nodes that may keep shards.</summary>
     internal const int MostKeepers = 32;
@@ -31,16 +41,27 @@ internal sealed record ClusterStatus(Guid Cluster, int? Replicas, ImmutableSorte
 
     internal NodeStatus NodeOf(int node) => Nodes.GetValueOrDefault(node, _unknown);
 
+    /// <summary>The same, where a node was started. Once all that keep shards speak a later version, that is the one from then on.</summary>
+    /// <exception cref="FormatMismatchException">Its program does not speak the version that is spoken.</exception>
+    internal ClusterStatus WithStart(NodeStart start, long run)
+    {
+        if (!start.Versions.Contains(Speaks)) throw new FormatMismatchException(Name, $"a cluster that speaks version {start.Versions} of the protocol", $"one that speaks version {Speaks}");
+        ClusterStatus started = With(start.Node, NodeOf(start.Node) with { Run = run, Zone = start.Zone, Version = start.Versions.Highest });
+        return started with { Speaks = Math.Max(Speaks, started.Nodes.Values.Where(node => node.Keeps).Min(node => node.Version)) };
+    }
+
     internal ClusterStatus With(int node, NodeStatus status) => this with { Nodes = Nodes.SetItem(node, status) };
 
     internal ClusterStatus With(long shard, ShardStatus status) => this with { Shards = Shards.SetItem(shard, status) };
 
     /// <summary>The same, where shards may be placed on a node, or may not.</summary>
-    /// <exception cref="InvalidOperationException">It is the last where they may.</exception>
+    /// <exception cref="InvalidOperationException">It is the last where they may, or its program is too old for the version that is spoken by now.</exception>
     /// <exception cref="LimitExceededException">There would be more nodes than keep shards together.</exception>
     internal ClusterStatus WithKeeps(int node, bool keeps)
     {
-        ClusterStatus changed = With(node, NodeOf(node) with { Keeps = keeps });
+        NodeStatus found = NodeOf(node);
+        if (keeps && found.Version > 0 && found.Version < Speaks) throw new InvalidOperationException($"The program of node {node} speaks version {found.Version} of the protocol, and the cluster version {Speaks}. Start it with a later one.");
+        ClusterStatus changed = With(node, found with { Keeps = keeps });
         int keepers = changed.Nodes.Values.Count(other => other.Keeps), most = Replicas is null ? MostReplicas : MostKeepers;
         if (keepers == 0) throw new InvalidOperationException($"Node {node} is the last that keeps shards.");
         return keepers <= most || !keeps ? changed : throw new LimitExceededException("count of nodes", keepers, most, "the cluster");
@@ -51,8 +72,9 @@ internal sealed record ClusterStatus(Guid Cluster, int? Replicas, ImmutableSorte
         Placement.Next(Nodes.ToDictionary(node => node.Key, node => new PlacementNode(node.Value.Zone, node.Value.Keeps, isUp(node.Key))), Shards, Replicas, canChange);
 
     /// <summary>A new cluster: nobody leads, no node was started.</summary>
-    internal static ClusterStatus New(Guid cluster, IEnumerable<int> nodes, IEnumerable<(long Shard, IReadOnlyList<int> Ensemble)> shards, int? replicas = null) => new(
+    internal static ClusterStatus New(Guid cluster, IEnumerable<int> nodes, IEnumerable<(long Shard, IReadOnlyList<int> Ensemble)> shards, int? replicas = null, ProtocolVersions? versions = null) => new(
         cluster,
+        (versions ?? ProtocolVersions.Own).Lowest,   // Until each node has said that it speaks more.
         replicas,
         nodes.ToImmutableSortedDictionary(node => node, _ => new NodeStatus(Keeps: true)),
         shards.ToImmutableSortedDictionary(shard => shard.Shard, shard => new ShardStatus(0, ShardStatus.Nobody, shard.Ensemble, null, "new")));
@@ -65,6 +87,7 @@ internal sealed record ClusterStatus(Guid Cluster, int? Replicas, ImmutableSorte
             writer.WriteStartObject();
             writer.WriteNumber("version", Version);
             writer.WriteString("cluster", Cluster);
+            writer.WriteNumber("speaks", Speaks);
             if (Replicas is { } replicas) writer.WriteNumber("replicas", replicas);
             writer.WriteStartArray("nodes");
             foreach ((int node, NodeStatus status) in Nodes) Write(writer, node, status);
@@ -90,6 +113,7 @@ internal sealed record ClusterStatus(Guid Cluster, int? Replicas, ImmutableSorte
             if (version != Version) throw new FormatMismatchException(Name, $"version {Version}", $"version {version}");
             return new ClusterStatus(
                 root.GetProperty("cluster").GetGuid(),
+                root.GetProperty("speaks").GetInt32(),
                 root.TryGetProperty("replicas", out JsonElement replicas) ? ReadReplicas(replicas) : null,
                 Unique(root.GetProperty("nodes"), node => node.GetProperty("node").GetInt32(), ReadNode),
                 Unique(root.GetProperty("shards"), shard => shard.GetProperty("shard").GetInt64(), ReadShard));

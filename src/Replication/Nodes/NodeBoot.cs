@@ -1,4 +1,3 @@
-using Tidemark.Core.Replication;
 using Tidemark.Replication.Cluster;
 using Tidemark.Storage.Replica;
 
@@ -17,16 +16,16 @@ internal static class NodeBoot
     /// <summary>Starts a node. Where there is no status, this is the first start of a new cluster, and the status is written before anything else.</summary>
     /// <param name="files">The disk.</param>
     /// <param name="directory">The node's directory.</param>
-    /// <param name="node">Its number.</param>
-    /// <param name="zone">What it fails together with, which the others are told; null for nothing.</param>
+    /// <param name="start">What it says of itself.</param>
     /// <param name="store">The status store.</param>
     /// <param name="first">Makes the status of a new cluster.</param>
     /// <param name="cancellation">Ends the attempt.</param>
-    /// <exception cref="FormatMismatchException">The directory is another node's or cluster's, or there is no status for a directory that has been used.</exception>
+    /// <exception cref="FormatMismatchException">The directory is another node's or cluster's, or there is no status for a directory that has been used; or the cluster speaks another version.</exception>
     /// <exception cref="IOException">Disk or status store could not be reached.</exception>
-    internal static async Task<BootedNode> RunAsync(IFileSystem files, string directory, int node, string? zone, IClusterStatusStore store, Func<ClusterStatus> first, CancellationToken cancellation = default)
+    internal static async Task<BootedNode> RunAsync(IFileSystem files, string directory, NodeStart start, IClusterStatusStore store, Func<ClusterStatus> first, CancellationToken cancellation = default)
     {
         files.CreateDirectory(directory);
+        int node = start.Node;
         NodeRecord? record = null;
         bool isDamaged = false;
         try
@@ -62,7 +61,7 @@ internal static class NodeBoot
                 NodeFile.Write(files, directory, new NodeRecord(status.Cluster, node, isLost ? 0 : run));
             }
 
-            status = status.With(node, status.NodeOf(node) with { Run = run, Zone = zone, Version = ProtocolVersion.Current });
+            status = status.WithStart(start, run);
             long? version;
             try
             {

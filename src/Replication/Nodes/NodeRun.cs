@@ -84,7 +84,7 @@ internal sealed class NodeRun : IAsyncDisposable
     internal static async Task<NodeRun> StartAsync(TidemarkNodeOptions options, ILogger logger, LocalNamespace space, Action<long> published, CancellationToken cancellationToken)
     {
         EngineFile.Claim(options.FileSystem, options.Directory, options.Engine.Name);
-        BootedNode booted = await NodeBoot.RunAsync(options.FileSystem, options.Directory, options.Node, options.Zone, options.Status, FirstStatus, cancellationToken).ConfigureAwait(false);
+        BootedNode booted = await NodeBoot.RunAsync(options.FileSystem, options.Directory, new NodeStart(options.Node, options.Zone) { Versions = options.Versions }, options.Status, FirstStatus, cancellationToken).ConfigureAwait(false);
         if (booted.Status.Shards.Count != options.Namespace.ShardCount)
             throw new FormatMismatchException(options.Directory, $"a cluster of {options.Namespace.ShardCount} shards", $"one of {booted.Status.Shards.Count}: the count never changes");
         if (options.Replicas is { } replicas && replicas != booted.Status.Replicas) TidemarkNodeMessages.OtherReplicas(logger, options.Node, replicas, $"{booted.Status.Replicas?.ToString(CultureInfo.InvariantCulture) ?? "all"}");
@@ -154,7 +154,7 @@ internal sealed class NodeRun : IAsyncDisposable
     }
 
     /// <summary>The nodes of the cluster as they are known here.</summary>
-    internal IReadOnlyList<NodeOverview> DescribeNodes() => [.. Status.Nodes.Select(node => new NodeOverview(node.Key, node.Value.Zone, node.Value.Keeps, node.Value.Run, Host.IsUp(node.Key, _time.Now)))];
+    internal IReadOnlyList<NodeOverview> DescribeNodes() => [.. Status.Nodes.Select(node => new NodeOverview(node.Key, node.Value.Zone, node.Value.Keeps, node.Value.Run, node.Value.Version, Host.IsUp(node.Key, _time.Now)))];
 
     /// <summary>The shards of the cluster as they are known here.</summary>
     internal IReadOnlyList<ShardOverview> Describe() => [.. Status.Shards.Select(shard => Describe(shard.Key, shard.Value))];

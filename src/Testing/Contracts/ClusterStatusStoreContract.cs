@@ -110,11 +110,15 @@ public static class ClusterStatusStoreContract
         new("Concurrent_increments_lose_none", async s =>
         {
             const int Each = 10;
+            int reading = Writers;
+            var allHaveRead = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             await Together(async _ =>
             {
-                for (int done = 0; done < Each;)
+                for ((int done, bool isFirst) = (0, true); done < Each; isFirst = false)
                 {
                     ClusterStatusEntry? entry = await s.Read().ConfigureAwait(false);
+                    if (isFirst && Interlocked.Decrement(ref reading) == 0) allHaveRead.SetResult();
+                    await allHaveRead.Task.ConfigureAwait(false);   // All write over the same version once, however they are scheduled.
                     await Task.Yield();   // Others come between, also where one thread does it all.
                     int count = entry is null ? 0 : int.Parse(entry.Content.Span, CultureInfo.InvariantCulture);
                     if (await s.Write(Text(count + 1), entry?.Version ?? 0).ConfigureAwait(false) is not null) done++;

@@ -79,7 +79,7 @@ internal sealed class SimNode
         _turn = () => Turn(life);
         try
         {
-            Task<BootedNode> boot = NodeBoot.RunAsync(Disk, _directory, Node, zone: null, _cluster.Store, _cluster.FirstStatus);
+            Task<BootedNode> boot = NodeBoot.RunAsync(Disk, _directory, new NodeStart(Node), _cluster.Store, _cluster.FirstStatus);
             SimWorld.Require(boot.IsCompleted, "nothing is waited for in a simulation");
             BootedNode booted = boot.GetAwaiter().GetResult();
             SimWorld.Require(booted.IsLost || !IsDiskOld, $"node {Node} was started with a disk older than itself, and did not notice");

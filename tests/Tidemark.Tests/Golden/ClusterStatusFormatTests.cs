@@ -37,7 +37,7 @@ public sealed class ClusterStatusFormatTests
     [Fact]
     public void Unknown_fields_are_passed_over_and_form_does_not_matter()
     {
-        var read = ClusterStatus.Read(Bytes("""{"shards":[{"more":[1],"shard":1,"nonce":"n","ensemble":[2],"term":0}],"nodes":[],"cluster":"00112233-4455-6677-8899-aabbccddeeff","later":{},"version":1}"""));
+        var read = ClusterStatus.Read(Bytes("""{"shards":[{"more":[1],"shard":1,"nonce":"n","ensemble":[2],"term":0}],"nodes":[],"cluster":"00112233-4455-6677-8899-aabbccddeeff","later":{},"speaks":1,"version":1}"""));
         Assert.Equal((ShardStatus.Nobody, 0L, "n"), (read.Shards[1].Leader, read.Shards[1].Term, read.Shards[1].Nonce));
         Assert.Null(read.Shards[1].Next);
         Assert.Null(read.Replicas);
@@ -48,20 +48,21 @@ public sealed class ClusterStatusFormatTests
     [InlineData("{")]
     [InlineData("[]")]
     [InlineData("null")]
-    [InlineData("""{"version":2,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[],"shards":[]}""")]
-    [InlineData("""{"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[],"shards":[]}""")]
-    [InlineData("""{"version":1,"nodes":[],"shards":[]}""")]
-    [InlineData("""{"version":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","replicas":0,"nodes":[],"shards":[]}""")]
-    [InlineData("""{"version":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","replicas":10,"nodes":[],"shards":[]}""")]
-    [InlineData("""{"version":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[{"node":1,"run":1,"keeps":1}],"shards":[]}""")]
-    [InlineData("""{"version":1,"cluster":"me","nodes":[],"shards":[]}""")]
-    [InlineData("""{"version":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":{},"shards":[]}""")]
-    [InlineData("""{"version":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[{"node":1,"run":1},{"node":1,"run":2}],"shards":[]}""")]
-    [InlineData("""{"version":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[{"node":1,"run":99999999999999999999}],"shards":[]}""")]
-    [InlineData("""{"version":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[],"shards":[{"shard":1,"term":"0","ensemble":[1],"nonce":"n"}]}""")]
-    [InlineData("""{"version":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[],"shards":[{"shard":1,"term":0,"ensemble":[],"nonce":"n"}]}""")]
-    [InlineData("""{"version":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[],"shards":[{"shard":1,"term":0,"ensemble":[1],"next":[],"nonce":"n"}]}""")]
-    [InlineData("""{"version":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[],"shards":[{"shard":1,"term":0,"ensemble":[1]}]}""")]
+    [InlineData("""{"version":2,"speaks":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[],"shards":[]}""")]
+    [InlineData("""{"speaks":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[],"shards":[]}""")]
+    [InlineData("""{"version":1,"speaks":1,"nodes":[],"shards":[]}""")]
+    [InlineData("""{"version":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[],"shards":[]}""")]
+    [InlineData("""{"version":1,"speaks":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","replicas":0,"nodes":[],"shards":[]}""")]
+    [InlineData("""{"version":1,"speaks":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","replicas":10,"nodes":[],"shards":[]}""")]
+    [InlineData("""{"version":1,"speaks":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[{"node":1,"run":1,"keeps":1}],"shards":[]}""")]
+    [InlineData("""{"version":1,"speaks":1,"cluster":"me","nodes":[],"shards":[]}""")]
+    [InlineData("""{"version":1,"speaks":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":{},"shards":[]}""")]
+    [InlineData("""{"version":1,"speaks":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[{"node":1,"run":1},{"node":1,"run":2}],"shards":[]}""")]
+    [InlineData("""{"version":1,"speaks":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[{"node":1,"run":99999999999999999999}],"shards":[]}""")]
+    [InlineData("""{"version":1,"speaks":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[],"shards":[{"shard":1,"term":"0","ensemble":[1],"nonce":"n"}]}""")]
+    [InlineData("""{"version":1,"speaks":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[],"shards":[{"shard":1,"term":0,"ensemble":[],"nonce":"n"}]}""")]
+    [InlineData("""{"version":1,"speaks":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[],"shards":[{"shard":1,"term":0,"ensemble":[1],"next":[],"nonce":"n"}]}""")]
+    [InlineData("""{"version":1,"speaks":1,"cluster":"00112233-4455-6677-8899-aabbccddeeff","nodes":[],"shards":[{"shard":1,"term":0,"ensemble":[1]}]}""")]
     public void What_is_no_status_or_of_another_version_is_refused(string text) => Assert.Throws<FormatMismatchException>(() => ClusterStatus.Read(Bytes(text)));
 
     private static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);

@@ -240,12 +240,42 @@ public sealed class NodeBootTests
     public async Task A_start_says_which_zone_and_program_it_is_and_a_node_that_joins_keeps_nothing_yet()
     {
         await Boot(_disk, _store, "east");
-        Assert.Equal(new NodeStatus(1, "east", Keeps: true, ProtocolVersion.Current), (await Status()).NodeOf(Node));
+        Assert.Equal(new NodeStatus(1, "east", Keeps: true, ProtocolVersions.Own.Highest), (await Status()).NodeOf(Node));
         Assert.Equal(new NodeStatus(0, null, Keeps: true, 0), (await Status()).NodeOf(1));
         await Boot(_disk, _store, "west");
         Assert.Equal("west", (await Status()).NodeOf(Node).Zone);
-        await NodeBoot.RunAsync(new FaultyFileSystem(), Place, 7, null, _store, () => First(_cluster));
-        Assert.Equal(new NodeStatus(1, null, Keeps: false, ProtocolVersion.Current), (await Status()).NodeOf(7));
+        await NodeBoot.RunAsync(new FaultyFileSystem(), Place, new NodeStart(7), _store, () => First(_cluster));
+        Assert.Equal(new NodeStatus(1, null, Keeps: false, ProtocolVersions.Own.Highest), (await Status()).NodeOf(7));
+    }
+
+    [Fact]
+    public async Task A_cluster_speaks_a_later_version_once_each_node_that_keeps_shards_does_and_never_goes_back()
+    {
+        foreach (int node in (int[])[1, 2, 3]) await Start(node, new ProtocolVersions(1, 1));
+        Assert.Equal(1, (await Status()).Speaks);
+        await Start(1, new ProtocolVersions(1, 2));
+        await Start(2, new ProtocolVersions(1, 2));
+        await Start(1, new ProtocolVersions(1, 1));   // Back to the release before: one does not.
+        await Start(3, new ProtocolVersions(1, 2));
+        await Start(4, new ProtocolVersions(1, 2));   // It keeps nothing.
+        Assert.Equal(1, (await Status()).Speaks);
+        await Start(1, new ProtocolVersions(1, 3));
+        Assert.Equal(2, (await Status()).Speaks);
+
+        await Assert.ThrowsAsync<FormatMismatchException>(() => Start(2, new ProtocolVersions(1, 1)));
+        await Assert.ThrowsAsync<FormatMismatchException>(() => Start(2, new ProtocolVersions(3, 4)));   // Two releases at once.
+        Assert.Equal(new NodeStatus(1, Keeps: true, Version: 2), (await Status()).NodeOf(2));
+        await Start(4, new ProtocolVersions(2, 3));
+        Assert.Equal(2, (await Status()).Speaks);
+    }
+
+    [Fact]
+    public void A_node_whose_program_is_too_old_by_now_is_given_no_shards()
+    {
+        ClusterStatus status = First(_cluster) with { Speaks = 2 };
+        Assert.Throws<InvalidOperationException>(() => status.With(7, new NodeStatus(1, Version: 1)).WithKeeps(7, keeps: true));
+        Assert.True(status.With(7, new NodeStatus(1, Version: 2)).WithKeeps(7, keeps: true).NodeOf(7).Keeps);
+        Assert.True(status.WithKeeps(7, keeps: true).NodeOf(7).Keeps);   // It was not started yet.
     }
 
     [Fact]
@@ -260,7 +290,9 @@ public sealed class NodeBootTests
 
     private static ClusterStatus First(Guid cluster) => ClusterStatus.New(cluster, [1, 2, 3], [(0, [1, 2, 3])]);
 
-    private static Task<BootedNode> Boot(IFileSystem disk, IClusterStatusStore store, string? zone = null) => NodeBoot.RunAsync(disk, Place, Node, zone, store, () => First(_cluster));
+    private static Task<BootedNode> Boot(IFileSystem disk, IClusterStatusStore store, string? zone = null) => NodeBoot.RunAsync(disk, Place, new NodeStart(Node, zone), store, () => First(_cluster));
+
+    private Task<BootedNode> Start(int node, ProtocolVersions versions) => NodeBoot.RunAsync(_disk, $"{Place}{node}", new NodeStart(node) { Versions = versions }, _store, () => First(_cluster));
 
     private Task<BootedNode> Boot() => Boot(_disk, _store);
 
