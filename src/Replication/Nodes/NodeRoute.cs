@@ -17,8 +17,12 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
 
     public long ShardId => shard;
 
-    /// <exception cref="ShardUnavailableException">The node is between two runs.</exception>
-    public KvMachine Machine => (KvMachine)(Replica()?.Machine ?? throw Unavailable("The node's replicas are being opened again."));
+    public bool IsHere => Replica() is not null;
+
+    /// <exception cref="ShardUnavailableException">This node does not keep the shard, or is between two runs.</exception>
+    public KvMachine Machine => (KvMachine)(Replica()?.Machine ?? throw (runs.Current is { } run
+        ? new ShardUnavailableException(shard, $"Node {runs.Node} does not keep shard {shard}, so there is nothing here to look at.", run.LeaderOf(shard))
+        : Unavailable("The node's replicas are being opened again.")));
 
     public Task Changed => Volatile.Read(ref _changed).Task;
 
@@ -53,14 +57,15 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
 
     public async Task<long> WatchFromAsync()
     {
-        long here = Machine.Table.Published.AppliedOffset;
+        long? here = (Replica()?.Machine as KvMachine)?.Table.Published.AppliedOffset;
+        long deadline = here is null ? DeadlineFromNow() : time.GetTimestamp();   // Once: a later answer would leave out what was written before it.
         try
         {
-            return await AskToReadAsync(deadline: time.GetTimestamp(), TimeSpan.Zero, CancellationToken.None).ConfigureAwait(false);   // Once: a later answer would leave out what was written before it.
+            return await AskToReadAsync(deadline, TimeSpan.Zero, CancellationToken.None).ConfigureAwait(false);
         }
-        catch (ShardUnavailableException)
+        catch (ShardUnavailableException) when (here is not null)
         {
-            return here;
+            return here.Value;
         }
     }
 
@@ -182,7 +187,7 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
 
     private int Leader() => runs.Current?.LeaderOf(shard) ?? ShardStatus.Nobody;
 
-    private ReplicaHost? Replica() => runs.Current?.Host.Replicas.GetValueOrDefault(shard);
+    private ReplicaHost? Replica() => runs.Current?.Kept(shard);
 
     private long DeadlineFromNow(TimeSpan? most = null) => time.GetTimestamp() + (long)((most < patience ? most.Value : patience).TotalSeconds * time.TimestampFrequency);
 

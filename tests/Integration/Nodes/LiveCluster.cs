@@ -1,8 +1,10 @@
 using System.Net;
 
+using Tidemark.Replication.Cluster;
+
 namespace Tidemark.Integration.Nodes;
 
-/// <summary>Three nodes in this process, each with its own directory and transport, in real time.</summary>
+/// <summary>Nodes in this process, three where nothing else is said, each with its own directory and transport, in real time.</summary>
 internal sealed class LiveCluster : IAsyncDisposable
 {
     internal const int Count = 3;
@@ -15,6 +17,9 @@ internal sealed class LiveCluster : IAsyncDisposable
     private readonly NamespaceOptions _settings;
     private readonly Func<ITransport, ITransport> _wrap;
 
+    /// <summary>How many nodes make the cluster.</summary>
+    internal int Size { get; private init; } = Count;
+
     private LiveCluster(bool isTcp, NamespaceOptions settings, Func<int, StorageEngine> engineOf, Func<ITransport, ITransport> wrap)
     {
         (_settings, EngineOf, _wrap) = (settings, engineOf, wrap);
@@ -25,7 +30,7 @@ internal sealed class LiveCluster : IAsyncDisposable
 
     internal IClusterStatusStore Status { get; }
 
-    /// <summary>The first three make the cluster; others may join it.</summary>
+    /// <summary>The first make the cluster; others may join it.</summary>
     internal TidemarkNode?[] Nodes { get; } = new TidemarkNode?[Most];
 
     internal IEnumerable<TidemarkNode> Up => Nodes.OfType<TidemarkNode>();
@@ -36,12 +41,22 @@ internal sealed class LiveCluster : IAsyncDisposable
     /// <summary>The engine with which a node is started next.</summary>
     internal Func<int, StorageEngine> EngineOf { get; set; }
 
-    internal IReadOnlyList<string> Addresses => [.. _ports.Take(Count).Select(port => $"127.0.0.1:{port}")];
+    internal IReadOnlyList<string> Addresses => [.. _ports.Take(Size).Select(port => $"127.0.0.1:{port}")];
 
     internal static async Task<LiveCluster> StartAsync(bool isTcp, NamespaceOptions? settings = null, Func<int, StorageEngine>? engineOf = null, Func<ITransport, ITransport>? wrap = null)
     {
         var cluster = new LiveCluster(isTcp, settings ?? new NamespaceOptions(), engineOf ?? (static _ => StorageEngine.Memory), wrap ?? (static inner => inner));
-        await Task.WhenAll(Enumerable.Range(0, Count).Select(cluster.StartAsync));
+        await Task.WhenAll(Enumerable.Range(0, cluster.Size).Select(cluster.StartAsync));
+        return cluster;
+    }
+
+    /// <summary>Starts five nodes of which three keep each of five shards: shard 3 is kept by the nodes 3, 4 and 0.</summary>
+    internal static async Task<LiveCluster> StartSpreadAsync(bool isTcp, NamespaceOptions? settings = null)
+    {
+        var cluster = new LiveCluster(isTcp, (settings ?? new NamespaceOptions()) with { ShardCount = Most }, static _ => StorageEngine.Memory, static inner => inner) { Size = Most };
+        IEnumerable<(long, IReadOnlyList<int>)> shards = Enumerable.Range(0, Most).Select(shard => ((long)shard, (IReadOnlyList<int>)[.. Enumerable.Range(shard, Count).Select(node => node % Most)]));
+        await cluster.Status.TryWriteAsync(ClusterStatus.New(Guid.NewGuid(), Enumerable.Range(0, Most), shards).ToBytes(), 0);
+        await Task.WhenAll(Enumerable.Range(0, Most).Select(cluster.StartAsync));
         return cluster;
     }
 
@@ -49,7 +64,7 @@ internal sealed class LiveCluster : IAsyncDisposable
     {
         Node = node,
         Directory = _home.At($"node{node}"),
-        Members = [.. Enumerable.Range(0, Count)],
+        Members = [.. Enumerable.Range(0, Size)],
         Status = Status,
         CreateTransport = cluster => _wrap(_network?.CreateTransport(node) ?? CreateTcp(cluster, node)),
         Namespace = _settings,
@@ -65,7 +80,7 @@ internal sealed class LiveCluster : IAsyncDisposable
     {
         TidemarkClientOptions options = _network is null
             ? TidemarkClientOptions.OfAddresses(Addresses)
-            : new TidemarkClientOptions { Members = [.. Enumerable.Range(0, Count)], CreateTransport = _network.CreateCaller };
+            : new TidemarkClientOptions { Members = [.. Enumerable.Range(0, Size)], CreateTransport = _network.CreateCaller };
         return TidemarkClient.ConnectAsync(change?.Invoke(options) ?? options);
     }
 
@@ -83,7 +98,7 @@ internal sealed class LiveCluster : IAsyncDisposable
     internal async Task RestartAsync()
     {
         await Task.WhenAll(Up.Select(node => node.DisposeAsync().AsTask()));
-        await Task.WhenAll(Enumerable.Range(0, Count).Select(StartAsync));
+        await Task.WhenAll(Enumerable.Range(0, Size).Select(StartAsync));
     }
 
     internal string DirectoryOf(int node) => _home.At($"node{node}");
