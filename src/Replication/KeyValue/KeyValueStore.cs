@@ -96,7 +96,8 @@ public abstract class KeyValueStore
     public abstract ValueTask<TransactionResult> CommitAsync(StoreTransaction transaction, CancellationToken cancellationToken = default);
 
     /// <summary>Tells what happens to the records of a range, in order on each shard, without a gap and without repeating.</summary>
-    /// <remarks>What is written after the call is told; through a client, after a member answered it. Where no leader was known at the call, changes shortly before it may be told too.
+    /// <remarks>What is written after the call is told; through a client, or of a shard whose leader was not known to a node that does not keep it, after it was answered where the watch begins. Of a shard
+    /// that the node keeps, changes shortly before the call may be told too where no leader was known. Events of one shard come in their order, of several in any.
     /// Ends only when cancelled or when the store is closed. Nothing is buffered for a slow reader: it reads on from where it is, and is told where too much was dropped.</remarks>
     public abstract IAsyncEnumerable<StoreEvent> WatchAsync(KeyRange range, WatchOptions? options = null, CancellationToken cancellationToken = default);
 

@@ -16,6 +16,7 @@ internal sealed class LiveCluster : IAsyncDisposable
     private readonly int[] _ports = new int[Most];
     private readonly NamespaceOptions _settings;
     private readonly Func<ITransport, ITransport> _wrap;
+    private Func<ClientOperation, bool>? _authorize;
 
     /// <summary>How many nodes make the cluster.</summary>
     internal int Size { get; private init; } = Count;
@@ -51,9 +52,9 @@ internal sealed class LiveCluster : IAsyncDisposable
     }
 
     /// <summary>Starts five nodes of which three keep each of five shards: shard 3 is kept by the nodes 3, 4 and 0.</summary>
-    internal static async Task<LiveCluster> StartSpreadAsync(bool isTcp, NamespaceOptions? settings = null)
+    internal static async Task<LiveCluster> StartSpreadAsync(bool isTcp, Func<ClientOperation, bool>? authorize = null)
     {
-        var cluster = new LiveCluster(isTcp, (settings ?? new NamespaceOptions()) with { ShardCount = Most }, static _ => StorageEngine.Memory, static inner => inner) { Size = Most };
+        var cluster = new LiveCluster(isTcp, new NamespaceOptions { ShardCount = Most }, static _ => StorageEngine.Memory, static inner => inner) { Size = Most, _authorize = authorize };
         IEnumerable<(long, IReadOnlyList<int>)> shards = Enumerable.Range(0, Most).Select(shard => ((long)shard, (IReadOnlyList<int>)[.. Enumerable.Range(shard, Count).Select(node => node % Most)]));
         await cluster.Status.TryWriteAsync(ClusterStatus.New(Guid.NewGuid(), Enumerable.Range(0, Most), shards).ToBytes(), 0);
         await Task.WhenAll(Enumerable.Range(0, Most).Select(cluster.StartAsync));
@@ -68,6 +69,7 @@ internal sealed class LiveCluster : IAsyncDisposable
         Status = Status,
         CreateTransport = cluster => _wrap(_network?.CreateTransport(node) ?? CreateTcp(cluster, node)),
         Namespace = _settings,
+        Authorize = _authorize,
         Engine = EngineOf(node),
         FileSystem = FilesOf(node),
         EngineBatchBytes = 16 * 1024,

@@ -77,6 +77,20 @@ public sealed class SpreadTests
         Assert.Equal("2", (await store.GetAsync(elsewhere, new GetOptions { Level = ReadLevel.Bounded(TimeSpan.FromSeconds(1)) }))?.GetString());
     }
 
+    /// <summary>What a program of a node reads of other nodes is the node's own business; what a client reads through it is not.</summary>
+    [Fact]
+    public async Task Nodes_may_ask_each_other_what_clients_may_not()
+    {
+        await using LiveCluster cluster = await LiveCluster.StartSpreadAsync(isTcp: false, static _ => false);
+        await using TidemarkClient client = await cluster.ConnectAsync();
+        foreach (TidemarkNode node in cluster.Up)
+        {
+            for (int shard = 0; shard < 5; shard++) Assert.Null(await ReadAsync(() => node.Store.GetAsync(KeyOf(HashRangeRouter.CreateEven(5), shard))));
+        }
+
+        for (int shard = 0; shard < 5; shard++) await Assert.ThrowsAsync<NotAuthorizedException>(() => ReadAsync(() => client.Store.GetAsync(KeyOf(HashRangeRouter.CreateEven(5), shard))));
+    }
+
     [Fact]
     public async Task A_client_that_knows_no_keeper_of_a_shard_is_told_so()
     {
