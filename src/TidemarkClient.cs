@@ -21,7 +21,7 @@ public sealed class TidemarkClient : IAsyncDisposable
     private TidemarkClient(MemberCalls calls, StoreNamespace<RemoteShard> space)
     {
         (_calls, _namespace) = (calls, space);
-        Store = new RemoteKeyValueStore(space, calls);
+        Store = new ClientKeyValueStore(space, calls);
     }
 
     /// <summary>The cluster's default namespace. Its <see cref="KeyValueStore.TryGet"/> throws <see cref="NotSupportedException"/>: there is nothing here to look at.</summary>
@@ -49,8 +49,7 @@ public sealed class TidemarkClient : IAsyncDisposable
         try
         {
             await transport.StartAsync(calls.Receive, cancellationToken).ConfigureAwait(false);
-            StoreAnswer answer = await calls.ReadAsync(new DescribeRequest(), cancellationToken).ConfigureAwait(false);
-            StoreDescriptionBody found = StoreAnswerCodec.ReadDescription(answer.Body.Span);
+            StoreDescriptionBody found = await calls.ReadAsync(new DescribeRequest(), cancellationToken).ConfigureAwait(false);
             NamespaceOptions settings = found.Settings.ToOptions(found.Shards.Count);
             int most = settings.MaxBatchBytes + NamespaceOptions.CommandRoom;
             if (transport.MaxMessageBytes < most) throw new LimitExceededException("message that the namespace's batches need", most, transport.MaxMessageBytes, nameof(ITransport.MaxMessageBytes));

@@ -43,7 +43,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
         _shards = [.. _routes.Select(route => new LocalShard(route, proposals))];
         var router = new HashRangeRouter(HashRangeRouter.CreateEven(_shards.Length).Ranges);
         _namespace = new LocalNamespace(TidemarkStore.DefaultNamespaceName, options.Namespace, router, _shards, options.TimeProvider, TidemarkNodeOptions.NewId);
-        Store = new ShardedKeyValueStore(_namespace);
+        Store = new NodeKeyValueStore(_namespace, new NodeCalls(this, _namespace, options.TimeProvider, options.OperationTimeout, options.AnswerPatience));
     }
 
     /// <summary>The node's number.</summary>

@@ -52,6 +52,13 @@ internal static class KvReads
         return reader.TryGet(RowKeys.Record(encodedKey), out ReadOnlyMemory<byte> row) ? (foundKey, encodedKey, row) : null;
     }
 
+    /// <summary>Whether what one shard found is nearer than what another did.</summary>
+    internal static bool IsNearer(KeyComparison comparison, ReadOnlySpan<byte> found, ReadOnlySpan<byte> best)
+    {
+        int order = found.SequenceCompareTo(best);
+        return comparison is KeyComparison.Floor or KeyComparison.Lower ? order > 0 : order < 0;
+    }
+
     private static bool Seek(RowCursor cursor, KeyComparison comparison, byte[] key) => comparison switch
     {
         KeyComparison.Ceiling => cursor.SeekAtOrAfter(key),

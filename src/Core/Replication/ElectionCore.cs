@@ -16,7 +16,10 @@ internal sealed record ShardStatus(long Term, int Leader, IReadOnlyList<int> Ens
     internal Quorum Quorum => new(Ensemble, Next);
 
     /// <summary>Whether a node keeps the shard: a member, or one that is to be.</summary>
-    internal bool IsKeptBy(int node) => node == Observer || Quorum.Members.Contains(node);
+    internal bool IsKeptBy(int node) => node == Observer || IsMember(node);
+
+    /// <summary>Whether a node keeps the shard and counts, now or once the change is done.</summary>
+    internal bool IsMember(int node) => Ensemble.Contains(node) || Next?.Contains(node) == true;
 
     public override string ToString() => $"t{Term} {(Leader == Nobody ? "nobody" : Leader)} {Quorum}{(Observer == Nobody ? "" : $"+{Observer}")}";
 }

@@ -16,11 +16,7 @@ internal sealed class RemoteShard(long id, MemberCalls calls, ProposalPool propo
 
     protected override Type Owner => typeof(TidemarkClient);
 
-    internal override async Task<bool> KeepAliveAsync(Guid session)
-    {
-        StoreAnswer answer = await calls.ReadAsync(new KeepAliveRequest(id, session), CancellationToken.None).ConfigureAwait(false);
-        return answer.Outcome == RequestOutcome.Done;
-    }
+    internal override Task<bool> KeepAliveAsync(Guid session) => calls.KeepAliveAsync(new KeepAliveRequest(id, session));
 
     protected override void Send(Proposal proposal) => _ = SendAsync(proposal);
 
@@ -29,8 +25,8 @@ internal sealed class RemoteShard(long id, MemberCalls calls, ProposalPool propo
         Exception? failure = null;
         try
         {
-            StoreAnswer answer = await calls.WriteAsync(new CommandRequest(id, (KvCommand)proposal.Kind, proposal.Payload.WrittenMemory), () => proposal.IsOver).ConfigureAwait(false);
-            proposal.Answer.Write(answer.Body.Span);
+            ReadOnlyMemory<byte> answer = await calls.WriteAsync(new CommandRequest(id, (KvCommand)proposal.Kind, proposal.Payload.WrittenMemory), () => proposal.IsOver).ConfigureAwait(false);
+            proposal.Answer.Write(answer.Span);
         }
         catch (Exception e)
         {

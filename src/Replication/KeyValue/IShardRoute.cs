@@ -8,7 +8,11 @@ internal interface IShardRoute
 {
     long ShardId { get; }
 
+    /// <summary>Whether reads may look here: whether a replica of the shard is in this process and counts.</summary>
+    bool IsHere { get; }
+
     /// <summary>The state that reads look at.</summary>
+    /// <exception cref="ShardUnavailableException">It is not here, or not now.</exception>
     KvMachine Machine { get; }
 
     /// <summary>Completes when the state has changed, whichever replica's it is.</summary>
@@ -24,6 +28,7 @@ internal interface IShardRoute
 
     /// <summary>Completes when it is known where a watch begins that was called for now.</summary>
     /// <returns>The last entry that was committed then. Where no leader tells at once, the last one that was applied here: earlier, so that nothing is missed.</returns>
+    /// <exception cref="ShardUnavailableException">It is not here, and no leader could be reached.</exception>
     Task<long> WatchFromAsync();
 
     /// <summary>Keeps a session alive at a leader that knows it leads.</summary>

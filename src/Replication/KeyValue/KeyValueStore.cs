@@ -19,6 +19,7 @@ public abstract class KeyValueStore
     /// <param name="record">The record.</param>
     /// <returns>False where there is none.</returns>
     /// <exception cref="NotSupportedException">The store is of a <see cref="TidemarkClient"/>, whose process holds no records.</exception>
+    /// <exception cref="ShardUnavailableException">The store is of a <see cref="TidemarkNode"/> that does not keep the key's shard, or not now: <see cref="GetAsync"/> asks one that does.</exception>
     /// <remarks>Level <see cref="ReadLevel.Local"/>; in a local store that is linearizable. Allocates nothing over the memory engine; not for records with a partition key where there are several shards.</remarks>
     public abstract bool TryGet(StoreKey key, out StoreRecord record);
 
@@ -34,7 +35,7 @@ public abstract class KeyValueStore
     public abstract ValueTask<StoreRecord?> GetByIndexAsync(StoreKey index, StoreKey key, GetOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Reads the records of a range in key order.</summary>
-    /// <remarks>Each shard is read as it was when the scan began, by a <see cref="TidemarkClient"/> as it was when the page began, of which it reads one after another; over an engine on disk a scan that is held open keeps the space of deleted records from being used again.</remarks>
+    /// <remarks>Each shard is read as it was when the scan began; by a <see cref="TidemarkClient"/>, or a node that does not keep all of them, as it was when the page began, of which it reads one after another; over an engine on disk a scan that is held open keeps the space of deleted records from being used again.</remarks>
     public abstract IAsyncEnumerable<StoreRecord> ScanAsync(KeyRange range, ScanOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Reads some records of a range in key order, and says where to go on. Nothing is held open between pages.</summary>
@@ -95,7 +96,8 @@ public abstract class KeyValueStore
     public abstract ValueTask<TransactionResult> CommitAsync(StoreTransaction transaction, CancellationToken cancellationToken = default);
 
     /// <summary>Tells what happens to the records of a range, in order on each shard, without a gap and without repeating.</summary>
-    /// <remarks>What is written after the call is told; through a client, after a member answered it. Where no leader was known at the call, changes shortly before it may be told too.
+    /// <remarks>What is written after the call is told; through a client, or of a shard whose leader was not known to a node that does not keep it, after it was answered where the watch begins. Of a shard
+    /// that the node keeps, changes shortly before the call may be told too where no leader was known. Events of one shard come in their order, of several in any.
     /// Ends only when cancelled or when the store is closed. Nothing is buffered for a slow reader: it reads on from where it is, and is told where too much was dropped.</remarks>
     public abstract IAsyncEnumerable<StoreEvent> WatchAsync(KeyRange range, WatchOptions? options = null, CancellationToken cancellationToken = default);
 

@@ -5,7 +5,7 @@ using Tidemark.Replication.Shards;
 
 namespace Tidemark.Replication.KeyValue;
 
-/// <summary>A shard whose state is in this process: reads look at it directly, writes go through its host, or on the way to whichever node leads it.</summary>
+/// <summary>A shard whose state is in this process, or may be: reads look at it directly, writes go through its host, or on the way to whichever node leads it.</summary>
 internal sealed class LocalShard : StoreShard
 {
     private readonly KvMachine? _machine;
@@ -22,6 +22,9 @@ internal sealed class LocalShard : StoreShard
     internal KvMachine Machine => _machine ?? _route!.Machine;
 
     internal override bool IsReplicated => _route is not null;
+
+    /// <summary>Whether reads may look at the state here.</summary>
+    internal bool IsHere => _route?.IsHere ?? true;
 
     internal ShardHost Host { get; set; } = null!;   // Set right after: the host is made with the machine's hooks.
 

@@ -11,7 +11,12 @@ internal readonly record struct PageLimits(int Count, long Bytes, bool IsKeysOnl
 /// <summary>Takes as many records from a walk as a page may have.</summary>
 internal static class RecordPage
 {
-    internal static ScanPage Read(IRecordSource source, KeyOrder order, bool isReverse, PageLimits limits)
+    /// <param name="source">The walk.</param>
+    /// <param name="order">The order of its keys.</param>
+    /// <param name="isReverse">Whether it walks back.</param>
+    /// <param name="limits">What the page holds at most.</param>
+    /// <param name="sortKeys">Where given, what the walk's order goes by is added for each record.</param>
+    internal static ScanPage Read(IRecordSource source, KeyOrder order, bool isReverse, PageLimits limits, List<ReadOnlyMemory<byte>>? sortKeys = null)
     {
         var records = new List<StoreRecord>();
         byte[] last = [];
@@ -23,6 +28,7 @@ internal static class RecordPage
             bytes += key.Length + row.Length;
             if (records.Count == limits.Count || (records.Count > 0 && bytes > limits.Bytes)) return new ScanPage(records, ContinuationToken.Write(last, isReverse));
             last = source.SortKey.ToArray();
+            sortKeys?.Add(last);
             records.Add(new StoreRecord(key, row));
         }
 

@@ -61,10 +61,10 @@ public class ShardedKeyValueStore : KeyValueStore
         byte[] encoded = Order.Encode(key.Span);
         byte[]? bestKey = null;
         StoreRecord? best = null;
-        foreach (LocalShard shard in _namespace.ShardsOf(RoutingKey(key, options)))
+        foreach (LocalShard shard in _namespace.ShardsOf(GetOptions.RoutingKey(key, options)))
         {
             using StateReader reader = shard.Open();
-            if (KvReads.Find(reader, options.Comparison, encoded) is not { } found || !IsNearer(found.EncodedKey, bestKey, options.Comparison)) continue;
+            if (KvReads.Find(reader, options.Comparison, encoded) is not { } found || (bestKey is not null && !KvReads.IsNearer(options.Comparison, found.EncodedKey, bestKey))) continue;
             bestKey = found.EncodedKey;
             best = ToRecord(found.EncodedKey, found.Row);
         }
@@ -72,13 +72,9 @@ public class ShardedKeyValueStore : KeyValueStore
         return best;
     }
 
-    /// <summary>The key that says which shard a get is about; null for all.</summary>
-    private static StoreKey? RoutingKey(StoreKey key, GetOptions? options) =>
-        options?.PartitionKey ?? (options is null || options.Comparison == KeyComparison.Equal ? key : (StoreKey?)null);
-
     private async ValueTask<StoreRecord?> GetWhenReadyAsync(StoreKey key, GetOptions? options, CancellationToken cancellationToken)
     {
-        await _namespace.ReadyToReadAsync(RoutingKey(key, options), options?.Level ?? default, cancellationToken).ConfigureAwait(false);
+        await _namespace.ReadyToReadAsync(GetOptions.RoutingKey(key, options), options?.Level ?? default, cancellationToken).ConfigureAwait(false);
         return Get(key, options);
     }
 
@@ -105,7 +101,7 @@ public class ShardedKeyValueStore : KeyValueStore
             using StateReader reader = shard.Open();
             if (KvReads.Find(reader, options.Comparison, index.Span, key.Span) is not { } found) continue;
             byte[] sortKey = RowKeys.Index(index.Span, found.IndexKey, found.EncodedKey);
-            if (!IsNearer(sortKey, bestKey, options.Comparison)) continue;
+            if (bestKey is not null && !KvReads.IsNearer(options.Comparison, sortKey, bestKey)) continue;
             bestKey = sortKey;
             best = ToRecord(found.EncodedKey, found.Row);
         }
@@ -198,29 +194,12 @@ public class ShardedKeyValueStore : KeyValueStore
         options ??= new WatchOptions();
         WatchOptions.Check(options);
         // Opened now, not when the caller first asks: what happens from here on is told.
-        return new StoreWatch(_namespace, Encode(range), options).RunAsync(cancellationToken);
+        return new StoreWatch(_namespace.Shards, Order, Encode(range), options).RunAsync(cancellationToken);
     }
 
     /// <inheritdoc/>
-    public override async IAsyncEnumerable<StoreKey> WatchSequenceAsync(
-        StoreKey prefix, StoreKey? partitionKey = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
-    {
-        LocalShard shard = _namespace.ShardOf(prefix, partitionKey);
-        StoreKey last = default;
-        while (true)
-        {
-            Task changed = shard.Changed;
-            if (shard.IsClosed) yield break;
-            StoreKey? now = null;
-            using (StateReader reader = shard.Open())
-            {
-                if (reader.TryGet(RowKeys.Sequence(prefix.Span), out ReadOnlyMemory<byte> row)) now = SequenceParts.ToKey(prefix.Span, SequenceParts.Read(row.Span));
-            }
-
-            if (now is { } key && key != last) yield return last = key;
-            await changed.WaitAsync(cancellationToken).ConfigureAwait(false);
-        }
-    }
+    public override IAsyncEnumerable<StoreKey> WatchSequenceAsync(StoreKey prefix, StoreKey? partitionKey = null, CancellationToken cancellationToken = default) =>
+        SequenceWatch.RunAsync(_namespace.ShardOf(prefix, partitionKey), prefix, cancellationToken);
 
     /// <inheritdoc/>
     public override ValueTask<WriteOutcome> GetOutcomeAsync(WriteId write, CancellationToken cancellationToken = default)
@@ -231,7 +210,8 @@ public class ShardedKeyValueStore : KeyValueStore
         return FindOutcomeAsync(shard, write, cancellationToken);
     }
 
-    private static async ValueTask<WriteOutcome> FindOutcomeAsync(LocalShard shard, WriteId write, CancellationToken cancellationToken)
+    /// <summary>What a client's write came to, as its shard knows.</summary>
+    internal static async ValueTask<WriteOutcome> FindOutcomeAsync(LocalShard shard, WriteId write, CancellationToken cancellationToken)
     {
         await shard.ReadyToReadAsync(ReadLevel.Linearizable, cancellationToken).ConfigureAwait(false);
         using StateReader reader = shard.Open();
@@ -239,13 +219,6 @@ public class ShardedKeyValueStore : KeyValueStore
         if (status != StoreStatus.Ok) return new WriteOutcome(status, null);
         WriteResult result = StoreShard.ReadResult(answer.Span, default);
         return new WriteOutcome(result.Status, result);
-    }
-
-    private static bool IsNearer(byte[] found, byte[]? best, KeyComparison comparison)
-    {
-        if (best is null) return true;
-        int order = found.AsSpan().SequenceCompareTo(best);
-        return comparison is KeyComparison.Floor or KeyComparison.Lower ? order > 0 : order < 0;
     }
 
     private IRecordSource OpenScan(EncodedKeyRange range, ScanOptions options) => MergedScan.Of(

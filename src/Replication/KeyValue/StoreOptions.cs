@@ -55,6 +55,10 @@ public sealed record GetOptions
 
     /// <summary>How fresh the answer must be.</summary>
     public ReadLevel Level { get; init; }
+
+    /// <summary>The key that says which shard a get is about; null for all.</summary>
+    internal static StoreKey? RoutingKey(StoreKey key, GetOptions? options) =>
+        options?.PartitionKey ?? (options is null || options.Comparison == KeyComparison.Equal ? key : (StoreKey?)null);
 }
 
 /// <summary>What a scan or list asks for besides the range.</summary>

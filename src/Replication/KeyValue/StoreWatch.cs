@@ -6,24 +6,23 @@ using Tidemark.Core.State;
 
 namespace Tidemark.Replication.KeyValue;
 
-/// <summary>A reader of the change logs of a namespace's shards. It pulls: nothing is kept for it but the change logs themselves.</summary>
+/// <summary>A reader of the change logs of shards that are here. It pulls: nothing is kept for it but the change logs themselves.</summary>
 internal sealed class StoreWatch
 {
     private const int EntriesAtOnce = 256;
 
-    private readonly LocalNamespace _namespace;
+    private readonly IReadOnlyList<LocalShard> _shards;
+    private readonly KeyOrder _order;
     private readonly EncodedKeyRange _range;
     private readonly WatchOptions _options;
     private readonly Dictionary<long, WatchPlace> _places = [];
     private readonly Dictionary<LocalShard, Task<long>> _starts = [];   // Of those whose newest entries may be elsewhere: where they were when the watch began.
     private readonly List<StoreChange> _changes = [];
 
-    internal StoreWatch(LocalNamespace local, EncodedKeyRange range, WatchOptions options)
+    internal StoreWatch(IReadOnlyList<LocalShard> shards, KeyOrder order, EncodedKeyRange range, WatchOptions options)
     {
-        _namespace = local;
-        _range = range;
-        _options = options;
-        foreach (LocalShard shard in local.Shards)
+        (_shards, _order, _range, _options) = (shards, order, range, options);
+        foreach (LocalShard shard in shards)
         {
             shard.ThrowIfClosed();
             if (shard.IsReplicated && options.ResumeAfter is null)
@@ -55,7 +54,7 @@ internal sealed class StoreWatch
                     while (scan.MoveNext())
                     {
                         cancellationToken.ThrowIfCancellationRequested();
-                        yield return Existing(new StoreRecord(_namespace.Settings.KeyOrder.Decode(scan.EncodedKey), scan.Row));
+                        yield return Existing(new StoreRecord(_order.Decode(scan.EncodedKey), scan.Row));
                     }
                 }
             }
@@ -63,9 +62,9 @@ internal sealed class StoreWatch
 
         while (true)
         {
-            Task[] signals = [.. _namespace.Shards.Select(shard => shard.Changed)];
+            Task[] signals = [.. _shards.Select(shard => shard.Changed)];
             bool isAny = false;
-            foreach (LocalShard shard in _namespace.Shards)
+            foreach (LocalShard shard in _shards)
             {
                 if (shard.IsClosed) yield break;
                 isAny |= Read(shard);
@@ -102,7 +101,7 @@ internal sealed class StoreWatch
     private List<RecordScan> OpenScans()
     {
         List<RecordScan> scans = [];
-        foreach (LocalShard shard in _namespace.Shards)
+        foreach (LocalShard shard in _shards)
         {
             StateReader reader = shard.Open();
             _places[shard.Id] = new WatchPlace(reader.View.AppliedOffset, WatchPlace.All);
@@ -139,7 +138,7 @@ internal sealed class StoreWatch
     {
         if (change.Kind == StoreEventKind.Compacted) return true;
         if (change.Range is not { } deleted) return _range.Contains(change.EncodedKey);
-        EncodedKeyRange other = _namespace.Settings.KeyOrder.Encode(deleted);
+        EncodedKeyRange other = _order.Encode(deleted);
         return IsBelow(_range.Start, other.End) && IsBelow(other.Start, _range.End);
 
         static bool IsBelow(ReadOnlyMemory<byte> start, ReadOnlyMemory<byte> end) => end.IsEmpty || start.Span.SequenceCompareTo(end.Span) < 0;
@@ -152,7 +151,7 @@ internal sealed class StoreWatch
         return new StoreEvent
         {
             Kind = change.Kind,
-            Key = isOfKey ? new StoreKey(_namespace.Settings.KeyOrder.Decode(change.EncodedKey)) : default,
+            Key = isOfKey ? new StoreKey(_order.Decode(change.EncodedKey)) : default,
             Range = change.Range,
             Version = change.Version,
             Timestamp = change.Timestamp,
@@ -167,7 +166,7 @@ internal sealed class StoreWatch
         if (!_options.IncludeValues) return null;
         using StateReader reader = shard.Open();
         if (KvReads.Find(reader, KeyComparison.Equal, change.EncodedKey) is not { } found) return null;
-        var record = new StoreRecord(_namespace.Settings.KeyOrder.Decode(change.EncodedKey), found.Row);
+        var record = new StoreRecord(_order.Decode(change.EncodedKey), found.Row);
         return record.Version == change.Version ? record : null;
     }
 

@@ -3,7 +3,10 @@ namespace Tidemark.Replication.Nodes;
 /// <summary>How much may be under way for callers.</summary>
 internal sealed record CallerLimits
 {
-    internal int Requests { get; init; } = 512;
+    /// <summary>For members: as much as their own callers and programs may have under way, within bounds.</summary>
+    internal static CallerLimits OfMembers { get; } = new() { Requests = 8_192, Bytes = 256 * 1024 * 1024, AllRequests = 32_768 };
+
+    internal int Requests { get; init; } = 2_048;
 
     internal long Bytes { get; init; } = 32 * 1024 * 1024;
 

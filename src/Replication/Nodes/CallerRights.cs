@@ -23,10 +23,10 @@ internal sealed class CallerRights(LocalNamespace space, Func<ClientOperation, b
             case GetRequest { Index: { } index }:
                 Ask(Operation(ClientOperationKind.ScanIndex, principal, index, KeyRange.All));
                 break;
-            case GetRequest { Options.Comparison: KeyComparison.Equal } get:
+            case GetRequest { Comparison: KeyComparison.Equal } get:
                 Ask(Operation(ClientOperationKind.Get, principal, get.Key));
                 break;
-            case GetRequest { Options.Comparison: KeyComparison.Floor or KeyComparison.Lower } get:
+            case GetRequest { Comparison: KeyComparison.Floor or KeyComparison.Lower } get:
                 Ask(Operation(ClientOperationKind.Scan, principal, null, KeyRange.Between([], get.Key.Span)));
                 break;
             case GetRequest get:

@@ -88,7 +88,7 @@ internal sealed class NodeHost
     /// <summary>Called from any thread with a request, or an answer to one, and which member sent it.</summary>
     internal Action<int, ReadOnlyMemory<byte>>? Requested { get; set; }
 
-    /// <summary>Called from any thread with whatever a caller sent, and its number.</summary>
+    /// <summary>Called from any thread with whatever a caller sent, and its number; and with what a member asks of the store, or answers.</summary>
     internal Action<int, ReadOnlyMemory<byte>>? Called { get; set; }
 
     /// <inheritdoc cref="NodeReplicas.Opened"/>
@@ -112,7 +112,7 @@ internal sealed class NodeHost
     /// <summary>Any thread: a message came from another node, or from this one. Who is no member has nothing to say to replicas and elections.</summary>
     internal void Receive(int from, ReadOnlyMemory<byte> bytes)
     {
-        if (from < 0)
+        if (from < 0 || StoreRequestCodec.Is(bytes.Span))
         {
             Called?.Invoke(from, bytes);
             return;

@@ -12,13 +12,18 @@ namespace Tidemark.Replication.Nodes;
 internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, TimeSpan patience) : IShardRoute
 {
     private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan _longestLook = TimeSpan.FromMilliseconds(100);   // A replica that others keep by now changes no more, and nobody says so.
 
     private TaskCompletionSource _changed = NewSignal();
 
     public long ShardId => shard;
 
-    /// <exception cref="ShardUnavailableException">The node is between two runs.</exception>
-    public KvMachine Machine => (KvMachine)(Replica()?.Machine ?? throw Unavailable("The node's replicas are being opened again."));
+    public bool IsHere => Replica() is not null;
+
+    /// <exception cref="ShardUnavailableException">This node does not keep the shard, or is between two runs.</exception>
+    public KvMachine Machine => (KvMachine)(Replica()?.Machine ?? throw (runs.Current is { } run
+        ? new ShardUnavailableException(shard, $"Node {runs.Node} does not keep shard {shard}, so there is nothing here to look at.", run.LeaderOf(shard))
+        : Unavailable("The node's replicas are being opened again.")));
 
     public Task Changed => Volatile.Read(ref _changed).Task;
 
@@ -44,7 +49,7 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
             if (Machine.Table.Published.AppliedOffset >= needed) break;
             TimeSpan left = TimeLeft(deadline);
             if (left <= TimeSpan.Zero) throw Unavailable($"This node is behind: it has not applied entry {needed}, which the read must see.");
-            await Task.WhenAny(changed, Task.Delay(left, time, cancellationToken)).ConfigureAwait(false);
+            await Task.WhenAny(changed, Task.Delay(left < _longestLook ? left : _longestLook, time, cancellationToken)).ConfigureAwait(false);
             cancellationToken.ThrowIfCancellationRequested();
         }
 
@@ -53,14 +58,15 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
 
     public async Task<long> WatchFromAsync()
     {
-        long here = Machine.Table.Published.AppliedOffset;
+        long? here = (Replica()?.Machine as KvMachine)?.Table.Published.AppliedOffset;
+        long deadline = here is null ? DeadlineFromNow() : time.GetTimestamp();   // Once: a later answer would leave out what was written before it.
         try
         {
-            return await AskToReadAsync(deadline: time.GetTimestamp(), TimeSpan.Zero, CancellationToken.None).ConfigureAwait(false);   // Once: a later answer would leave out what was written before it.
+            return await AskToReadAsync(deadline, TimeSpan.Zero, CancellationToken.None).ConfigureAwait(false);
         }
-        catch (ShardUnavailableException)
+        catch (ShardUnavailableException) when (here is not null)
         {
-            return here;
+            return here.Value;
         }
     }
 
@@ -183,7 +189,7 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
 
     private int Leader() => runs.Current?.LeaderOf(shard) ?? ShardStatus.Nobody;
 
-    private ReplicaHost? Replica() => runs.Current?.Host.Replicas.GetValueOrDefault(shard);
+    private ReplicaHost? Replica() => runs.Current?.Kept(shard);
 
     private long DeadlineFromNow(TimeSpan? most = null) => time.GetTimestamp() + (long)((most < patience ? most.Value : patience).TotalSeconds * time.TimestampFrequency);
 

@@ -34,12 +34,14 @@ internal sealed class NodeRun : IAsyncDisposable
     private readonly NodeLoop _loop;
     private readonly ClusterStatus _booted;
     private readonly ConcurrentQueue<Task> _released = new();   // Replicas that are closed, or will be, because others keep them now.
+    private readonly StoreService _callers, _members;
 
     private NodeRun(TidemarkNodeOptions options, BootedNode booted, ITransport transport, ILogger logger, LocalNamespace space, Action<long> published)
     {
         (_options, _transport, _booted, _time) = (options, transport, booted.Status, new SteadyTime(options.TimeProvider));
         _executors = new ShardExecutors(options.Executors, options.TimeProvider, _threads, () => _time.Now);
         Desk = new RequestDesk<RouteAnswer>(transport, options.TimeProvider, options.AnswerPatience, booted.Run);
+        StoreDesk = new RequestDesk<StoreAnswer>(transport, options.TimeProvider, options.AnswerPatience, booted.Run);
         var clock = new HybridClock(options.TimeProvider);
         var disk = new NodeDisk(
             options.Directory, booted.Status.Cluster, booted.Run, new FilePool(options.FileSystem, MaxIdleFiles), clock, new FlushBatches(2 * FlushThreadCount),
@@ -60,8 +62,10 @@ internal sealed class NodeRun : IAsyncDisposable
             Published = replica => published(replica.ShardId),
         });
         Host.Requested = new RouteService(Host, transport, Desk, new ProposalPool()).Take;
-        var operations = new StoreOperations(disk.Cluster, space);
-        Host.Called = new StoreService(operations, new CallerRights(space, options.Authorize), disk.Cluster, transport, options.TimeProvider, logger, _stopping.Token).Take;
+        Operations = new StoreOperations(options.Node, disk.Cluster, space, LeaderOf);
+        _callers = new StoreService(Operations, new CallerRights(space, options.Authorize), new CallerLimits(), disk.Cluster, transport, options.TimeProvider, logger, _stopping.Token);
+        _members = new StoreService(Operations, rights: null, CallerLimits.OfMembers, disk.Cluster, transport, options.TimeProvider, logger, _stopping.Token);
+        Host.Called = Called;
         foreach (ReplicaHost replica in Host.Replicas.Values) _executors.Add(replica.Host);
         Host.Opened = replica => _executors.Add(replica.Host);
         Host.Released = (replica, end) => _executors.Remove(replica.Host, () => _released.Enqueue(Task.Run(end)));   // It waits for the disk: other shards on the thread do not.
@@ -70,7 +74,13 @@ internal sealed class NodeRun : IAsyncDisposable
 
     internal NodeHost Host { get; }
 
+    /// <summary>What is asked of those who lead.</summary>
     internal RequestDesk<RouteAnswer> Desk { get; }
+
+    /// <summary>What is asked of those who keep what this node does not.</summary>
+    internal RequestDesk<StoreAnswer> StoreDesk { get; }
+
+    internal StoreOperations Operations { get; }
 
     /// <summary>The cluster's status as it is known here.</summary>
     internal ClusterStatus Status => Host.Coordinator.Status ?? _booted;
@@ -121,8 +131,19 @@ internal sealed class NodeRun : IAsyncDisposable
     /// <summary>Who leads a shard, as far as is known here; or <see cref="ShardStatus.Nobody"/>.</summary>
     internal int LeaderOf(long shard)
     {
-        int known = Host.Replicas.TryGetValue(shard, out ReplicaHost? replica) ? replica.Host.KnownLeader : ShardStatus.Nobody;
+        int known = Kept(shard)?.Host.KnownLeader ?? ShardStatus.Nobody;
         return known >= 0 ? known : Host.Coordinator.Status?.Shards.GetValueOrDefault(shard)?.Leader ?? ShardStatus.Nobody;
+    }
+
+    /// <summary>The replica of a shard that this node keeps; null where it does not. One that came and went again stands still, one that is to come may have nothing yet.</summary>
+    internal ReplicaHost? Kept(long shard) =>
+        Host.Replicas.TryGetValue(shard, out ReplicaHost? replica) && Status.Shards.GetValueOrDefault(shard)?.IsMember(Host.Node) == true ? replica : null;
+
+    /// <summary>The other nodes that keep a shard, whoever leads first.</summary>
+    internal int[] OtherKeepersOf(long shard)
+    {
+        int leader = LeaderOf(shard);
+        return Status.Shards.GetValueOrDefault(shard) is { } found ? [.. found.Quorum.Members.Where(node => node != Host.Node).OrderBy(node => node == leader ? 0 : 1)] : [];
     }
 
     /// <summary>Has shards placed on a node, or none any more, and waits until that is so.</summary>
@@ -193,6 +214,7 @@ internal sealed class NodeRun : IAsyncDisposable
         await _stopping.CancelAsync().ConfigureAwait(false);
         _loop.Stop();
         Desk.Close();
+        StoreDesk.Close();
         try
         {
             await _executors.DisposeAsync().ConfigureAwait(false);
@@ -204,6 +226,27 @@ internal sealed class NodeRun : IAsyncDisposable
             await _transport.DisposeAsync().ConfigureAwait(false);
             foreach (ReplicaHost replica in Host.Replicas.Values) (replica.Machine as IDisposable)?.Dispose();
             _stopping.Dispose();
+        }
+    }
+
+    /// <summary>Any thread: a request to the store came, of whomever, or a member's answer to one.</summary>
+    private void Called(int from, ReadOnlyMemory<byte> bytes)
+    {
+        if (from < 0) _callers.Take(from, bytes);
+        else if (!StoreAnswerCodec.Is(bytes.Span)) _members.Take(from, bytes);
+        else Answered(from, bytes);
+    }
+
+    private void Answered(int from, ReadOnlyMemory<byte> bytes)
+    {
+        try
+        {
+            (long id, StoreAnswer answer) = StoreAnswerCodec.Read(bytes);
+            StoreDesk.Answered(from, id, answer);
+        }
+        catch (MalformedDataException e)
+        {
+            Host.Report(from, e);
         }
     }
 
@@ -223,6 +266,7 @@ internal sealed class NodeRun : IAsyncDisposable
     private void Turned(Exception? failure)
     {
         Desk.Look();
+        StoreDesk.Look();
         failure ??= Host.Replicas.Values.Select(replica => replica.Host.Failure).FirstOrDefault(cause => cause is not null);
         if (failure is not null) _failed.TrySetResult(failure);
     }

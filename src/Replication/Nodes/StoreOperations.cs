@@ -1,6 +1,7 @@
 using System.Buffers;
 
 using Tidemark.Core.KeyValue;
+using Tidemark.Core.Replication;
 using Tidemark.Core.State;
 using Tidemark.Replication.KeyValue;
 using Tidemark.Replication.Shards;
@@ -8,36 +9,51 @@ using Tidemark.Replication.Wire;
 
 namespace Tidemark.Replication.Nodes;
 
-/// <summary>Does on this node's store what a client asks.</summary>
-internal sealed class StoreOperations(Guid cluster, LocalNamespace space)
+/// <summary>Does what clients and other nodes ask: reads on the replicas here, writes wherever their shard is led.</summary>
+/// <param name="node">This node's number.</param>
+/// <param name="cluster">The cluster's id.</param>
+/// <param name="space">The namespace.</param>
+/// <param name="leaderOf">Who leads a shard as far as is known, or -1.</param>
+internal sealed class StoreOperations(int node, Guid cluster, LocalNamespace space, Func<long, int> leaderOf)
 {
     private const int MostEntries = 4_096;
     private const int MostBytes = 256 * 1024;
 
-    private readonly ShardedKeyValueStore _store = new(space);
+    private static readonly PageBody _nothing = new([], null, null);
+
+    private KeyOrder Order => space.Settings.KeyOrder;
 
     /// <param name="request">What.</param>
     /// <param name="patience">How long a command may be tried.</param>
     /// <param name="cancellationToken">Ends a read, or the wait of a watch.</param>
-    internal async ValueTask<(RequestOutcome Outcome, ReadOnlyMemory<byte> Body)> RunAsync(StoreRequest request, TimeSpan patience, CancellationToken cancellationToken)
+    internal async ValueTask<StoreAnswer> RunAsync(StoreRequest request, TimeSpan patience, CancellationToken cancellationToken)
     {
-        if (request is KeepAliveRequest alive) return (await ShardOf(alive.Shard).KeepAliveAsync(alive.Session).ConfigureAwait(false) ? RequestOutcome.Done : RequestOutcome.SessionIsOver, default);
-        return (RequestOutcome.Done, request switch
+        if (request is DescribeRequest) return Done(new StoreDescriptionBody(cluster, space.Name, KvSettings.Of(space.Settings), space.Ranges));
+        LocalShard shard = space.Shards.FirstOrDefault(shard => shard.Id == request.Shard) ?? throw new ArgumentException($"There is no shard {request.Shard}.", nameof(request));
+        switch (request)
         {
-            CommandRequest command => await CommandAsync(command, patience).ConfigureAwait(false),
-            GetRequest get => StoreAnswerCodec.Write(await GetAsync(get, cancellationToken).ConfigureAwait(false)),
-            ScanRequest scan => StoreAnswerCodec.Write(await ScanAsync(scan, cancellationToken).ConfigureAwait(false)),
-            IndexScanRequest scan => StoreAnswerCodec.Write(await ScanAsync(scan, cancellationToken).ConfigureAwait(false)),
-            WatchRequest watch => StoreAnswerCodec.Write(await WatchAsync(watch, cancellationToken).ConfigureAwait(false)),
-            SequenceRequest watch => StoreAnswerCodec.Write(await WatchAsync(watch, cancellationToken).ConfigureAwait(false)),
-            OutcomeRequest outcome => StoreAnswerCodec.Write(await _store.GetOutcomeAsync(outcome.Write, cancellationToken).ConfigureAwait(false)),
-            _ => StoreAnswerCodec.Write(new StoreDescriptionBody(cluster, space.Name, KvSettings.Of(space.Settings), space.Ranges)),
+            case CommandRequest command:
+                return Done(new BytesBody(await CommandAsync(shard, command, patience).ConfigureAwait(false)));
+            case KeepAliveRequest alive:
+                return Done(null) with { Outcome = await shard.KeepAliveAsync(alive.Session).ConfigureAwait(false) ? RequestOutcome.Done : RequestOutcome.SessionIsOver };
+            case WatchRequest { After: null }:
+                return Done(new EventsBody([], PlaceOf(shard, await shard.WatchFromAsync().WaitAsync(cancellationToken).ConfigureAwait(false))));
+        }
+
+        if (!shard.IsHere) return new StoreAnswer(RequestOutcome.NotKept, leaderOf(shard.Id), $"Node {node} does not keep shard {shard.Id}.", null);
+        return Done(request switch
+        {
+            GetRequest get => await GetAsync(shard, get, cancellationToken).ConfigureAwait(false),
+            ScanRequest scan => await ScanAsync(shard, scan, cancellationToken).ConfigureAwait(false),
+            IndexScanRequest scan => await ScanAsync(shard, scan, cancellationToken).ConfigureAwait(false),
+            WatchRequest watch => await WatchAsync(shard, watch, cancellationToken).ConfigureAwait(false),
+            SequenceRequest watch => await WatchAsync(shard, watch, cancellationToken).ConfigureAwait(false),
+            _ => new OutcomeBody(await ShardedKeyValueStore.FindOutcomeAsync(shard, ((OutcomeRequest)request).Write, cancellationToken).ConfigureAwait(false)),
         });
     }
 
-    private async ValueTask<ReadOnlyMemory<byte>> CommandAsync(CommandRequest request, TimeSpan patience)
+    private static async ValueTask<ReadOnlyMemory<byte>> CommandAsync(LocalShard shard, CommandRequest request, TimeSpan patience)
     {
-        LocalShard shard = ShardOf(request.Shard);
         Proposal proposal = shard.Rent(request.Command);
         try
         {
@@ -52,59 +68,53 @@ internal sealed class StoreOperations(Guid cluster, LocalNamespace space)
         }
     }
 
-    private async ValueTask<PageBody> GetAsync(GetRequest request, CancellationToken cancellationToken)
+    private async ValueTask<PageBody> GetAsync(LocalShard shard, GetRequest request, CancellationToken cancellationToken)
     {
-        StoreRecord? found = request.Index is { } index
-            ? await _store.GetByIndexAsync(index, request.Key, request.Options, cancellationToken).ConfigureAwait(false)
-            : await _store.GetAsync(request.Key, request.Options, cancellationToken).ConfigureAwait(false);
-        return new PageBody(found is { } record ? [record] : [], null, null);
+        if (request.Index is null && request.Key.Length > space.Settings.MaxKeyBytes) throw space.KeyTooLong(request.Key);
+        await shard.ReadyToReadAsync(request.Level, cancellationToken).ConfigureAwait(false);
+        using StateReader reader = shard.Open();
+        if (request.Index is not { } index)
+            return KvReads.Find(reader, request.Comparison, Order.Encode(request.Key.Span)) is { } near ? PageOf(near.EncodedKey, near.Row) : _nothing;
+        return KvReads.Find(reader, request.Comparison, index.Span, request.Key.Span) is { } found
+            ? PageOf(found.EncodedKey, found.Row) with { SortKeys = [RowKeys.Index(index.Span, found.IndexKey, found.EncodedKey)] }
+            : _nothing;
     }
 
-    private async ValueTask<PageBody> ScanAsync(ScanRequest request, CancellationToken cancellationToken)
+    private async ValueTask<PageBody> ScanAsync(LocalShard shard, ScanRequest request, CancellationToken cancellationToken)
     {
-        ScanOptions options = request.Options;
-        EncodedKeyRange range = ContinuationToken.Apply(space.Settings.KeyOrder.Encode(request.Range), options);
-        await space.ReadyToReadAsync(options.PartitionKey, options.Level, cancellationToken).ConfigureAwait(false);
-        var places = new Dictionary<long, WatchPlace>();
-        using IRecordSource source = MergedScan.Of([.. space.ShardsOf(options.PartitionKey).Select(Open)], options.Reverse);
-        return PageOf(source, options, request.IsKeysOnly, new WatchToken(places));
-
-        RecordScan Open(LocalShard shard)
-        {
-            StateReader reader = shard.Open();
-            places[shard.Id] = new WatchPlace(reader.View.AppliedOffset, WatchPlace.All);
-            return new RecordScan(reader, range, options.Reverse);
-        }
-    }
-
-    private async ValueTask<PageBody> ScanAsync(IndexScanRequest request, CancellationToken cancellationToken)
-    {
-        ScanOptions options = request.Options;
-        byte[] after = options.ContinuationToken is { } token ? ContinuationToken.Read(token, options.Reverse) : [];
-        await space.ReadyToReadAsync(options.PartitionKey, options.Level, cancellationToken).ConfigureAwait(false);
-        using IRecordSource source = MergedScan.Of(
-            [.. space.ShardsOf(options.PartitionKey).Select(shard => new IndexScan(shard.Open(), request.Index.Span, request.Start.Span, request.End.Span, options.Reverse, after))],
-            options.Reverse);
-        return PageOf(source, options, isKeysOnly: false, place: null);
-    }
-
-    private PageBody PageOf(IRecordSource source, ScanOptions options, bool isKeysOnly, WatchToken? place)
-    {
-        ScanPage page = RecordPage.Read(source, space.Settings.KeyOrder, options.Reverse, new PageLimits(Math.Min(options.Limit ?? MostEntries, MostEntries), MostBytes, isKeysOnly));
+        EncodedKeyRange range = ContinuationToken.Apply(Order.Encode(request.Range), request.Options);
+        await shard.ReadyToReadAsync(request.Options.Level, cancellationToken).ConfigureAwait(false);
+        StateReader reader = shard.Open();
+        WatchToken place = PlaceOf(shard, reader.View.AppliedOffset);
+        using var source = new RecordScan(reader, range, request.Options.Reverse);
+        ScanPage page = RecordPage.Read(source, Order, request.Options.Reverse, LimitsOf(request.Options, request.IsKeysOnly));
         return new PageBody(page.Records, page.ContinuationToken, place);
     }
 
-    /// <summary>Where a watch begins; or what lies behind a place, as soon as there is something, and what of it need not be waited for.</summary>
-    private async ValueTask<EventsBody> WatchAsync(WatchRequest request, CancellationToken cancellationToken)
+    private async ValueTask<PageBody> ScanAsync(LocalShard shard, IndexScanRequest request, CancellationToken cancellationToken)
+    {
+        ScanOptions options = request.Options;
+        byte[] after = options.ContinuationToken is { } token ? ContinuationToken.Read(token, options.Reverse) : [];
+        await shard.ReadyToReadAsync(options.Level, cancellationToken).ConfigureAwait(false);
+        using var source = new IndexScan(shard.Open(), request.Index.Span, request.Start.Span, request.End.Span, options.Reverse, after);
+        var sortKeys = new List<ReadOnlyMemory<byte>>();
+        ScanPage page = RecordPage.Read(source, Order, options.Reverse, LimitsOf(options, isKeysOnly: false), sortKeys);
+        return new PageBody(page.Records, page.ContinuationToken, null) { SortKeys = sortKeys };
+    }
+
+    private static PageLimits LimitsOf(ScanOptions options, bool isKeysOnly) => new(Math.Min(options.Limit ?? MostEntries, MostEntries), MostBytes, isKeysOnly);
+
+    private PageBody PageOf(byte[] encodedKey, ReadOnlyMemory<byte> row) => new([new StoreRecord(Order.Decode(encodedKey), row)], null, null);
+
+    private static WatchToken PlaceOf(LocalShard shard, long offset) => new(new Dictionary<long, WatchPlace> { [shard.Id] = new(offset, WatchPlace.All) });
+
+    private static StoreAnswer Done(StoreBody? body) => new(RequestOutcome.Done, ShardStatus.Nobody, "", body);
+
+    /// <summary>What lies behind a place, as soon as there is something, and what of it need not be waited for.</summary>
+    private async ValueTask<EventsBody> WatchAsync(LocalShard shard, WatchRequest request, CancellationToken cancellationToken)
     {
         var options = new WatchOptions { ResumeAfter = request.After, IncludeValues = request.IncludeValues, LatestOnly = request.LatestOnly };
-        var watch = new StoreWatch(space, space.Settings.KeyOrder.Encode(request.Range), options);
-        if (request.After is null)
-        {
-            await watch.BeginAsync(cancellationToken).ConfigureAwait(false);
-            return new EventsBody([], watch.Token);
-        }
-
+        var watch = new StoreWatch([shard], Order, Order.Encode(request.Range), options);
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var events = new List<StoreEvent>();
         IAsyncEnumerator<StoreEvent> changes = watch.RunAsync(enough.Token).GetAsyncEnumerator(CancellationToken.None);
@@ -130,11 +140,11 @@ internal sealed class StoreOperations(Guid cluster, LocalNamespace space)
         return new EventsBody(events, events.Count > 0 ? events[^1].Token : watch.Token);
     }
 
-    private async ValueTask<PageBody> WatchAsync(SequenceRequest request, CancellationToken cancellationToken)
+    private static async ValueTask<PageBody> WatchAsync(LocalShard shard, SequenceRequest request, CancellationToken cancellationToken)
     {
         try
         {
-            await foreach (StoreKey key in _store.WatchSequenceAsync(request.Prefix, request.PartitionKey, cancellationToken).ConfigureAwait(false))
+            await foreach (StoreKey key in SequenceWatch.RunAsync(shard, request.Prefix, cancellationToken).ConfigureAwait(false))
             {
                 // This node may be behind the one that told the key known.
                 if (request.Known is not { } known || key.Span.SequenceCompareTo(known.Span) > 0) return new PageBody([new StoreRecord(key, default)], null, null);
@@ -142,13 +152,11 @@ internal sealed class StoreOperations(Guid cluster, LocalNamespace space)
         }
         catch (OperationCanceledException)
         {
-            return new PageBody([], null, null);
+            return _nothing;
         }
 
         throw new ObjectDisposedException(nameof(TidemarkNode));
     }
-
-    private LocalShard ShardOf(long id) => space.Shards.FirstOrDefault(shard => shard.Id == id) ?? throw new ArgumentException($"There is no shard {id}.", nameof(id));
 
     private static int BytesOf(StoreEvent change) => change.Key.Length + (change.Record?.RowBytes.Length ?? 0) + (change.Range is { } range ? range.Start.Length + range.End.Length : 0) + change.Token.ToString().Length;
 }

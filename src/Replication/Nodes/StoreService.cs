@@ -7,16 +7,24 @@ using Tidemark.Replication.Wire;
 
 namespace Tidemark.Replication.Nodes;
 
-/// <summary>Answers what processes ask that are no members. It keeps nothing of them but the requests under way, and those are counted.</summary>
-internal sealed class StoreService(StoreOperations operations, CallerRights rights, Guid cluster, ITransport transport, TimeProvider time, ILogger logger, CancellationToken stopping)
+/// <summary>Answers what others ask of the store: processes that are no members, or members. It keeps nothing of them but the requests under way, and those are counted.</summary>
+/// <param name="operations">Does what is asked.</param>
+/// <param name="rights">What is asked must be allowed by them; null where all is: of members, which have looked at whoever asked them.</param>
+/// <param name="limits">How much may be under way.</param>
+/// <param name="cluster">The cluster's id.</param>
+/// <param name="transport">Over which it is asked.</param>
+/// <param name="time">Clock.</param>
+/// <param name="logger">Where to report.</param>
+/// <param name="stopping">Ends what is under way.</param>
+internal sealed class StoreService(StoreOperations operations, CallerRights? rights, CallerLimits limits, Guid cluster, ITransport transport, TimeProvider time, ILogger logger, CancellationToken stopping)
 {
     private static readonly TimeSpan _longestPatience = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan _reportInterval = TimeSpan.FromSeconds(1);
 
-    private readonly CallerAccounts _accounts = new(new CallerLimits());
+    private readonly CallerAccounts _accounts = new(limits);
     private long _reportedAt = time.GetTimestamp() - (long)(_reportInterval.TotalSeconds * time.TimestampFrequency);
 
-    /// <summary>Any thread: something came from a caller.</summary>
+    /// <summary>Any thread: a request came.</summary>
     internal void Take(int from, ReadOnlyMemory<byte> bytes)
     {
         StoreRequestHead head;
@@ -36,7 +44,7 @@ internal sealed class StoreService(StoreOperations operations, CallerRights righ
             return;
         }
 
-        ClaimsPrincipal? principal = transport.PrincipalOf(from);   // Now: while its message is received it is who sent it.
+        ClaimsPrincipal? principal = rights is null ? null : transport.PrincipalOf(from);   // Now: while its message is received it is who sent it.
         _ = Task.Run(() => ServeAsync(from, head, bytes, principal), CancellationToken.None);
     }
 
@@ -52,9 +60,8 @@ internal sealed class StoreService(StoreOperations operations, CallerRights righ
 
             using var deadline = new Deadline(head.Patience < _longestPatience ? head.Patience : _longestPatience, time, stopping);
             StoreRequest request = StoreRequestCodec.Read(bytes);
-            rights.Check(request, principal);
-            (RequestOutcome outcome, ReadOnlyMemory<byte> body) = await operations.RunAsync(request, head.Patience, deadline.Token).ConfigureAwait(false);
-            Send(from, head.Id, new StoreAnswer(outcome, ShardStatus.Nobody, "", body));
+            rights?.Check(request, principal);
+            Send(from, head.Id, await operations.RunAsync(request, head.Patience, deadline.Token).ConfigureAwait(false));
         }
         catch (OperationCanceledException)
         {
@@ -68,7 +75,7 @@ internal sealed class StoreService(StoreOperations operations, CallerRights righ
         catch (Exception e) when (e is TidemarkException or ArgumentException or ObjectDisposedException)
         {
             int leader = e is ShardUnavailableException { Leader: var known } ? known : ShardStatus.Nobody;
-            Send(from, head.Id, new StoreAnswer(RequestOutcomes.Of(e), leader, e.Message, default));
+            Send(from, head.Id, new StoreAnswer(RequestOutcomes.Of(e), leader, e.Message, null));
         }
         catch (Exception e)
         {
@@ -81,7 +88,7 @@ internal sealed class StoreService(StoreOperations operations, CallerRights righ
         }
     }
 
-    private void Answer(int to, long id, RequestOutcome outcome, string text) => Send(to, id, new StoreAnswer(outcome, ShardStatus.Nobody, text, default));
+    private void Answer(int to, long id, RequestOutcome outcome, string text) => Send(to, id, new StoreAnswer(outcome, ShardStatus.Nobody, text, null));
 
     private void Send(int to, long id, in StoreAnswer answer)
     {
@@ -106,7 +113,7 @@ internal sealed class StoreService(StoreOperations operations, CallerRights righ
 /// <summary>What is reported of callers. Event ids are stable: 420 to 429.</summary>
 internal static partial class StoreServiceMessages
 {
-    [LoggerMessage(420, LogLevel.Warning, "What a process sent that is no member is no request. Such reports are made once a second at most.")]
+    [LoggerMessage(420, LogLevel.Warning, "What was sent to the store, by a member or who is none, is no request. Such reports are made once a second at most.")]
     internal static partial void Malformed(ILogger logger, Exception cause);
 
     [LoggerMessage(421, LogLevel.Error, "A request of a client has failed in a way that nobody expected.")]

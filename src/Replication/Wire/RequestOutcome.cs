@@ -29,6 +29,9 @@ internal enum RequestOutcome : byte
 
     /// <summary>What is asked means nothing, or is beyond a limit; it surely did not happen.</summary>
     Refused = 8,
+
+    /// <summary>This node does not keep the shard; another does. It surely did not happen.</summary>
+    NotKept = 9,
 }
 
 /// <summary>Errors as outcomes, and back.</summary>
@@ -48,7 +51,7 @@ internal static class RequestOutcomes
     /// <summary>The error of a request that was not done.</summary>
     internal static Exception ErrorOf(RequestOutcome outcome, string text, long shard, int leader) => outcome switch
     {
-        RequestOutcome.Unavailable => new ShardUnavailableException(shard, text, leader),
+        RequestOutcome.Unavailable or RequestOutcome.NotKept => new ShardUnavailableException(shard, text, leader),
         RequestOutcome.Overloaded => new OverloadedException(text),
         RequestOutcome.Full => new StoreFullException(text),
         RequestOutcome.Failed => new StoreFailedException(text),

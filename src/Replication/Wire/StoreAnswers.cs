@@ -5,21 +5,37 @@ using Tidemark.Core.MessagePack;
 
 namespace Tidemark.Replication.Wire;
 
-/// <summary>The answer to a client's request.</summary>
+/// <summary>The answer to a request.</summary>
 /// <param name="Outcome">What came of it.</param>
 /// <param name="Leader">Who leads as far as is known, or -1.</param>
 /// <param name="Text">Where it was not done, why; for people.</param>
-/// <param name="Body">What was asked for, as it belongs to the kind of the request.</param>
-internal readonly record struct StoreAnswer(RequestOutcome Outcome, int Leader, string Text, ReadOnlyMemory<byte> Body);
+/// <param name="Body">What was asked for, as it belongs to the kind of the request; null for nothing.</param>
+internal readonly record struct StoreAnswer(RequestOutcome Outcome, int Leader, string Text, StoreBody? Body);
+
+/// <summary>What was asked for.</summary>
+internal abstract record StoreBody;
+
+/// <summary>A body as bytes: a machine's answer to a command, or any other before it is read.</summary>
+internal sealed record BytesBody(ReadOnlyMemory<byte> Bytes) : StoreBody;
 
 /// <summary>What a client must know of a namespace before it asks for anything.</summary>
-internal sealed record StoreDescriptionBody(Guid Cluster, string Name, KvSettings Settings, IReadOnlyList<ShardHashRange> Shards);
+internal sealed record StoreDescriptionBody(Guid Cluster, string Name, KvSettings Settings, IReadOnlyList<ShardHashRange> Shards) : StoreBody;
 
-/// <summary>Some records or keys, and where to go on.</summary>
-internal sealed record PageBody(IReadOnlyList<StoreRecord> Records, string? ContinuationToken, WatchToken? Place);
+/// <summary>Some records or keys of one shard, and where to go on.</summary>
+internal sealed record PageBody(IReadOnlyList<StoreRecord> Records, string? ContinuationToken, WatchToken? Place) : StoreBody
+{
+    /// <summary>What the order goes by where that is not the key: a sort key for each record.</summary>
+    internal IReadOnlyList<ReadOnlyMemory<byte>>? SortKeys { get; init; }
 
-/// <summary>Some events, and the place behind them.</summary>
-internal sealed record EventsBody(IReadOnlyList<StoreEvent> Events, WatchToken Place);
+    /// <summary>What the order of all shards' records goes by.</summary>
+    internal ReadOnlyMemory<byte> SortKeyOf(int record, KeyOrder order) => SortKeys is { } keys ? keys[record] : order.Encode(Records[record].Key.Span);
+}
+
+/// <summary>Some events of one shard, and the place behind them.</summary>
+internal sealed record EventsBody(IReadOnlyList<StoreEvent> Events, WatchToken Place) : StoreBody;
+
+/// <summary>What a client's write came to.</summary>
+internal sealed record OutcomeBody(WriteOutcome Outcome) : StoreBody;
 
 /// <summary>Answers to clients as bytes. Format: docs/format/client.md.</summary>
 internal static class StoreAnswerCodec
@@ -28,7 +44,8 @@ internal static class StoreAnswerCodec
 
     internal static ReadOnlyMemory<byte> Write(long id, in StoreAnswer answer)
     {
-        var output = new ArrayBufferWriter<byte>(answer.Body.Length + answer.Text.Length + 64);
+        ReadOnlyMemory<byte> body = answer.Body is null ? default : Write(answer.Body);
+        var output = new ArrayBufferWriter<byte>(body.Length + answer.Text.Length + 64);
         var writer = new MessagePackWriter(output);
         writer.WriteArrayHeader(AnswerFields);
         writer.Write((long)StoreRequestCodec.Version);
@@ -37,12 +54,15 @@ internal static class StoreAnswerCodec
         writer.Write((long)answer.Outcome);
         writer.Write(answer.Leader);
         writer.Write(answer.Text);
-        writer.Write(answer.Body.Span);
+        writer.Write(body.Span);
         writer.Flush();
         return output.WrittenMemory;
     }
 
-    /// <summary>Reads an answer. Its body is a part of the given memory.</summary>
+    /// <summary>Whether a message is an answer and no request, as far as its beginning tells.</summary>
+    internal static bool Is(ReadOnlySpan<byte> bytes) => StoreRequestCodec.Is(bytes) && bytes.Length > 2 && bytes[2] == (byte)StoreRequestKind.Answer;
+
+    /// <summary>Reads an answer. Its body stays bytes, a part of the given memory.</summary>
     /// <exception cref="MalformedDataException">It is none.</exception>
     internal static (long Id, StoreAnswer Answer) Read(ReadOnlyMemory<byte> bytes)
     {
@@ -54,15 +74,24 @@ internal static class StoreAnswerCodec
         if (kind != (byte)StoreRequestKind.Answer) throw ShardMessageCodec.Wrong(reader, $"an answer, not kind {kind}");
         long id = reader.ReadInt64();
         var outcome = (RequestOutcome)reader.ReadByte();
-        if (outcome > RequestOutcome.Refused) throw ShardMessageCodec.Wrong(reader, $"an outcome, not {outcome}");
+        if (outcome > RequestOutcome.NotKept) throw ShardMessageCodec.Wrong(reader, $"an outcome, not {outcome}");
         int leader = reader.ReadInt32();
         string text = reader.ReadString() ?? throw ShardMessageCodec.Wrong(reader, "a text");
-        var answer = new StoreAnswer(outcome, leader, text, ShardMessageCodec.ReadBytes(ref reader, bytes));
+        var answer = new StoreAnswer(outcome, leader, text, new BytesBody(ShardMessageCodec.ReadBytes(ref reader, bytes)));
         reader.ReadEnd();
         return (id, answer);
     }
 
-    internal static ReadOnlyMemory<byte> Write(StoreDescriptionBody body)
+    internal static ReadOnlyMemory<byte> Write(StoreBody body) => body switch
+    {
+        BytesBody bytes => bytes.Bytes,
+        PageBody page => Write(page),
+        EventsBody events => Write(events),
+        OutcomeBody outcome => Write(outcome.Outcome),
+        _ => Write((StoreDescriptionBody)body),
+    };
+
+    private static ReadOnlyMemory<byte> Write(StoreDescriptionBody body)
     {
         var output = new ArrayBufferWriter<byte>();
         var settings = new ArrayBufferWriter<byte>();
@@ -103,11 +132,11 @@ internal static class StoreAnswerCodec
         return new StoreDescriptionBody(cluster, name, settings, shards);
     }
 
-    internal static ReadOnlyMemory<byte> Write(PageBody body)
+    private static ReadOnlyMemory<byte> Write(PageBody body)
     {
         var output = new ArrayBufferWriter<byte>();
         var writer = new MessagePackWriter(output);
-        writer.WriteArrayHeader(3);
+        writer.WriteArrayHeader(4);
         writer.WriteArrayHeader(body.Records.Count);
         foreach (StoreRecord record in body.Records)
         {
@@ -119,6 +148,16 @@ internal static class StoreAnswerCodec
 
         writer.Write(body.ContinuationToken);
         writer.Write(body.Place?.ToString());
+        if (body.SortKeys is { } keys)
+        {
+            writer.WriteArrayHeader(keys.Count);
+            foreach (ReadOnlyMemory<byte> key in keys) writer.Write(key.Span);
+        }
+        else
+        {
+            writer.WriteNil();
+        }
+
         writer.Flush();
         return output.WrittenMemory;
     }
@@ -126,7 +165,7 @@ internal static class StoreAnswerCodec
     internal static PageBody ReadPage(ReadOnlySpan<byte> bytes, bool isKeysOnly)
     {
         var reader = new MessagePackReader(bytes);
-        CommandParts.ReadArrayOf(3, ref reader);
+        CommandParts.ReadArrayOf(4, ref reader);
         var records = new StoreRecord[reader.ReadArrayHeader()];
         foreach (ref StoreRecord record in records.AsSpan())
         {
@@ -136,12 +175,16 @@ internal static class StoreAnswerCodec
             record = new StoreRecord(key, isKeysOnly ? [] : StoreParts.ReadRow(ref reader));
         }
 
-        var page = new PageBody(records, reader.ReadString(), StoreParts.ReadPlace(ref reader));
+        (string? token, WatchToken? place) = (reader.ReadString(), StoreParts.ReadPlace(ref reader));
+        ReadOnlyMemory<byte>[]? sortKeys = reader.TryReadNil() ? null : new ReadOnlyMemory<byte>[reader.ReadArrayHeader()];
+        if (sortKeys is not null && sortKeys.Length != records.Length) throw ShardMessageCodec.Wrong(reader, $"a sort key for each of {records.Length} records, not {sortKeys.Length}");
+        foreach (ref ReadOnlyMemory<byte> key in sortKeys.AsSpan()) key = reader.ReadBytes().ToArray();
+        var page = new PageBody(records, token, place) { SortKeys = sortKeys };
         reader.ReadEnd();
         return page;
     }
 
-    internal static ReadOnlyMemory<byte> Write(EventsBody body)
+    private static ReadOnlyMemory<byte> Write(EventsBody body)
     {
         var output = new ArrayBufferWriter<byte>();
         var writer = new MessagePackWriter(output);
@@ -178,7 +221,7 @@ internal static class StoreAnswerCodec
         return body;
     }
 
-    internal static ReadOnlyMemory<byte> Write(WriteOutcome outcome)
+    private static ReadOnlyMemory<byte> Write(WriteOutcome outcome)
     {
         var output = new ArrayBufferWriter<byte>();
         var writer = new MessagePackWriter(output);
@@ -202,7 +245,7 @@ internal static class StoreAnswerCodec
         return output.WrittenMemory;
     }
 
-    internal static WriteOutcome ReadOutcome(ReadOnlySpan<byte> bytes)
+    internal static OutcomeBody ReadOutcome(ReadOnlySpan<byte> bytes)
     {
         var reader = new MessagePackReader(bytes);
         CommandParts.ReadArrayOf(2, ref reader);
@@ -215,7 +258,7 @@ internal static class StoreAnswerCodec
         }
 
         reader.ReadEnd();
-        return new WriteOutcome(status, result);
+        return new OutcomeBody(new WriteOutcome(status, result));
     }
 
     private static StoreEvent ReadEvent(ref MessagePackReader reader)

@@ -5,7 +5,7 @@ using Tidemark.Core.MessagePack;
 
 namespace Tidemark.Replication.Wire;
 
-/// <summary>What a client asks of a node.</summary>
+/// <summary>What a client, or another node, asks of a node's store.</summary>
 internal enum StoreRequestKind : byte
 {
     /// <summary>No request: the answer to one.</summary>
@@ -21,35 +21,74 @@ internal enum StoreRequestKind : byte
     Outcome = 9,
 }
 
-/// <summary>Something a client asks of a node's store.</summary>
-internal abstract record StoreRequest(StoreRequestKind Kind);
+/// <summary>Something a client, or another node, asks of a node.</summary>
+/// <param name="Kind">What.</param>
+/// <param name="Shard">The one shard that it is about.</param>
+internal abstract record StoreRequest(StoreRequestKind Kind, long Shard);
+
+/// <summary>One that is answered with a body.</summary>
+internal abstract record StoreRequest<TBody>(StoreRequestKind Kind, long Shard) : StoreRequest(Kind, Shard)
+    where TBody : StoreBody
+{
+    /// <summary>What was answered; read, where it came as bytes.</summary>
+    /// <exception cref="MalformedDataException">The bytes are no such body.</exception>
+    internal TBody BodyOf(in StoreAnswer answer) => answer.Body as TBody ?? Read(answer.Body is BytesBody came ? came.Bytes : default);
+
+    protected abstract TBody Read(ReadOnlyMemory<byte> bytes);
+}
 
 /// <summary>Which cluster, namespace and shards there are.</summary>
-internal sealed record DescribeRequest() : StoreRequest(StoreRequestKind.Describe);
+internal sealed record DescribeRequest() : StoreRequest<StoreDescriptionBody>(StoreRequestKind.Describe, NoShard)
+{
+    internal const long NoShard = -1;
+
+    protected override StoreDescriptionBody Read(ReadOnlyMemory<byte> bytes) => StoreAnswerCodec.ReadDescription(bytes.Span);
+}
 
 /// <summary>Bring a command through a shard's log.</summary>
-internal sealed record CommandRequest(long Shard, KvCommand Command, ReadOnlyMemory<byte> Payload) : StoreRequest(StoreRequestKind.Command);
+internal sealed record CommandRequest(long Shard, KvCommand Command, ReadOnlyMemory<byte> Payload) : StoreRequest<BytesBody>(StoreRequestKind.Command, Shard)
+{
+    protected override BytesBody Read(ReadOnlyMemory<byte> bytes) => new(bytes);
+}
 
 /// <summary>Keep a session alive on a shard.</summary>
-internal sealed record KeepAliveRequest(long Shard, Guid Session) : StoreRequest(StoreRequestKind.KeepAlive);
+internal sealed record KeepAliveRequest(long Shard, Guid Session) : StoreRequest(StoreRequestKind.KeepAlive, Shard);
 
-/// <summary>A record, by its key or by that of an index.</summary>
-internal sealed record GetRequest(StoreKey? Index, StoreKey Key, GetOptions Options) : StoreRequest(StoreRequestKind.Get);
+/// <summary>The shard's record nearest to a key, or to that of an index.</summary>
+internal sealed record GetRequest(long Shard, StoreKey? Index, StoreKey Key, KeyComparison Comparison = KeyComparison.Equal, ReadLevel Level = default) : StoreRequest<PageBody>(StoreRequestKind.Get, Shard)
+{
+    protected override PageBody Read(ReadOnlyMemory<byte> bytes) => StoreAnswerCodec.ReadPage(bytes.Span, isKeysOnly: false);
+}
 
-/// <summary>A page of a scan or list.</summary>
-internal sealed record ScanRequest(KeyRange Range, bool IsKeysOnly, ScanOptions Options) : StoreRequest(StoreRequestKind.Scan);
+/// <summary>A page of a scan or list. A partition key has said its part once the shard is known: it does not travel.</summary>
+internal sealed record ScanRequest(long Shard, KeyRange Range, bool IsKeysOnly, ScanOptions Options) : StoreRequest<PageBody>(StoreRequestKind.Scan, Shard)
+{
+    protected override PageBody Read(ReadOnlyMemory<byte> bytes) => StoreAnswerCodec.ReadPage(bytes.Span, IsKeysOnly);
+}
 
 /// <summary>A page of the records of an index. The token says where the page before ended.</summary>
-internal sealed record IndexScanRequest(StoreKey Index, StoreKey Start, StoreKey End, ScanOptions Options) : StoreRequest(StoreRequestKind.ScanIndex);
+internal sealed record IndexScanRequest(long Shard, StoreKey Index, StoreKey Start, StoreKey End, ScanOptions Options) : StoreRequest<PageBody>(StoreRequestKind.ScanIndex, Shard)
+{
+    protected override PageBody Read(ReadOnlyMemory<byte> bytes) => StoreAnswerCodec.ReadPage(bytes.Span, isKeysOnly: false);
+}
 
-/// <summary>What happens behind a place; without one, where a watch begins.</summary>
-internal sealed record WatchRequest(KeyRange Range, WatchToken? After, bool IncludeValues, bool LatestOnly) : StoreRequest(StoreRequestKind.Watch);
+/// <summary>What happens behind a place; without one, where a watch begins: any node can say that.</summary>
+internal sealed record WatchRequest(long Shard, KeyRange Range, WatchToken? After, bool IncludeValues, bool LatestOnly) : StoreRequest<EventsBody>(StoreRequestKind.Watch, Shard)
+{
+    protected override EventsBody Read(ReadOnlyMemory<byte> bytes) => StoreAnswerCodec.ReadEvents(bytes.Span);
+}
 
 /// <summary>The key a sequence has come to, once it is another than the one known.</summary>
-internal sealed record SequenceRequest(StoreKey Prefix, StoreKey? PartitionKey, StoreKey? Known) : StoreRequest(StoreRequestKind.WatchSequence);
+internal sealed record SequenceRequest(long Shard, StoreKey Prefix, StoreKey? Known) : StoreRequest<PageBody>(StoreRequestKind.WatchSequence, Shard)
+{
+    protected override PageBody Read(ReadOnlyMemory<byte> bytes) => StoreAnswerCodec.ReadPage(bytes.Span, isKeysOnly: true);
+}
 
 /// <summary>What a client's write came to.</summary>
-internal sealed record OutcomeRequest(WriteId Write) : StoreRequest(StoreRequestKind.Outcome);
+internal sealed record OutcomeRequest(WriteId Write) : StoreRequest<OutcomeBody>(StoreRequestKind.Outcome, Write.Shard)
+{
+    protected override OutcomeBody Read(ReadOnlyMemory<byte> bytes) => StoreAnswerCodec.ReadOutcome(bytes.Span);
+}
 
 /// <summary>What stands before a request's own fields.</summary>
 /// <param name="Kind">What is asked.</param>
@@ -63,6 +102,9 @@ internal static class StoreRequestCodec
 {
     internal const byte Version = 3;   // Those between nodes have 1 and 2 there.
     private const int HeadFields = 5;
+
+    /// <summary>Whether bytes are a request or an answer, as far as their beginning tells.</summary>
+    internal static bool Is(ReadOnlySpan<byte> bytes) => bytes.Length > 1 && bytes[1] == Version;
 
     internal static ReadOnlyMemory<byte> Write(long id, Guid cluster, TimeSpan patience, StoreRequest request)
     {
@@ -98,15 +140,15 @@ internal static class StoreRequestCodec
             StoreRequestKind.Describe => new DescribeRequest(),
             StoreRequestKind.Command => new CommandRequest(reader.ReadInt64(), (KvCommand)reader.ReadUInt16(), ShardMessageCodec.ReadBytes(ref reader, bytes)),
             StoreRequestKind.KeepAlive => new KeepAliveRequest(reader.ReadInt64(), StoreParts.ReadId(ref reader)),
-            StoreRequestKind.Get => new GetRequest(StoreParts.ReadOptionalKey(ref reader), StoreParts.ReadKey(ref reader), ReadGetOptions(ref reader)),
-            StoreRequestKind.Scan => new ScanRequest(StoreParts.ReadRange(ref reader), reader.ReadBoolean(), ReadScanOptions(ref reader)),
+            StoreRequestKind.Get => new GetRequest(
+                reader.ReadInt64(), StoreParts.ReadOptionalKey(ref reader), StoreParts.ReadKey(ref reader), ReadComparison(ref reader), StoreParts.ReadLevel(ref reader)),
+            StoreRequestKind.Scan => new ScanRequest(reader.ReadInt64(), StoreParts.ReadRange(ref reader), reader.ReadBoolean(), ReadScanOptions(ref reader)),
             StoreRequestKind.ScanIndex => new IndexScanRequest(
-                StoreParts.ReadKey(ref reader), StoreParts.ReadKey(ref reader), StoreParts.ReadKey(ref reader), ReadScanOptions(ref reader)),
+                reader.ReadInt64(), StoreParts.ReadKey(ref reader), StoreParts.ReadKey(ref reader), StoreParts.ReadKey(ref reader), ReadScanOptions(ref reader)),
             StoreRequestKind.Watch => new WatchRequest(
-                StoreParts.ReadRange(ref reader), StoreParts.ReadPlace(ref reader), reader.ReadBoolean(), reader.ReadBoolean()),
-            StoreRequestKind.WatchSequence => new SequenceRequest(
-                StoreParts.ReadKey(ref reader), StoreParts.ReadOptionalKey(ref reader), StoreParts.ReadOptionalKey(ref reader)),
-            _ => new OutcomeRequest(new WriteId(StoreParts.ReadId(ref reader), reader.ReadInt64(), reader.ReadInt64())),
+                reader.ReadInt64(), StoreParts.ReadRange(ref reader), StoreParts.ReadPlace(ref reader), reader.ReadBoolean(), reader.ReadBoolean()),
+            StoreRequestKind.WatchSequence => new SequenceRequest(reader.ReadInt64(), StoreParts.ReadKey(ref reader), StoreParts.ReadOptionalKey(ref reader)),
+            _ => ReadOutcome(ref reader),
         };
         reader.ReadEnd();
         return request;
@@ -130,31 +172,28 @@ internal static class StoreRequestCodec
         StoreRequestKind.Describe => 0,
         StoreRequestKind.KeepAlive => 2,
         StoreRequestKind.Command or StoreRequestKind.WatchSequence or StoreRequestKind.Outcome => 3,
-        StoreRequestKind.Watch => 4,
-        StoreRequestKind.Get => 5,
+        StoreRequestKind.Get or StoreRequestKind.Watch => 5,
         StoreRequestKind.Scan => 7,
         _ => 8,
     };
 
     private static void WriteFields(ref MessagePackWriter writer, StoreRequest request)
     {
+        if (request is not DescribeRequest) writer.Write(request.Shard);
         switch (request)
         {
             case CommandRequest command:
-                writer.Write(command.Shard);
                 writer.Write((long)command.Command);
                 writer.Write(command.Payload.Span);
                 break;
             case KeepAliveRequest alive:
-                writer.Write(alive.Shard);
                 CommandWriter.WriteId(ref writer, alive.Session);
                 break;
             case GetRequest get:
                 StoreParts.Write(ref writer, get.Index);
                 writer.Write(get.Key.Span);
-                writer.Write((long)get.Options.Comparison);
-                StoreParts.Write(ref writer, get.Options.PartitionKey);
-                StoreParts.Write(ref writer, get.Options.Level);
+                writer.Write((long)get.Comparison);
+                StoreParts.Write(ref writer, get.Level);
                 break;
             case ScanRequest scan:
                 StoreParts.Write(ref writer, scan.Range);
@@ -175,12 +214,10 @@ internal static class StoreRequestCodec
                 break;
             case SequenceRequest watch:
                 writer.Write(watch.Prefix.Span);
-                StoreParts.Write(ref writer, watch.PartitionKey);
                 StoreParts.Write(ref writer, watch.Known);
                 break;
             case OutcomeRequest outcome:
                 CommandWriter.WriteId(ref writer, outcome.Write.Client);
-                writer.Write(outcome.Write.Shard);
                 writer.Write(outcome.Write.Sequence);
                 break;
         }
@@ -191,16 +228,20 @@ internal static class StoreRequestCodec
         writer.Write(options.Reverse);
         if (options.Limit is { } limit) writer.Write((long)limit);
         else writer.WriteNil();
-        StoreParts.Write(ref writer, options.PartitionKey);
         writer.Write(options.ContinuationToken);
         StoreParts.Write(ref writer, options.Level);
     }
 
-    private static GetOptions ReadGetOptions(ref MessagePackReader reader)
+    private static KeyComparison ReadComparison(ref MessagePackReader reader)
     {
         var comparison = (KeyComparison)reader.ReadByte();
-        if (comparison > KeyComparison.Higher) throw ShardMessageCodec.Wrong(reader, $"a comparison, not {comparison}");
-        return new GetOptions { Comparison = comparison, PartitionKey = StoreParts.ReadOptionalKey(ref reader), Level = StoreParts.ReadLevel(ref reader) };
+        return comparison <= KeyComparison.Higher ? comparison : throw ShardMessageCodec.Wrong(reader, $"a comparison, not {comparison}");
+    }
+
+    private static OutcomeRequest ReadOutcome(ref MessagePackReader reader)
+    {
+        long shard = reader.ReadInt64();
+        return new OutcomeRequest(new WriteId(StoreParts.ReadId(ref reader), shard, reader.ReadInt64()));
     }
 
     private static ScanOptions ReadScanOptions(ref MessagePackReader reader)
@@ -212,7 +253,6 @@ internal static class StoreRequestCodec
         {
             Reverse = isReverse,
             Limit = limit,
-            PartitionKey = StoreParts.ReadOptionalKey(ref reader),
             ContinuationToken = reader.ReadString(),
             Level = StoreParts.ReadLevel(ref reader),
         };

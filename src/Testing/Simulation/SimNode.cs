@@ -4,6 +4,7 @@ using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Logging;
 
 using Tidemark.Core.KeyValue;
+using Tidemark.Replication.Cluster;
 using Tidemark.Replication.Nodes;
 using Tidemark.Replication.Shards;
 using Tidemark.Storage.Files;

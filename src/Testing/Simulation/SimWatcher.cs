@@ -99,12 +99,13 @@ internal sealed class SimWatcher(ClusterSimulation cluster, ShardOracle oracle)
         internal Connection(int node, SimDriver driver, EncodedKeyRange range, WatchToken? token)
         {
             (Node, Driver) = (node, driver);
-            var all = new LocalNamespace("default", new NamespaceOptions(), new HashRangeRouter(HashRangeRouter.CreateEven(1).Ranges), [new LocalShard(this, new ProposalPool())], TimeProvider.System, () => default);
-            _events = new StoreWatch(all, range, new WatchOptions { ResumeAfter = token }).RunAsync(CancellationToken.None).GetAsyncEnumerator();
+            _events = new StoreWatch([new LocalShard(this, new ProposalPool())], KeyOrder.Hierarchical, range, new WatchOptions { ResumeAfter = token }).RunAsync(CancellationToken.None).GetAsyncEnumerator();
             _next = _events.MoveNextAsync().AsTask();
         }
 
         public long ShardId => Driver.Replica.ShardId;
+
+        public bool IsHere => true;
 
         public KvMachine Machine => (KvMachine)Driver.Replica.Machine;
 

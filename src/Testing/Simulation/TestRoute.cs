@@ -23,6 +23,8 @@ internal sealed class TestRoute : IShardRoute
 
     public long ShardId => ClusterSimulation.Shard;
 
+    public bool IsHere => true;
+
     public KvMachine Machine => (KvMachine)(_last is { } last && IsUp(last) ? last : _last = _test.ReadBarrier()).Machine;
 
     public Task Changed => Volatile.Read(ref _changed).Task;

@@ -56,8 +56,7 @@ public sealed class ClientTests
         Assert.Equal(expected, await KeysAsync(client.Store.ScanIndexAsync("i")));
         Assert.Equal(expected.Reverse(), await KeysAsync(client.Store.ScanIndexAsync("i", options: new ScanOptions { Reverse = true })));
         ScanPage page = await client.Store.ScanPageAsync(KeyRange.Children("/big"));
-        Assert.InRange(page.Records.Count, 1, 7);
-        Assert.NotNull(page.ContinuationToken);
+        Assert.Equal((20, null), (page.Records.Count, page.ContinuationToken));
     }
 
     /// <summary>Whoever follows a watch from what exists has, at its end, what the store has; while others write, and range deletes go through, over many pages.</summary>
@@ -91,7 +90,7 @@ public sealed class ClientTests
             {
                 isExisting &= change.Kind == StoreEventKind.Existing;
                 Assert.Equal(isExisting, change.Kind == StoreEventKind.Existing);
-                Apply(seen, change, key => ((ShardedKeyValueStore)store).Local.ShardOf(key, null).Id);
+                Apply(seen, change, key => HashRangeRouter.CreateEven(2).Route(key.Span));
                 if (!isExisting && ++changes == 20) break;
             }
 

@@ -127,7 +127,9 @@ internal sealed class StoreBattery(KeyValueStore store)
         await NextAsync(events);
 
         await using IAsyncEnumerator<StoreEvent> again = store.WatchAsync(KeyRange.Children("/watched"), new WatchOptions { ResumeAfter = WatchToken.Parse(token.ToString()) }, patience.Token).GetAsyncEnumerator(patience.Token);
-        for (int i = 0; i < 3; i++) await NextAsync(again);
+        List<StoreEvent> told = [];
+        while (told.Count < 3 && await again.MoveNextAsync()) told.Add(again.Current);
+        foreach (StoreEvent change in told.OrderBy(change => change.Key.ToString(), StringComparer.Ordinal)) Say(change);   // Of several shards any may come first.
 
         await using IAsyncEnumerator<StoreKey> latest = store.WatchSequenceAsync("/counted", cancellationToken: patience.Token).GetAsyncEnumerator(patience.Token);
         for (int i = 0; i < 3; i++)
@@ -159,7 +161,11 @@ internal sealed class StoreBattery(KeyValueStore store)
     private async Task NextAsync(IAsyncEnumerator<StoreEvent> events)
     {
         Assert.True(await events.MoveNextAsync());
-        StoreEvent change = events.Current;
+        Say(events.Current);
+    }
+
+    private void Say(StoreEvent change)
+    {
         Say($"{change.Kind} {change.Key} {change.Version} {change.Range is null} {change.Record?.GetString()}");
     }
 

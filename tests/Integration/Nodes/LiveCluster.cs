@@ -1,5 +1,7 @@
 using System.Net;
 
+using Tidemark.Core.Replication;
+
 namespace Tidemark.Integration.Nodes;
 
 /// <summary>Some nodes in this process, three unless it is said otherwise, each with its own directory and transport, in real time.</summary>
@@ -16,6 +18,7 @@ internal sealed class LiveCluster : IAsyncDisposable
     private readonly Func<ITransport, ITransport> _wrap;
     private readonly int _count;
     private readonly int? _replicas;
+    private Func<ClientOperation, bool>? _authorize;
 
     private LiveCluster(int count, int? replicas, bool isTcp, NamespaceOptions settings, Func<int, StorageEngine> engineOf, Func<ITransport, ITransport> wrap)
     {
@@ -41,6 +44,9 @@ internal sealed class LiveCluster : IAsyncDisposable
     /// <summary>The zone in which a node is started next.</summary>
     internal Func<int, string?> ZoneOf { get; set; } = static _ => null;
 
+    /// <summary>The versions of the protocol that a node speaks which is started next.</summary>
+    internal Func<int, ProtocolVersions> VersionsOf { get; set; } = static _ => ProtocolVersions.Own;
+
     internal IReadOnlyList<string> Addresses => [.. _ports.Take(_count).Select(port => $"127.0.0.1:{port}")];
 
     internal static async Task<LiveCluster> StartAsync(bool isTcp, NamespaceOptions? settings = null, Func<int, StorageEngine>? engineOf = null, Func<ITransport, ITransport>? wrap = null)
@@ -51,9 +57,14 @@ internal sealed class LiveCluster : IAsyncDisposable
     }
 
     /// <summary>Starts a cluster in which only some of the nodes keep a shard.</summary>
-    internal static async Task<LiveCluster> StartPlacedAsync(int count, int replicas, int shards, Func<int, string?> zoneOf)
+    internal static async Task<LiveCluster> StartPlacedAsync(
+        int count, int replicas, int shards, Func<int, string?>? zoneOf = null, bool isTcp = false, Func<ClientOperation, bool>? authorize = null)
     {
-        var cluster = new LiveCluster(count, replicas, isTcp: false, new NamespaceOptions { ShardCount = shards }, static _ => StorageEngine.Memory, static inner => inner) { ZoneOf = zoneOf };
+        var cluster = new LiveCluster(count, replicas, isTcp, new NamespaceOptions { ShardCount = shards }, static _ => StorageEngine.Memory, static inner => inner)
+        {
+            ZoneOf = zoneOf ?? (static _ => null),
+            _authorize = authorize,
+        };
         await Task.WhenAll(Enumerable.Range(0, count).Select(cluster.StartAsync));
         return cluster;
     }
@@ -65,9 +76,11 @@ internal sealed class LiveCluster : IAsyncDisposable
         Members = [.. Enumerable.Range(0, _count)],
         Replicas = _replicas,
         Zone = ZoneOf(node),
+        Versions = VersionsOf(node),
         Status = Status,
         CreateTransport = cluster => _wrap(_network?.CreateTransport(node) ?? CreateTcp(cluster, node)),
         Namespace = _settings,
+        Authorize = _authorize,
         Engine = EngineOf(node),
         FileSystem = FilesOf(node),
         EngineBatchBytes = 16 * 1024,
@@ -140,6 +153,7 @@ internal sealed class LiveCluster : IAsyncDisposable
             ClusterId = cluster,
             Node = node,
             Listen = listen,
+            Versions = VersionsOf(node),
             AddressOf = other => _ports[other] != 0 ? $"127.0.0.1:{_ports[other]}" : null,
         });
     }

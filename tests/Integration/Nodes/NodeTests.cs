@@ -1,5 +1,6 @@
 using System.Text;
 
+using Tidemark.Core.Replication;
 using Tidemark.Testing;
 
 namespace Tidemark.Integration.Nodes;
@@ -207,6 +208,43 @@ public sealed class NodeTests
             Status = new MemoryClusterStatusStore(),
             CreateTransport = _ => new MemoryNetwork().CreateTransport(5),
         }));
+    }
+
+    /// <summary>Each node in turn is ended in good order and started with the next release, and one back again on the way, while it is written to.</summary>
+    [Fact]
+    public async Task A_cluster_is_upgraded_one_node_after_the_other_and_loses_nothing()
+    {
+        await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp: true);
+        await using TidemarkClient client = await cluster.ConnectAsync();
+        using var stop = new CancellationTokenSource();
+        var writing = Task.Run(async () =>
+        {
+            int written = 0;
+            for (; !stop.IsCancellationRequested; written++) await PutAsync(client.Store, $"/key/{written}", $"{written}");
+            return written;
+        });
+        foreach ((int node, int release) in ((int, int)[])[(0, 2), (1, 2), (0, 1), (2, 2), (0, 2)])
+        {
+            Assert.All(cluster.Up, up => Assert.Equal(1, up.Describe().ProtocolVersion));
+            await cluster.Nodes[node]!.DisposeAsync();
+            cluster.Nodes[node] = null;
+            cluster.VersionsOf = _ => new ProtocolVersions(1, release);
+            await cluster.StartAsync(node);
+            Assert.NotNull(await cluster.Nodes[node]!.Store.GetAsync("/key/0"));
+        }
+
+        await UntilAsync(() => cluster.Up.All(up => up.Describe().ProtocolVersion == 2));
+        await stop.CancelAsync();
+        int count = await writing;
+        foreach (TidemarkNode node in cluster.Up) Assert.Equal(count, await CountAsync(node.Store, ReadLevel.Linearizable));
+
+        await cluster.KillAsync(1);
+        cluster.VersionsOf = _ => new ProtocolVersions(1, 1);
+        var refusal = await Assert.ThrowsAsync<FormatMismatchException>(() => cluster.StartAsync(1));
+        Assert.Contains("version 2", refusal.Message, StringComparison.Ordinal);
+        cluster.VersionsOf = _ => new ProtocolVersions(2, 3);
+        await cluster.StartAsync(1);
+        Assert.Equal(count, await CountAsync(cluster.Nodes[1]!.Store, ReadLevel.Linearizable));
     }
 
     /// <summary>A watch began at the state that the leader had when it answered, and what was written between the call and that was not told.</summary>

@@ -1,9 +1,9 @@
 using System.Buffers;
 
 using Tidemark.Core.KeyValue;
-using Tidemark.Replication.Client;
 using Tidemark.Replication.KeyValue;
 using Tidemark.Replication.Nodes;
+using Tidemark.Replication.Remote;
 using Tidemark.Replication.Shards;
 using Tidemark.Replication.Wire;
 
@@ -134,6 +134,8 @@ public sealed class CallerTests
         public long ShardId { get; init; }
 
         internal int Submitted { get; private set; }
+
+        public bool IsHere => true;
 
         public KvMachine Machine => throw new NotSupportedException();
 

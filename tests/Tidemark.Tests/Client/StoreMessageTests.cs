@@ -12,20 +12,20 @@ public sealed class StoreMessageTests
     private static readonly Guid _cluster = new("00112233-4455-6677-8899-aabbccddeeff");
     private static readonly WatchToken _place = new(new Dictionary<long, WatchPlace> { [0] = new(17, 2), [3] = new(400, WatchPlace.All) });
 
-    private static readonly ScanOptions _scan = new() { Reverse = true, Limit = 9, PartitionKey = "p", ContinuationToken = "AQID", Level = ReadLevel.Bounded(TimeSpan.FromSeconds(1)) };
+    private static readonly ScanOptions _scan = new() { Reverse = true, Limit = 9, ContinuationToken = "AQID", Level = ReadLevel.Bounded(TimeSpan.FromSeconds(1)) };
 
     private static readonly StoreRequest[] _requests =
     [
         new DescribeRequest(),
         new CommandRequest(3, KvCommand.Write, new byte[] { 1, 2, 3 }),
         new KeepAliveRequest(3, _cluster),
-        new GetRequest(null, "/a", new GetOptions()),
-        new GetRequest("i", "/a", new GetOptions { Comparison = KeyComparison.Floor, PartitionKey = "p", Level = ReadLevel.Local }),
-        new ScanRequest(KeyRange.Children("/a"), true, _scan),
-        new IndexScanRequest("i", "a", "b", new ScanOptions()),
-        new WatchRequest(KeyRange.Prefix("/a"), _place, true, false),
-        new WatchRequest(KeyRange.Between("a", "b"), null, false, true),
-        new SequenceRequest("/a", "p", "/a-1"),
+        new GetRequest(3, null, "/a"),
+        new GetRequest(3, "i", "/a", KeyComparison.Floor, ReadLevel.Local),
+        new ScanRequest(3, KeyRange.Children("/a"), true, _scan),
+        new IndexScanRequest(3, "i", "a", "b", new ScanOptions()),
+        new WatchRequest(3, KeyRange.Prefix("/a"), _place, true, false),
+        new WatchRequest(3, KeyRange.Between("a", "b"), null, false, true),
+        new SequenceRequest(3, "/a", "/a-1"),
         new OutcomeRequest(new WriteId(_cluster, 3, 99)),
     ];
 
@@ -50,9 +50,10 @@ public sealed class StoreMessageTests
         (StoreAnswerCodec.Write(new StoreDescriptionBody(_cluster, "default", KvSettings.Of(new NamespaceOptions()), HashRangeRouter.CreateEven(3).Ranges)), bytes => StoreAnswerCodec.ReadDescription(bytes.Span)),
         (StoreAnswerCodec.Write(new PageBody([new StoreRecord("/a", _row)], "AQID", _place)), bytes => StoreAnswerCodec.ReadPage(bytes.Span, isKeysOnly: false)),
         (StoreAnswerCodec.Write(new PageBody([new StoreRecord("/a", default)], null, null)), bytes => StoreAnswerCodec.ReadPage(bytes.Span, isKeysOnly: true)),
+        (StoreAnswerCodec.Write(new PageBody([new StoreRecord("/a", _row)], null, null) { SortKeys = [new byte[] { 1, 2 }] }), bytes => StoreAnswerCodec.ReadPage(bytes.Span, isKeysOnly: false)),
         (StoreAnswerCodec.Write(new EventsBody([Event(StoreEventKind.Modified), Event(StoreEventKind.RangeDeleted)], _place)), bytes => StoreAnswerCodec.ReadEvents(bytes.Span)),
-        (StoreAnswerCodec.Write(new WriteOutcome(StoreStatus.Ok, new WriteResult(StoreStatus.Ok, "/a", 7, new HybridTimestamp(9), 1))), bytes => StoreAnswerCodec.ReadOutcome(bytes.Span)),
-        (StoreAnswerCodec.Write(7, new StoreAnswer(RequestOutcome.Unavailable, 2, "why", new byte[] { 1 })), bytes => StoreAnswerCodec.Read(bytes)),
+        (StoreAnswerCodec.Write(new OutcomeBody(new WriteOutcome(StoreStatus.Ok, new WriteResult(StoreStatus.Ok, "/a", 7, new HybridTimestamp(9), 1)))), bytes => StoreAnswerCodec.ReadOutcome(bytes.Span)),
+        (StoreAnswerCodec.Write(7, new StoreAnswer(RequestOutcome.Unavailable, 2, "why", new BytesBody(new byte[] { 1 }))), bytes => StoreAnswerCodec.Read(bytes)),
     ];
 
     [Fact]
@@ -81,11 +82,15 @@ public sealed class StoreMessageTests
         Assert.Equal(("/a", "value", 5L, "me", "AQID"), (record.Key.ToString(), record.GetString(), record.Version, record.ClientIdentity, page.ContinuationToken));
         Assert.Equal(_place, page.Place);
 
-        EventsBody events = StoreAnswerCodec.ReadEvents(_bodies[3].Bytes.Span);
+        PageBody indexed = StoreAnswerCodec.ReadPage(_bodies[3].Bytes.Span, isKeysOnly: false);
+        Assert.Equal([1, 2], indexed.SortKeyOf(0, KeyOrder.Hierarchical).ToArray());
+        Assert.Equal(KeyOrder.Hierarchical.Encode("/a"u8), page.SortKeyOf(0, KeyOrder.Hierarchical).ToArray());
+
+        EventsBody events = StoreAnswerCodec.ReadEvents(_bodies[4].Bytes.Span);
         Assert.Equal([StoreEventKind.Modified, StoreEventKind.RangeDeleted], events.Events.Select(change => change.Kind));
         Assert.Equal((3L, "value", _place), (events.Events[0].Shard, events.Events[0].Record?.GetString(), events.Place));
 
-        WriteOutcome outcome = StoreAnswerCodec.ReadOutcome(_bodies[4].Bytes.Span);
+        WriteOutcome outcome = StoreAnswerCodec.ReadOutcome(_bodies[5].Bytes.Span).Outcome;
         Assert.Equal(new WriteOutcome(StoreStatus.Ok, new WriteResult(StoreStatus.Ok, "/a", 7, new HybridTimestamp(9), 1)), outcome);
     }
 

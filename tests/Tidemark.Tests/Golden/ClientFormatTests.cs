@@ -7,11 +7,11 @@ public sealed class ClientFormatTests
 {
     [Fact]
     public void The_request_of_the_format_page_is_what_the_code_writes() => AssertInPage(StoreRequestCodec.Write(
-        7, new Guid("00112233-4455-6677-8899-aabbccddeeff"), TimeSpan.FromSeconds(1.5), new GetRequest(null, "/a", new GetOptions())));
+        7, new Guid("00112233-4455-6677-8899-aabbccddeeff"), TimeSpan.FromSeconds(1.5), new GetRequest(0, null, "/a")));
 
     [Fact]
     public void The_answer_of_the_format_page_is_what_the_code_writes() =>
-        AssertInPage(StoreAnswerCodec.Write(7, new StoreAnswer(RequestOutcome.Done, -1, "", StoreAnswerCodec.Write(new PageBody([], null, null)))));
+        AssertInPage(StoreAnswerCodec.Write(7, new StoreAnswer(RequestOutcome.Done, -1, "", new PageBody([], null, null))));
 
     private static void AssertInPage(ReadOnlyMemory<byte> bytes)
     {

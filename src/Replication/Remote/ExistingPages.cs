@@ -1,8 +1,8 @@
 using Tidemark.Replication.Wire;
 
-namespace Tidemark.Replication.Client;
+namespace Tidemark.Replication.Remote;
 
-/// <summary>Remembers as of when each page of a scan was, so that of the changes behind the first page those are left out that later pages show already.</summary>
+/// <summary>Remembers as of when each page of a scan of one shard was, so that of the changes behind the first page those are left out that later pages show already.</summary>
 /// <remarks>Pages are read in key order, each no earlier than the one before. So where a change lies before some pages, those are the last ones: what it still tells is about the keys before them.</remarks>
 internal sealed class ExistingPages(KeyOrder order)
 {
