@@ -154,6 +154,14 @@ internal sealed class CoordinatorHost
         Pump();
     }
 
+    /// <summary>The store has a document of this version. While a call is under way its end tells: a write that comes too late is refused, and then it is read.</summary>
+    internal void Heard(long version)
+    {
+        if (version <= _version || IsCalling) return;
+        _isReadWanted = true;
+        Pump();
+    }
+
     /// <summary>The store could not be read.</summary>
     internal void NotRead() => (_isReading, _isReadWanted) = (false, true);
 

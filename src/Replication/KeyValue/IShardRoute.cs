@@ -27,7 +27,7 @@ internal interface IShardRoute
     ValueTask<long> ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken);
 
     /// <summary>Completes when it is known where a watch begins that was called for now.</summary>
-    /// <returns>The last entry that was committed then. Where no leader tells at once, the last one that was applied here: earlier, so that nothing is missed.</returns>
+    /// <returns>The last entry that was committed then. Where no leader tells at once, the last one that is known here: perhaps earlier, so that nothing is missed.</returns>
     /// <exception cref="ShardUnavailableException">It is not here, and no leader could be reached.</exception>
     Task<long> WatchFromAsync();
 

@@ -55,13 +55,10 @@ internal static class NodeBoot
 
             long told = status.NodeOf(node).Run;
             bool isLost = isOld ??= isDamaged || (record?.Run ?? 0) < told;
-            if (run <= told)
-            {
-                run = Math.Max(record?.Run ?? 0, told) + 1;
-                NodeFile.Write(files, directory, new NodeRecord(status.Cluster, node, isLost ? 0 : run));
-            }
-
-            status = status.WithStart(start, run);
+            bool isCounted = run > told;
+            if (!isCounted) run = Math.Max(record?.Run ?? 0, told) + 1;
+            status = status.WithStart(start, run);   // Where it is refused, nothing was written.
+            if (!isCounted) NodeFile.Write(files, directory, new NodeRecord(status.Cluster, node, isLost ? 0 : run));
             long? version;
             try
             {

@@ -15,6 +15,7 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
     private static readonly TimeSpan _longestLook = TimeSpan.FromMilliseconds(100);   // A replica that others keep by now changes no more, and nobody says so.
 
     private TaskCompletionSource _changed = NewSignal();
+    private long _told = -1;   // The last entry that a leader elsewhere has told of: it is committed, and may not have come here yet.
 
     public long ShardId => shard;
 
@@ -58,7 +59,7 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
 
     public async Task<long> WatchFromAsync()
     {
-        long? here = (Replica()?.Machine as KvMachine)?.Table.Published.AppliedOffset;
+        long? here = Replica()?.Machine is KvMachine machine ? Math.Max(machine.Table.Published.AppliedOffset, Volatile.Read(ref _told)) : null;
         long deadline = here is null ? DeadlineFromNow() : time.GetTimestamp();   // Once: a later answer would leave out what was written before it.
         try
         {
@@ -85,8 +86,18 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
     private Task<long> AskToReadAsync(long deadline, TimeSpan staleness, CancellationToken cancellationToken) => AskLeaderAsync<long>(
         new RouteRequest(RouteKind.Read, shard, 0, 0, staleness, default),
         (replica, ended) => replica.Host.Read((refusal, at) => ended(refusal is null ? at.Offset : null, null), staleness),
-        static answer => answer.Outcome == RequestOutcome.Done ? answer.Position.Offset : null,
+        answer => answer.Outcome == RequestOutcome.Done ? Told(answer.Position.Offset) : null,
         deadline, "a read", cancellationToken);
+
+    private long Told(long offset)
+    {
+        for (long known = Volatile.Read(ref _told); known < offset; known = Volatile.Read(ref _told))
+        {
+            if (Interlocked.CompareExchange(ref _told, offset, known) == known) break;
+        }
+
+        return offset;
+    }
 
     /// <summary>Asks whoever leads; again, after a pause, where that gives no answer.</summary>
     /// <param name="request">What another node is asked.</param>
@@ -141,6 +152,7 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
         switch (answer?.Outcome)
         {
             case RequestOutcome.Done:
+                Told(answer.Value.Position.Offset);
                 proposal.Position = answer.Value.Position;
                 proposal.Answer.Write(answer.Value.Bytes.Span);
                 proposal.Finish(null);

@@ -47,6 +47,7 @@ internal sealed class NodeRun : IAsyncDisposable
             options.Directory, booted.Status.Cluster, booted.Run, new FilePool(options.FileSystem, MaxIdleFiles), clock, new FlushBatches(2 * FlushThreadCount),
             new Random(RandomNumberGenerator.GetInt32(int.MaxValue)), options.LogSegmentBytes, logger);
         var kind = new KeyValueShardKind(options.Namespace, options.SnapshotLogBytes) { Engine = options.Engine, EngineBatchBytes = options.EngineBatchBytes };
+        StatusCalls? calls = null;
         Host = OpenHost(new NodeHostOptions
         {
             Node = options.Node,
@@ -54,7 +55,7 @@ internal sealed class NodeRun : IAsyncDisposable
             Disk = disk,
             KindOf = _ => kind,
             Transport = transport,
-            Store = node => new StatusCalls(node, options.Status, options.AnswerPatience, _stopping.Token),
+            Store = node => calls = new StatusCalls(node, options.Status, options.TimeProvider, options.AnswerPatience, _stopping.Token),
             TimeProvider = options.TimeProvider,
             Times = new(options.Heartbeat, options.Suspicion),
             LeaderPatience = 2 * options.Suspicion,
@@ -70,6 +71,7 @@ internal sealed class NodeRun : IAsyncDisposable
         Host.Opened = replica => _executors.Add(replica.Host);
         Host.Released = (replica, end) => _executors.Remove(replica.Host, () => _released.Enqueue(Task.Run(end)));   // It waits for the disk: other shards on the thread do not.
         _loop = new NodeLoop(Host, _time, Turned);
+        _ = Task.Run(calls!.WatchAsync, CancellationToken.None);
     }
 
     internal NodeHost Host { get; }

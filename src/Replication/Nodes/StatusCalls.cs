@@ -2,12 +2,30 @@ using Tidemark.Replication.Cluster;
 
 namespace Tidemark.Replication.Nodes;
 
-/// <summary>Carries a coordinator's calls to the status store, and the answers back to its thread. A call that takes too long is answered as not done, or unknown.</summary>
-internal sealed class StatusCalls(NodeHost node, IClusterStatusStore store, TimeSpan patience, CancellationToken stopping) : IStatusCalls
+/// <summary>Carries a coordinator's calls to the status store, and the answers back to its thread. A call that takes too long is answered as not done, or unknown. What others write there it is told of.</summary>
+internal sealed class StatusCalls(NodeHost node, IClusterStatusStore store, TimeProvider time, TimeSpan patience, CancellationToken stopping) : IStatusCalls
 {
     public void Read() => _ = ReadAsync();
 
     public void Write(byte[] content, long over) => _ = WriteAsync(content, over);
+
+    /// <summary>Tells the coordinator of each new document, until the run ends. Where the store can't be watched, it is tried again; meanwhile the coordinator looks now and then.</summary>
+    internal async Task WatchAsync()
+    {
+        while (!stopping.IsCancellationRequested)
+        {
+            try
+            {
+                await foreach (ClusterStatusEntry entry in store.WatchAsync(afterVersion: 0, stopping).ConfigureAwait(false)) node.Post(() => node.Coordinator.Heard(entry.Version));
+            }
+            catch (Exception)
+            {
+                // Whatever it is: the store reports its own troubles.
+            }
+
+            await Task.Delay(patience, time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
 
     private async Task ReadAsync()
     {

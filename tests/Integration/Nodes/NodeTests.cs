@@ -216,10 +216,11 @@ public sealed class NodeTests
     {
         await using LiveCluster cluster = await LiveCluster.StartAsync(isTcp: true);
         await using TidemarkClient client = await cluster.ConnectAsync();
+        await PutAsync(client.Store, "/key/0", "0");
         using var stop = new CancellationTokenSource();
         var writing = Task.Run(async () =>
         {
-            int written = 0;
+            int written = 1;
             for (; !stop.IsCancellationRequested; written++) await PutAsync(client.Store, $"/key/{written}", $"{written}");
             return written;
         });

@@ -239,6 +239,24 @@ public sealed class CoordinatorHostTests
         Assert.NotNull(_host.Status);
     }
 
+    [Fact]
+    public void A_document_that_was_heard_of_is_read_at_once_and_one_that_is_known_is_not()
+    {
+        TickUntilWritten();
+        _host.Heard(_version + 1);   // Its own, or one that came first: the answer to the write tells.
+        Assert.Equal(0, _calls.Reads);
+        Store();
+        _host.Heard(_version);
+        Assert.Equal(0, _calls.Reads);
+
+        (_stored, _version) = (_stored.With(7, new NodeStatus(1)), _version + 1);
+        _host.Heard(_version);
+        _host.Heard(_version);
+        Answer();
+        Assert.Equal(1, _host.Status!.NodeOf(7).Run);
+        Assert.Equal(0, _calls.Reads);
+    }
+
     private CoordinatorHost New(int node) => new(node, $"{node}.1", _times, (to, message) => _sent.Add((to, message)), _calls);
 
     private void Tick(params int[] heard)

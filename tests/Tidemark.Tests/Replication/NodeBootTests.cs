@@ -264,7 +264,8 @@ public sealed class NodeBootTests
 
         await Assert.ThrowsAsync<FormatMismatchException>(() => Start(2, new ProtocolVersions(1, 1)));
         await Assert.ThrowsAsync<FormatMismatchException>(() => Start(2, new ProtocolVersions(3, 4)));   // Two releases at once.
-        Assert.Equal(new NodeStatus(1, Keeps: true, Version: 2), (await Status()).NodeOf(2));
+        Assert.Equal(new NodeStatus(2, Keeps: true, Version: 2), (await Status()).NodeOf(2));
+        Assert.Equal(2, NodeFile.TryRead(_disk, $"{Place}2")!.Value.Run);   // Nothing was written.
         await Start(4, new ProtocolVersions(2, 3));
         Assert.Equal(2, (await Status()).Speaks);
     }
