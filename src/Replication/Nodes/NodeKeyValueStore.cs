@@ -10,8 +10,12 @@ internal sealed class NodeKeyValueStore(LocalNamespace space, IShardReads reads,
 
     public override bool TryGet(StoreKey key, out StoreRecord record) => _here.TryGet(key, out record);
 
-    public override ValueTask<StoreRecord?> GetAsync(StoreKey key, GetOptions? options = null, CancellationToken cancellationToken = default) => ReadAsync(
-        GetOptions.RoutingKey(key, options), () => _here.GetAsync(key, options, cancellationToken), () => base.GetAsync(key, options, cancellationToken));
+    public override ValueTask<StoreRecord?> GetAsync(StoreKey key, GetOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        if (!IsHere(GetOptions.RoutingKey(key, options))) return base.GetAsync(key, options, cancellationToken);
+        ValueTask<StoreRecord?> here = _here.GetAsync(key, options, cancellationToken);
+        return here.IsCompletedSuccessfully ? here : GetAsync(here, key, options, cancellationToken);   // A local read that is here costs no more than in a store that has all.
+    }
 
     public override ValueTask<StoreRecord?> GetByIndexAsync(StoreKey index, StoreKey key, GetOptions? options = null, CancellationToken cancellationToken = default) => ReadAsync(
         options?.PartitionKey, () => _here.GetByIndexAsync(index, key, options, cancellationToken), () => base.GetByIndexAsync(index, key, options, cancellationToken));
@@ -34,12 +38,25 @@ internal sealed class NodeKeyValueStore(LocalNamespace space, IShardReads reads,
     /// <summary>Whether this node keeps the shard of a routing key, or all shards.</summary>
     private bool IsHere(StoreKey? routingKey)
     {
-        foreach (LocalShard shard in Space.ShardsOf(routingKey))
+        if (routingKey is { } key) return Space.ShardOf(key, null).IsHere;
+        foreach (LocalShard shard in Space.Shards)
         {
             if (!shard.IsHere) return false;
         }
 
         return true;
+    }
+
+    private async ValueTask<StoreRecord?> GetAsync(ValueTask<StoreRecord?> here, StoreKey key, GetOptions? options, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await here.ConfigureAwait(false);
+        }
+        catch (ShardUnavailableException) when (!IsHere(GetOptions.RoutingKey(key, options)))
+        {
+            return await base.GetAsync(key, options, cancellationToken).ConfigureAwait(false);   // It was moved away meanwhile.
+        }
     }
 
     private async ValueTask<T> ReadAsync<T>(StoreKey? routingKey, Func<ValueTask<T>> here, Func<ValueTask<T>> anywhere)
@@ -51,7 +68,7 @@ internal sealed class NodeKeyValueStore(LocalNamespace space, IShardReads reads,
         }
         catch (ShardUnavailableException) when (!IsHere(routingKey))
         {
-            return await anywhere().ConfigureAwait(false);   // It was moved away meanwhile.
+            return await anywhere().ConfigureAwait(false);
         }
     }
 }

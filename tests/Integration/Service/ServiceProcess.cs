@@ -9,6 +9,9 @@ internal sealed class ServiceProcess : IDisposable
 
     private const long SmallDiskBytes = 256L * 1024 * 1024;
 
+    /// <summary>What gives a process mounts of its own here: as anybody, or else as root.</summary>
+    private static readonly Lazy<string[]> _ownMounts = new(() => MayUnshare("--user", "--map-root-user", "--mount") ? ["--user", "--map-root-user", "--mount"] : ["--mount"]);
+
     private readonly Process _process;
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task _reading;
@@ -31,7 +34,7 @@ internal sealed class ServiceProcess : IDisposable
 
     /// <summary>As <see cref="Start"/>, with a small disk of its own at a path. Nobody else sees it there, and it goes with the process.</summary>
     internal static ServiceProcess StartOnSmallDisk(string path, params string[] arguments) => new(
-        "unshare", ["--user", "--map-root-user", "--mount", "sh", "-c", $"mount -t tmpfs -o size={SmallDiskBytes} none \"$0\" && exec \"$@\"", path, "dotnet", BuiltProgram.Service, .. arguments]);
+        "unshare", [.. _ownMounts.Value, "sh", "-c", $"mount -t tmpfs -o size={SmallDiskBytes} none \"$0\" && exec \"$@\"", path, "dotnet", BuiltProgram.Service, .. arguments]);
 
     /// <summary>A file on a disk of its own, as it can be reached from here.</summary>
     internal string Inside(string path) => $"/proc/{_process.Id}/root{path}";
@@ -70,6 +73,14 @@ internal sealed class ServiceProcess : IDisposable
         if (!_process.HasExited) _process.Kill();   // Also where it is frozen.
         _process.WaitForExit();
         _process.Dispose();
+    }
+
+    private static bool MayUnshare(params string[] what)
+    {
+        using Process probe = Process.Start(new ProcessStartInfo("unshare", [.. what, "sh", "-c", "mount -t tmpfs none /mnt"]) { RedirectStandardError = true })!;
+        probe.StandardError.ReadToEnd();
+        probe.WaitForExit();
+        return probe.ExitCode == 0;
     }
 
     private async Task EndAsync(string signal)
