@@ -33,6 +33,8 @@ case ${1:-} in
   scopes=("$@")
   [ ${#scopes[@]} -gt 0 ] || scopes=(3/2/1:1/0 3/1/1/0 2/2/1/0 2/1/1/1 3/1/0/0-)
   step build dotnet build tests/Tidemark.Tests -c Release -v quiet --nologo
+  export TIDEMARK_EXPLORE_LOG=$PWD/$results/explore.log
+  echo "how far it is: $results/explore.log"
   for scope in "${scopes[@]}"; do
     TIDEMARK_EXPLORE=$scope step "scope $scope" dotnet test tests/Tidemark.Tests -c Release --no-build --logger "console;verbosity=detailed" \
       --filter "FullyQualifiedName~ExplorerTests.Every_state_of_the_scope_asked_for"

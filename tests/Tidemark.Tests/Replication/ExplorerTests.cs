@@ -58,9 +58,15 @@ public sealed class ExplorerTests(ITestOutputHelper output)
     private Explorer Explore(ExploredScope scope, bool keepsFacts = false)
     {
         long begin = Stopwatch.GetTimestamp();
-        var explorer = new Explorer(scope, output.WriteLine) { KeepsFacts = keepsFacts };
+        var explorer = new Explorer(scope, Say) { KeepsFacts = keepsFacts };
         explorer.Run();
-        output.WriteLine($"{scope}: {explorer.States:N0} states, {explorer.Depth} levels, {Stopwatch.GetElapsedTime(begin).TotalSeconds:F0} s");
+        Say($"{scope}: {explorer.States:N0} states, {explorer.Depth} levels, {Stopwatch.GetElapsedTime(begin).TotalSeconds:F0} s");
         return explorer;
+
+        void Say(string line)
+        {
+            output.WriteLine(line);   // Shown when it is over; a wide scope takes hours.
+            if (Environment.GetEnvironmentVariable("TIDEMARK_EXPLORE_LOG") is { Length: > 0 } file) File.AppendAllText(file, line + "\n");
+        }
     }
 }
