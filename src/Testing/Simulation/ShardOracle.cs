@@ -112,14 +112,15 @@ internal sealed class ShardOracle : IDisposable
         SimWorld.Require(node.HasStrayState || replica.Machine.Hash == entry.Hash, $"after entry {record.Offset} the state of node {node.Node} has hash {replica.Machine.Hash}, not {entry.Hash}");
     }
 
-    /// <summary>A replica shows its state, which may be one it took over.</summary>
-    internal void Published(SimNode node, ReplicaHost replica)
+    /// <summary>A replica shows its state, which may be one it took over: of one that went astray too, and that is to be noticed as well.</summary>
+    internal void Published(SimNode node, ReplicaHost replica, bool isAnyAstray)
     {
         long offset = replica.Machine.Position.Offset;
         SimWorld.Require(offset < _entries.Count, $"node {node.Node} has a state at {offset}, which nobody applied");
         if (offset < 0) return;
-        node.HasStrayState &= replica.Machine.Hash != _entries[(int)offset].Hash;
-        SimWorld.Require(node.HasStrayState || replica.Machine.Hash == _entries[(int)offset].Hash, $"the state of node {node.Node} at {offset} is not what the entries give");
+        bool isRight = replica.Machine.Hash == _entries[(int)offset].Hash;
+        SimWorld.Require(isRight || isAnyAstray, $"the state of node {node.Node} at {offset} is not what the entries give");
+        node.HasStrayState = !isRight;
     }
 
     /// <summary>A replica has done something.</summary>

@@ -104,7 +104,7 @@ internal sealed class SimNode
                 Applied = (replica, record) => _cluster.Oracles[replica.ShardId].Applied(this, replica, record),
                 Published = replica =>
                 {
-                    _cluster.Oracles[replica.ShardId].Published(this, replica);
+                    _cluster.Oracles[replica.ShardId].Published(this, replica, _cluster.Nodes.Any(node => node.HasStrayState));
                     _cluster.Published?.Invoke();
                 },
             });
