@@ -59,11 +59,22 @@ internal abstract class StatusServer : IDisposable
 
     protected abstract Task<bool> AnswersAsync();
 
+    /// <summary>A port that is free now, and none of those that the system gives to connections by itself: until it is listened to, only another listener could take it.</summary>
     internal static int FreePort()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        while (true)
+        {
+            using var listener = new TcpListener(IPAddress.Loopback, Random.Shared.Next(10_000, 32_000));
+            try
+            {
+                listener.Start();
+                return ((IPEndPoint)listener.LocalEndpoint).Port;
+            }
+            catch (SocketException)
+            {
+                // Somebody has it: another.
+            }
+        }
     }
 
     private static string[] Children(int process) => File.ReadAllText($"/proc/{process}/task/{process}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries);

@@ -140,14 +140,7 @@ internal sealed class LiveCluster : IAsyncDisposable
     {
         // The port it has got the first time is kept: others know it.
         var listen = new IPEndPoint(IPAddress.Loopback, _ports[node]);
-        if (_ports[node] == 0)
-        {
-            using var probe = new System.Net.Sockets.TcpListener(listen);
-            probe.Start();
-            listen = (IPEndPoint)probe.LocalEndpoint;
-            _ports[node] = listen.Port;
-        }
-
+        if (listen.Port == 0) listen.Port = _ports[node] = StatusServer.FreePort();
         return TcpTransport.Create(new TcpTransportOptions
         {
             ClusterId = cluster,

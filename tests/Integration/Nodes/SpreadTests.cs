@@ -69,8 +69,9 @@ public sealed class SpreadTests
         KeyValueStore store = cluster.Nodes[0]!.Store;
         HashRangeRouter router = HashRangeRouter.CreateEven(5);
         string kept = KeyOf(router, 0), elsewhere = KeyOf(router, 2);   // Node 0 keeps the shards 0, 1 and 3.
-        await store.PutAsync(kept, "1"u8.ToArray());
-        await store.PutAsync(elsewhere, "2"u8.ToArray());
+        using var patience = new CancellationTokenSource(_patience);
+        await UntilDoneAsync(() => store.PutAsync(kept, "1"u8.ToArray()), patience.Token);
+        await UntilDoneAsync(() => store.PutAsync(elsewhere, "2"u8.ToArray()), patience.Token);
         Assert.Equal("1", (await store.GetAsync(kept))?.GetString());
         Assert.True(store.TryGet(kept, out _));
         Assert.Equal(2, Assert.Throws<ShardUnavailableException>(() => store.TryGet(elsewhere, out _)).ShardId);
