@@ -15,6 +15,9 @@ internal sealed record ShardStatus(long Term, int Leader, IReadOnlyList<int> Ens
 
     internal Quorum Quorum => new(Ensemble, Next);
 
+    /// <summary>Whether other nodes are to keep the shard, and do not yet.</summary>
+    internal bool IsChanging => Next is not null || Observer != Nobody;
+
     /// <summary>Whether a node keeps the shard: a member, or one that is to be.</summary>
     internal bool IsKeptBy(int node) => node == Observer || IsMember(node);
 

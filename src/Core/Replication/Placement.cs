@@ -39,9 +39,9 @@ internal sealed class Placement
         int keepers = nodes.Values.Count(node => node.Keeps);
         if (keepers == 0) return null;
         var placement = new Placement(nodes, shards.Values, Math.Min(replicas ?? keepers, keepers));
-        int changing = shards.Values.Count(IsChanging);
+        int changing = shards.Values.Count(shard => shard.IsChanging);
         (long Shard, ShardStatus Status)[] able = [.. shards.Where(shard => canChange(shard.Key)).OrderBy(shard => shard.Key).Select(shard => (shard.Key, shard.Value))];
-        (long Shard, ShardStatus Status)[] resting = [.. able.Where(shard => !IsChanging(shard.Status))];
+        (long Shard, ShardStatus Status)[] resting = [.. able.Where(shard => !shard.Status.IsChanging)];
         if (placement.GiveUp(able) is { } less) return less;
         if (changing >= MostAtOnce) return null;
         if ((placement.Complete(resting) ?? placement.Reduce(resting)) is { } repair) return repair;
@@ -55,8 +55,6 @@ internal sealed class Placement
         if (replicas is not { } count || count >= nodes.Count) return nodes;
         return [.. Enumerable.Range(0, count).Select(place => nodes[(int)(((shard * count) + place) % nodes.Count)]).Order()];
     }
-
-    private static bool IsChanging(ShardStatus status) => status is not { Next: null, Observer: ShardStatus.Nobody };
 
     /// <summary>Who keeps a shard once what is under way is done.</summary>
     private static IEnumerable<int> Aim(ShardStatus status) => status.Next ?? (status.Observer == ShardStatus.Nobody ? status.Ensemble : status.Ensemble.Append(status.Observer));

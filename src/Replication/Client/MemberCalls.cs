@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging;
 
-using Tidemark.Core.Replication;
 using Tidemark.Replication.Remote;
 using Tidemark.Replication.Transport;
 using Tidemark.Replication.Wire;
@@ -81,15 +80,8 @@ internal sealed class MemberCalls : StoreCalls, IAsyncDisposable
         try
         {
             ObjectDisposedException.ThrowIf(_isClosed, typeof(TidemarkClient));
-            var answered = new TaskCompletionSource<StoreAnswer?>(TaskCreationOptions.RunContinuationsAsynchronously);
-            for (int taker = turn; taker < turn + _members.Count; taker++)
-            {
-                if (!_desk.TryAsk(_members[taker % _members.Count], id => StoreRequestCodec.Write(id, Cluster, Patience, request), answered.SetResult)) continue;
-                return (await answered.Task.WaitAsync(cancellationToken).ConfigureAwait(false), taker);
-            }
-
-            const string Nobody = "No member of the cluster could be reached. Are the addresses right, and may this process connect?";
-            return (new StoreAnswer(RequestOutcome.Unavailable, ShardStatus.Nobody, Nobody, null), turn);
+            return await SendAsync(_desk, _members, Cluster, request, turn, cancellationToken).ConfigureAwait(false)
+                ?? (Unavailable("No member of the cluster could be reached. Are the addresses right, and may this process connect?"), turn);
         }
         finally
         {

@@ -36,15 +36,9 @@ internal sealed class StoreWatch
     /// <summary>The place behind what was told last, and behind what is of no interest after it. Not to be asked while the next event is waited for.</summary>
     internal WatchToken Token => new(_places);
 
-    /// <summary>Completes when it is known where the watch begins.</summary>
-    internal async Task BeginAsync(CancellationToken cancellationToken)
-    {
-        foreach ((LocalShard shard, Task<long> start) in _starts) _places[shard.Id] = new WatchPlace(await start.WaitAsync(cancellationToken).ConfigureAwait(false), WatchPlace.All);
-    }
-
     internal async IAsyncEnumerable<StoreEvent> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await BeginAsync(cancellationToken).ConfigureAwait(false);
+        foreach ((LocalShard shard, Task<long> start) in _starts) _places[shard.Id] = new WatchPlace(await start.WaitAsync(cancellationToken).ConfigureAwait(false), WatchPlace.All);
         if (_options.IncludeExisting)
         {
             foreach (RecordScan scan in OpenScans())

@@ -22,7 +22,7 @@ internal sealed class LeaderBalance(int node)
         int fewest = ledBy.GetValueOrDefault(node) - 1;   // Two fewer, or it is not worth it.
         foreach ((long shard, ShardStatus status) in shards)
         {
-            if (status.Leader != node || status is not { Next: null, Observer: ShardStatus.Nobody }) continue;
+            if (status.Leader != node || status.IsChanging) continue;
             foreach (int other in status.Ensemble)
             {
                 int led = ledBy.GetValueOrDefault(other);

@@ -1,4 +1,3 @@
-using Tidemark.Core.Replication;
 using Tidemark.Replication.KeyValue;
 using Tidemark.Replication.Remote;
 using Tidemark.Replication.Wire;
@@ -33,15 +32,8 @@ internal sealed class NodeCalls(INodeRuns runs, LocalNamespace space, TimeProvid
         await slots.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            int[] keepers = run.OtherKeepersOf(request.Shard);
-            var answered = new TaskCompletionSource<StoreAnswer?>(TaskCreationOptions.RunContinuationsAsynchronously);
-            for (int taker = turn; taker < turn + keepers.Length; taker++)
-            {
-                if (!run.StoreDesk.TryAsk(keepers[taker % keepers.Length], id => StoreRequestCodec.Write(id, run.Status.Cluster, Patience, request), answered.SetResult)) continue;
-                return (await answered.Task.WaitAsync(cancellationToken).ConfigureAwait(false), taker);
-            }
-
-            return (Unavailable($"No node that keeps shard {request.Shard} could be reached."), turn);
+            return await SendAsync(run.StoreDesk, run.OtherKeepersOf(request.Shard), run.Status.Cluster, request, turn, cancellationToken).ConfigureAwait(false)
+                ?? (Unavailable($"No node that keeps shard {request.Shard} could be reached."), turn);
         }
         finally
         {
@@ -66,6 +58,4 @@ internal sealed class NodeCalls(INodeRuns runs, LocalNamespace space, TimeProvid
             return null;
         }
     }
-
-    private static StoreAnswer Unavailable(string why) => new(RequestOutcome.Unavailable, ShardStatus.Nobody, why, null);
 }

@@ -237,7 +237,7 @@ internal sealed class NodeHost
         }
 
         if (!keeps) return status.Shards.Values.All(shard => !shard.IsKeptBy(node));
-        return IsUp(node, now) && status.Shards.Values.All(shard => shard is { Next: null, Observer: ShardStatus.Nobody }) && status.NextStep(other => IsUp(other, now), static _ => true) is null;
+        return IsUp(node, now) && !status.Shards.Values.Any(shard => shard.IsChanging) && status.NextStep(other => IsUp(other, now), static _ => true) is null;
     }
 
     /// <summary>Whether a node can be counted on at the moment.</summary>

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 
 using Tidemark.Core.Replication;
+using Tidemark.Replication.Transport;
 using Tidemark.Replication.Wire;
 
 namespace Tidemark.Replication.Remote;
@@ -49,6 +50,23 @@ internal abstract class StoreCalls(TimeProvider time, TimeSpan operationTimeout,
     /// <exception cref="ObjectDisposedException">Nothing is asked any more.</exception>
     protected abstract Task<(StoreAnswer? Answer, int Turn)> TryAsync(StoreRequest request, int turn, bool isPatient, CancellationToken cancellationToken);
 
+    /// <summary>Sends to the first of some nodes, from the one on whose turn it is, that takes it, and waits.</summary>
+    /// <returns>Its answer, or none in time, and whose turn it was; null where none takes it.</returns>
+    protected async Task<(StoreAnswer? Answer, int Turn)?> SendAsync(
+        RequestDesk<StoreAnswer> desk, IReadOnlyList<int> nodes, Guid cluster, StoreRequest request, int turn, CancellationToken cancellationToken)
+    {
+        var answered = new TaskCompletionSource<StoreAnswer?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        for (int taker = turn; taker < turn + nodes.Count; taker++)
+        {
+            if (!desk.TryAsk(nodes[taker % nodes.Count], id => StoreRequestCodec.Write(id, cluster, Patience, request), answered.SetResult)) continue;
+            return (await answered.Task.WaitAsync(cancellationToken).ConfigureAwait(false), taker);
+        }
+
+        return null;
+    }
+
+    protected static StoreAnswer Unavailable(string why) => new(RequestOutcome.Unavailable, ShardStatus.Nobody, why, null);
+
     /// <summary>Asks again and again.</summary>
     /// <param name="request">What.</param>
     /// <param name="isRepeatable">Whether what was not answered may be asked again.</param>
@@ -69,7 +87,7 @@ internal abstract class StoreCalls(TimeProvider time, TimeSpan operationTimeout,
             }
 
             if (answer is null && !isRepeatable) throw new OutcomeUnknownException($"No answer came within {answerPatience}. Whether the write happened shows when its record is read.");
-            StoreAnswer refusal = answer ?? new StoreAnswer(RequestOutcome.Unavailable, ShardStatus.Nobody, $"No answer came within {answerPatience}.", null);
+            StoreAnswer refusal = answer ?? Unavailable($"No answer came within {answerPatience}.");
             bool isTriedAgain = refusal.Outcome is RequestOutcome.Unavailable or RequestOutcome.NotKept
                 || (refusal.Outcome == RequestOutcome.Unknown && isRepeatable) || (refusal.Outcome == RequestOutcome.Overloaded && isPatient);
             bool isLate = !isPatient && time.GetElapsedTime(began) >= operationTimeout;

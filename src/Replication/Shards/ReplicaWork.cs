@@ -248,8 +248,8 @@ internal sealed class ReplicaWork : IDisposable
 
     internal bool BeginSave(DateTimeOffset now)
     {
-        if (_toSave is not { } record || now < _saveAt) return false;
-        (_saving, _toSave) = (record, null);
+        if (!IsSaveDue(now)) return false;
+        (_saving, _toSave) = (_toSave!.Value, null);
         return true;
     }
 

@@ -225,7 +225,7 @@ internal sealed class ClusterSimulation : IDisposable
     internal void CheckEnd(ShardOracle oracle)
     {
         ShardStatus status = Store.Status!.Shards[Shard];
-        SimWorld.Require(status is { Next: null, Observer: ShardStatus.Nobody }, $"the ensemble still changes at the end: {status}");
+        SimWorld.Require(!status.IsChanging, $"the ensemble still changes at the end: {status}");
         foreach (int member in status.Ensemble)
         {
             SimNode node = Nodes[member];
