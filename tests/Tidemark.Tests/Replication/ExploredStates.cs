@@ -126,7 +126,7 @@ internal sealed class ExploredStates(ExploredParts parts)
         if (node.Saving is not null) Take(state, new ExploredStep(ExploredKind.Save, at), trail, found);
         if (node.Core.Role == ReplicaRole.Leader) Take(state, new ExploredStep(ExploredKind.Tick, at), trail, found);
         if (node.Core.IsServing && state[Values] < _scope.Values) Take(state, new ExploredStep(ExploredKind.Propose, at, state[Values] + 1), trail, found);
-        for (int kind = 0; kind < 4 && node.Crashes < _scope.Crashes; kind++)
+        for (int kind = 0; kind < (_scope.IsReduced ? 1 : 4) && node.Crashes < _scope.Crashes; kind++)
         {
             if (node.HasCrash((kind & 1) != 0, (kind & 2) != 0)) Take(state, new ExploredStep(ExploredKind.Crash, at, kind), trail, found);
         }

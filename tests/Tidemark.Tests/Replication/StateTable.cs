@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Tidemark.Tests.Replication;
 
 /// <summary>States that were seen: by a fingerprint of 128 bits of what the parts are, and for each the sets of messages that there were. Threads may add at once.</summary>
@@ -22,10 +24,13 @@ internal sealed class StateTable(bool isExact)
 
     private Shard ShardOf(UInt128 parts) => _shards[(int)(uint)(parts >> 120)];
 
-    /// <summary>Open addressing over fingerprints; the sets of each are a list in one large space: where the next begins (two numbers), how many messages, the messages.</summary>
+    /// <summary>
+    /// Open addressing over fingerprints; the sets of each are a list in one large space: where the next begins (two numbers), how many messages, a bit for each of them (four numbers), the messages.
+    /// Lists are long, and the bits tell most sets apart without a look at their messages.
+    /// </summary>
     private sealed class Shard(bool isExact)
     {
-        private const int Start = 3, ChunkBits = 14, ChunkLength = 1 << ChunkBits;
+        private const int Bits = 3, Start = 7, ChunkBits = 14, ChunkLength = 1 << ChunkBits;
 
         private readonly List<ushort[]> _chunks = [new ushort[ChunkLength]];
         private UInt128[] _keys = new UInt128[64];
@@ -39,18 +44,20 @@ internal sealed class StateTable(bool isExact)
             int place = Find(_keys, key);
             if (_keys[place] == 0) _count++;
             _keys[place] = key;
+            ulong bits = BitsOf(messages);
             int before = 0;
             for (int at = _lists[place], next; at != 0; at = next)
             {
                 Span<ushort> set = At(at);
                 next = set[0] | (set[1] << 16);
-                if (Includes(set.Slice(Start, set[2]), messages)) return false;
-                if (isExact || !IsIncluded(set.Slice(Start, set[2]), messages)) before = at;
+                ulong known = MemoryMarshal.Read<ulong>(MemoryMarshal.AsBytes(set[Bits..]));
+                if ((bits & ~known) == 0 && Includes(set.Slice(Start, set[2]), messages)) return false;
+                if (isExact || (known & ~bits) != 0 || !IsIncluded(set.Slice(Start, set[2]), messages)) before = at;
                 else if (before == 0) _lists[place] = next;
                 else set[..2].CopyTo(At(before));
             }
 
-            int added = Append(messages);
+            int added = Append(messages, bits);
             if (before == 0) _lists[place] = added;
             else (At(before)[0], At(before)[1]) = ((ushort)added, (ushort)(added >> 16));
             return true;
@@ -58,10 +65,12 @@ internal sealed class StateTable(bool isExact)
 
         internal bool Contains(UInt128 key, ReadOnlySpan<int> messages)
         {
-            for (int at = _lists[Find(_keys, key)]; at != 0; at = At(at)[0] | (At(at)[1] << 16))
+            ulong bits = BitsOf(messages);
+            for (int at = _lists[Find(_keys, key)], next; at != 0; at = next)
             {
                 Span<ushort> set = At(at);
-                if (set[2] == messages.Length && Includes(set.Slice(Start, set[2]), messages)) return true;
+                next = set[0] | (set[1] << 16);
+                if (set[2] == messages.Length && bits == MemoryMarshal.Read<ulong>(MemoryMarshal.AsBytes(set[Bits..])) && Includes(set.Slice(Start, set[2]), messages)) return true;
             }
 
             return false;
@@ -102,7 +111,14 @@ internal sealed class StateTable(bool isExact)
 
         private Span<ushort> At(int at) => _chunks[at >> ChunkBits].AsSpan(at & (ChunkLength - 1));
 
-        private int Append(ReadOnlySpan<int> messages)
+        private static ulong BitsOf(ReadOnlySpan<int> messages)
+        {
+            ulong bits = 0;
+            foreach (int message in messages) bits |= 1UL << (int)((uint)message * 0x9E3779B9 >> 26);
+            return bits;
+        }
+
+        private int Append(ReadOnlySpan<int> messages, ulong bits)
         {
             int length = Start + messages.Length;
             if ((_end & (ChunkLength - 1)) + length > ChunkLength) _end = _chunks.Count << ChunkBits;
@@ -111,6 +127,7 @@ internal sealed class StateTable(bool isExact)
             Span<ushort> set = At(at);
             set[0] = set[1] = 0;
             set[2] = (ushort)messages.Length;
+            MemoryMarshal.Write(MemoryMarshal.AsBytes(set[Bits..]), bits);
             for (int i = 0; i < messages.Length; i++) set[Start + i] = checked((ushort)messages[i]);
             _end += length;
             return at;
