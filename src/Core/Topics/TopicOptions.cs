@@ -60,6 +60,9 @@ public sealed record TopicOptions
     /// <summary>How long a segment takes messages, in effect.</summary>
     internal TimeSpan? EffectiveSegmentAge => SegmentAge ?? (RetentionAge is { } age ? TimeSpan.FromTicks(Math.Max(age.Ticks / 10, _shortestAge.Ticks)) : null);
 
+    /// <summary>The longest command that a log must take.</summary>
+    internal int MaxCommandBytes => Math.Max(NamespaceOptions.LeastCommandBytes, MaxBatchBytes + NamespaceOptions.CommandRoom);
+
     /// <summary>Throws where a setting is outside its limits.</summary>
     /// <exception cref="ArgumentOutOfRangeException">One is. The message names it.</exception>
     internal void Validate()

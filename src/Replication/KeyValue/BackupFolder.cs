@@ -1,4 +1,5 @@
 using Tidemark.Core.KeyValue;
+using Tidemark.Core.State;
 using Tidemark.Storage.Catalog;
 using Tidemark.Storage.Snapshots;
 
@@ -81,7 +82,7 @@ internal sealed class BackupFolder(IFileSystem files, string folder)
     /// <returns>How many rows there are.</returns>
     internal static long VerifyState(SnapshotReader reader, ProgressMeter meter)
     {
-        StateHash hash = KvSnapshot.Sum(meter.Watch(reader.Pieces()));
+        StateHash hash = RowSnapshot.Sum(meter.Watch(reader.Pieces()));
         if (hash != reader.Info.Hash) throw new CorruptDataException(reader.FilePath, SnapshotHeader.Size, $"rows of the hash {reader.Info.Hash}", $"{hash}");
         return hash.Rows;
     }

@@ -4,7 +4,9 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 using Tidemark.Core.KeyValue;
+using Tidemark.Core.Topics;
 using Tidemark.Replication.Shards;
+using Tidemark.Replication.Topics;
 using Tidemark.Storage.Files;
 using Tidemark.Storage.Log;
 using Tidemark.Storage.Snapshots;
@@ -26,8 +28,10 @@ internal sealed class StoreRuntime : IAsyncDisposable
     private readonly FlushBatches _batches = new(2 * FlushThreadCount);
     private readonly FlushThreads _threads = new(FlushThreadCount);
     private readonly ProposalPool _proposals = new();
+    private readonly ProposalPool _appends = new(mostResting: 64, largestKept: 1024 * 1024);
     private readonly ShardExecutors _executors;
     private readonly List<LocalShard> _shards = [];
+    private readonly List<LocalPartition> _partitions = [];
     private readonly Lock _randomGate = new();
     private readonly Random _random;
 
@@ -81,15 +85,44 @@ internal sealed class StoreRuntime : IAsyncDisposable
         return shard;
     }
 
+    /// <summary>Opens a partition's log and state, brings the state up to the log's end, and drives it from then on.</summary>
+    /// <remarks>One call at a time, with <see cref="ClosePartitionAsync"/>.</remarks>
+    internal async ValueTask<LocalPartition> OpenPartitionAsync(Guid storeId, long shardId, int number, TopicOptions options)
+    {
+        LocalPartition partition = RecoverPartition(storeId, shardId, number, options);
+        lock (_partitions) _partitions.Add(partition);
+        _executors.Add(partition.Host);
+        await partition.ConfigureAsync(options, CancellationToken.None).ConfigureAwait(false);
+        return partition;
+    }
+
+    /// <summary>Closes a partition: nobody reads or writes it from now on, and its files may be removed then.</summary>
+    internal async ValueTask ClosePartitionAsync(LocalPartition partition)
+    {
+        partition.Close();
+        lock (_partitions) _partitions.Remove(partition);
+        var released = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _executors.Remove(partition.Host, released.SetResult);
+        await released.Task.ConfigureAwait(false);
+        partition.Host.Close(_options.TimeProvider.GetUtcNow(), remembers: false);
+        partition.Dispose();
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (LocalShard shard in _shards) shard.Close();
+        lock (_partitions)
+        {
+            foreach (LocalPartition partition in _partitions) partition.Close();
+        }
+
         try
         {
             await _executors.DisposeAsync().ConfigureAwait(false);
         }
         finally
         {
+            foreach (LocalPartition partition in _partitions) partition.Dispose();
             _threads.Stop();
             _lock.Dispose();
         }
@@ -157,6 +190,53 @@ internal sealed class StoreRuntime : IAsyncDisposable
         }
     }
 
+    /// <summary>Opens a partition's log and state and brings the state up to the log's end. Nobody drives it yet.</summary>
+    internal LocalPartition RecoverPartition(Guid storeId, long shardId, int number, TopicOptions options)
+    {
+        string directory = StoreLayout.Shard(_directory, shardId);
+        string stateDirectory = StoreLayout.State(_directory, shardId);
+        _options.FileSystem.CreateDirectory(stateDirectory);
+        _options.FileSystem.CreateDirectory(StoreLayout.Log(_directory, shardId));
+        LogEngine log = OpenLog(shardId, new LogOptions
+        {
+            StoreId = storeId,
+            ShardId = shardId,
+            SegmentBytes = options.SegmentBytes,
+            MaxSegmentAge = options.EffectiveSegmentAge,
+            MaxRecordBytes = options.MaxCommandBytes,
+            MaxBatchBytes = options.MaxCommandBytes + NamespaceOptions.CommandRoom,
+            Clock = Clock,
+        });
+        TopicMachine? machine = null;
+        try
+        {
+            machine = new TopicMachine(new KvIdentity(storeId, shardId));
+            var keeper = SnapshotKeeper.Open(machine, _options.FileSystem, stateDirectory, new SnapshotIdentity(storeId, shardId, TopicMachine.Number), _options.SnapshotLogBytes, _logger);
+            var partition = new LocalPartition(number, machine, log, _pool, _appends, _options.TimeProvider);
+            partition.Host = new ShardHost(new ShardHostOptions
+            {
+                ShardId = shardId,
+                Name = directory,
+                State = new ShardState(log, machine, keeper),
+                Pool = _pool,
+                Publish = partition.Publish,
+                CreateLeader = partition.CreateLeader,
+                Clock = Clock,
+                TimeProvider = _options.TimeProvider,
+                MaxPendingBytes = _options.MaxPendingBytes,
+                Logger = _logger,
+            });
+            ShardMessages.Opened(_logger, shardId, machine.Position.Offset, log.Start, log.NextOffset);
+            return partition;
+        }
+        catch
+        {
+            machine?.Dispose();
+            log.Close();
+            throw;
+        }
+    }
+
     private IStateKeeper Keeper(KvMachine machine, string stateDirectory, Guid storeId, long shardId)
     {
         if (!machine.Table.IsVolatile) return new EngineKeeper(machine, _options.EngineBatchBytes);
@@ -164,18 +244,19 @@ internal sealed class StoreRuntime : IAsyncDisposable
     }
 
     /// <summary>Opens a shard's log, or creates it.</summary>
-    internal LogEngine OpenLog(Guid storeId, long shardId, NamespaceOptions settings, long firstOffset = 0)
+    internal LogEngine OpenLog(Guid storeId, long shardId, NamespaceOptions settings, long firstOffset = 0) => OpenLog(shardId, new LogOptions
     {
-        var options = new LogOptions
-        {
-            StoreId = storeId,
-            ShardId = shardId,
-            SegmentBytes = _options.LogSegmentBytes,
-            MaxRecordBytes = settings.MaxCommandBytes,
-            MaxBatchBytes = settings.MaxCommandBytes + NamespaceOptions.CommandRoom,
-            FirstOffset = firstOffset,
-            Clock = Clock,
-        };
+        StoreId = storeId,
+        ShardId = shardId,
+        SegmentBytes = _options.LogSegmentBytes,
+        MaxRecordBytes = settings.MaxCommandBytes,
+        MaxBatchBytes = settings.MaxCommandBytes + NamespaceOptions.CommandRoom,
+        FirstOffset = firstOffset,
+        Clock = Clock,
+    });
+
+    private LogEngine OpenLog(long shardId, LogOptions options)
+    {
         options.Validate();
         Random random;
         lock (_randomGate) random = new Random(_random.Next());

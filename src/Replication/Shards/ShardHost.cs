@@ -94,6 +94,9 @@ internal sealed class ShardHost : IDisposable
     /// <summary>Any thread: whether the disk had no room for its log when it was written last.</summary>
     internal bool HasNoRoom => _noRoom is not null;
 
+    /// <summary>The host's thread: whether more of the log could go if the state behind it were remembered.</summary>
+    internal bool IsTrimHeldUp { get; private set; }
+
     /// <summary>Any thread: how the replica was when it was looked at last; null where it stands alone.</summary>
     internal ReplicaGlance? Glance => _glance;
 
@@ -206,7 +209,7 @@ internal sealed class ShardHost : IDisposable
     {
         if (Failure is not null) return false;
         _isSaving = _work.BeginSave(now);
-        _round = Log.HasWork(now) ? Log.Begin(now) : null;
+        lock (Log.Gate) _round = Log.HasWork(now) ? Log.Begin(now) : null;
         return _isFlushing = _isSaving || _round is not null;
     }
 
@@ -240,7 +243,7 @@ internal sealed class ShardHost : IDisposable
         if (_round is { } round)
         {
             _round = null;
-            Log.Complete(round);
+            lock (Log.Gate) Log.Complete(round);
             _noRoom = round.NoRoom;
             hadRoom = _noRoom is null;
             if (Log.Failure is { } cause)
@@ -259,6 +262,7 @@ internal sealed class ShardHost : IDisposable
 
         if (_isSaving && Failure is null) EndSave(now);
         _isSaving = false;
+        TrimKept(now);
         BeginJobIfDue(now);
         Show();
         return hadRoom;
@@ -283,7 +287,7 @@ internal sealed class ShardHost : IDisposable
                 _jobs.Wait();
                 TakeMessages(now);
                 if (!_jobs.IsDue(now)) break;   // The engine does not write: what waits is refused.
-                if (Keeper.IsBehind) _jobs.Begin(Keeper, ref _work.LogBytes, isClosing: true);
+                if (Keeper.IsBehind) _jobs.Begin(Keeper, ref _work.LogBytes, isWanted: false, isClosing: true);
             }
 
             Turn(now);
@@ -378,7 +382,7 @@ internal sealed class ShardHost : IDisposable
         // Jobs run here now: nobody else runs any more.
         _jobs.Runner = null;
         TakeMessages(default);   // Of the end of one that was under way.
-        _jobs.Begin(Keeper, ref _work.LogBytes, isClosing: true);
+        _jobs.Begin(Keeper, ref _work.LogBytes, isWanted: false, isClosing: true);
         TakeMessages(default);
     }
 
@@ -432,7 +436,7 @@ internal sealed class ShardHost : IDisposable
 
     private void BeginJobIfDue(DateTimeOffset now)
     {
-        if (!_isClosing && Failure is null && _jobs.IsDue(now)) _jobs.Begin(Keeper, ref _work.LogBytes, isClosing: false);
+        if (!_isClosing && Failure is null && _jobs.IsDue(now)) _jobs.Begin(Keeper, ref _work.LogBytes, IsTrimHeldUp, isClosing: false);
     }
 
     private void EndJob(IStateKeeper keeper, StateJob job, DateTimeOffset now)
@@ -446,11 +450,30 @@ internal sealed class ShardHost : IDisposable
             return;
         }
 
-        if (Failure is not null || Log.BeginTrim(_work.NeededFrom, now) is not { } round) return;
+        Trim(now);
+    }
+
+    /// <summary>Lets what nobody needs go from the log.</summary>
+    private void Trim(DateTimeOffset now)
+    {
+        if (Failure is not null) return;
+        FlushRound? round;
+        lock (Log.Gate) round = Log.BeginTrim(_work.NeededFrom, now);
+        if (round is null) return;
         Log.Execute(round);
-        Log.Complete(round);
+        lock (Log.Gate) Log.Complete(round);
         if (Log.Failure is { } cause) Fail(cause);
         else _work.Trimmed();
+    }
+
+    /// <summary>Where the log is kept for its readers, and they need less of it than there is: it goes, once the state behind it is remembered.</summary>
+    private void TrimKept(DateTimeOffset now)
+    {
+        if (_work.KeptFrom is not { } kept || Failure is not null) return;
+        IsTrimHeldUp = Log.Segments.StartAfterTrim(kept) > Log.Start;
+        if (!IsTrimHeldUp || Keeper.NeededFrom <= Log.Start) return;
+        Trim(now);
+        IsTrimHeldUp = Log.Segments.StartAfterTrim(kept) > Log.Start;
     }
 
     private StoreFailedException Refusal(Exception cause) =>

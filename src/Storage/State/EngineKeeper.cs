@@ -14,11 +14,11 @@ internal sealed class EngineKeeper(KvMachine machine, long flushBytes) : IStateK
 
     public bool IsBehind => machine.Table.PendingBytes > 4 * flushBytes;
 
-    public StateJob? Begin(long logBytes, bool isClosing)
+    public StateJob? Begin(long logBytes, bool isWanted, bool isClosing)
     {
         if (_frozen is null)
         {
-            if (!isClosing && machine.Table.PendingBytes < flushBytes) return null;
+            if (!isClosing && !isWanted && machine.Table.PendingBytes < flushBytes) return null;
             _frozen = machine.Freeze();
             _frozenOffset = machine.Position.Offset;
             if (_frozen is null) return null;

@@ -9,6 +9,7 @@ namespace Tidemark.Storage.State;
 internal sealed class SnapshotKeeper(IStateMachine machine, SnapshotFolder folder, long minLogBytes) : IStateKeeper
 {
     private long _lastBytes;
+    private long _lastOffset = -1;
     private bool _isOwed;   // One failed: it is tried again however little has gathered since.
 
     /// <summary>Opens the snapshots of a directory and brings a new machine to the newest.</summary>
@@ -20,16 +21,17 @@ internal sealed class SnapshotKeeper(IStateMachine machine, SnapshotFolder folde
             if (newest is not null) machine.Restore(newest.Pieces(), newest.Info.Position);
         }
 
-        return new SnapshotKeeper(machine, folder, minLogBytes);
+        return new SnapshotKeeper(machine, folder, minLogBytes) { _lastOffset = machine.Position.Offset };
     }
 
     public long NeededFrom => folder.LogNeededFrom;
 
     public bool IsBehind => false;   // The log holds it all; only the disk's room is at stake.
 
-    public StateJob? Begin(long logBytes, bool isClosing)
+    public StateJob? Begin(long logBytes, bool isWanted, bool isClosing)
     {
-        if (isClosing || (!_isOwed && logBytes < Math.Max(minLogBytes, _lastBytes))) return null;
+        isWanted &= machine.Position.Offset > _lastOffset;
+        if (isClosing || (!_isOwed && !isWanted && logBytes < Math.Max(minLogBytes, _lastBytes))) return null;
         IStateSnapshot state = machine.TakeSnapshot();
         return new StateJob(state.Position.Offset, () =>
         {
@@ -37,7 +39,11 @@ internal sealed class SnapshotKeeper(IStateMachine machine, SnapshotFolder folde
         });
     }
 
-    public void End(StateJob job) => _isOwed = job.Failure is not null;
+    public void End(StateJob job)
+    {
+        _isOwed = job.Failure is not null;
+        if (!_isOwed) _lastOffset = job.Offset;
+    }
 
     public void Dispose() => (machine as IDisposable)?.Dispose();
 }
