@@ -9,7 +9,11 @@ namespace Tidemark.Replication.Topics;
 /// <param name="Entry">What the catalog says of it.</param>
 /// <param name="Partitions">Its partitions.</param>
 /// <param name="Face">What users see of it.</param>
-internal sealed record LocalTopic(CatalogTopic Entry, IReadOnlyList<LocalPartition> Partitions, PartitionedTopic Face);
+internal sealed record LocalTopic(CatalogTopic Entry, IReadOnlyList<LocalPartition> Partitions, PartitionedTopic Face)
+{
+    internal IEnumerable<PartitionHealth> GetHealth() => Partitions.Select(partition => new PartitionHealth(
+        Entry.Name, partition.Info, partition.Host.ShardId, partition.Host.Failure?.Message, partition.Host.LogStart, partition.Host.PendingBytes));
+}
 
 /// <summary>The topics of a store in this process.</summary>
 internal sealed class LocalTopics(OpenCatalog catalog, StoreRuntime runtime) : TopicCollection

@@ -1,7 +1,7 @@
 namespace Tidemark.Storage.Catalog;
 
 /// <summary>The catalog of a store that is open. Others see a change once it is on the disk.</summary>
-internal sealed class OpenCatalog(IFileSystem files, string directory, StoreCatalog catalog)
+internal sealed class OpenCatalog(IFileSystem files, string directory, StoreCatalog catalog) : IAsyncDisposable
 {
     private readonly SemaphoreSlim _changing = new(1);
     private StoreCatalog _current = catalog;
@@ -25,14 +25,6 @@ internal sealed class OpenCatalog(IFileSystem files, string directory, StoreCata
         }
     }
 
-    /// <summary>Waits for the change under way. There is none after it.</summary>
-    internal async ValueTask CloseAsync()
-    {
-        await _changing.WaitAsync().ConfigureAwait(false);
-        _isClosed = true;
-        _changing.Release();
-    }
-
     /// <summary>Gives out ids for new shards, within a change. They are used up even where nothing comes of it: of a catalog that could not be written nobody knows whether it is on the disk.</summary>
     /// <returns>The first of them.</returns>
     internal long TakeShardIds(int count)
@@ -51,4 +43,12 @@ internal sealed class OpenCatalog(IFileSystem files, string directory, StoreCata
 
     /// <summary>Goes by another catalog, though nobody knows whether it is the one on the disk.</summary>
     internal void Assume(StoreCatalog catalog) => Volatile.Write(ref _current, catalog);
+
+    /// <summary>Waits for the change under way. There is none after it.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _changing.WaitAsync().ConfigureAwait(false);
+        _isClosed = true;
+        _changing.Release();
+    }
 }
