@@ -12,9 +12,6 @@ internal interface IMessageLog
     /// <summary>The sealed parts in order, without those whose entries are not applied yet; and the first entry behind them with the bytes of what takes entries now.</summary>
     (IReadOnlyList<LogPart> Sealed, long Open, long OpenBytes) Parts { get; }
 
-    /// <summary>Whether parts that nobody needs are still there because the state behind them was not remembered.</summary>
-    bool IsTrimHeldUp { get; }
-
     /// <summary>The offset of the first message at or behind an entry; null where none is.</summary>
     long? FirstMessageAt(long entry);
 }

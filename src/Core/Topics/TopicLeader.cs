@@ -29,7 +29,6 @@ internal sealed class TopicLeader : ILeaderRole
     private long _end;
     private (long Entry, long End) _before;   // The batch let through last, and where the partition ended before it.
     private long _lookAt, _idleCheckAt, _retryAt;
-    private long _nudged = -1;
 
     /// <param name="machine">The state, up to date.</param>
     /// <param name="log">What retention looks at.</param>
@@ -45,8 +44,7 @@ internal sealed class TopicLeader : ILeaderRole
     {
         get
         {
-            bool isLooked = _log.IsTrimHeldUp || _machine.Settings is not { RetentionMilliseconds: null, RetentionBytes: null };
-            long due = isLooked ? _lookAt : long.MaxValue;
+            long due = _machine.Settings is { RetentionMilliseconds: null, RetentionBytes: null } ? long.MaxValue : _lookAt;
             if (_machine.ProducerCount > 0) due = Math.Min(due, _idleCheckAt);
             return due == long.MaxValue ? due : Math.Max(due, _retryAt);
         }
@@ -190,17 +188,11 @@ internal sealed class TopicLeader : ILeaderRole
 
     private void Look(TopicSettings settings, DateTimeOffset now, List<(ushort, byte[])> proposals)
     {
-        long interval = settings is { RetentionBytes: null, RetentionMilliseconds: { } age } && !_log.IsTrimHeldUp ? age * TimeSpan.TicksPerMillisecond / 20 : 0;
+        long interval = settings is { RetentionBytes: null, RetentionMilliseconds: { } age } ? age * TimeSpan.TicksPerMillisecond / 20 : 0;
         _lookAt = now.UtcTicks + Math.Clamp(interval, _shortestLook.Ticks, _longestLook.Ticks);
-        if (Retention.Decide(_log, settings, _machine.Start, _machine.End, _machine.Released, now) is { } cut)
-        {
-            Propose(TopicCommand.Trim, [cut.Before, cut.Entry], proposals);
-        }
-        else if (_log.IsTrimHeldUp && _machine.Position.Offset != _nudged)
-        {
-            _nudged = _machine.Position.Offset + 1;
-            Propose(TopicCommand.Trim, [0, 0], proposals);   // Two states are remembered, each behind another entry; in a quiet partition there is none to come.
-        }
+        if (Retention.Decide(_log, settings, _machine.Start, _machine.End, _machine.Released, now) is not { } cut) return;
+        _proposed.Add(TopicCommand.Trim);
+        proposals.Add(((ushort)TopicCommand.Trim, TopicCommands.Numbers([cut.Before, cut.Entry])));
     }
 
     private void EndProducers(TopicSettings settings, DateTimeOffset now, List<(ushort, byte[])> proposals)
@@ -223,12 +215,6 @@ internal sealed class TopicLeader : ILeaderRole
         writer.Flush();
         _proposed.Add(TopicCommand.ForgetProducers);
         proposals.Add(((ushort)TopicCommand.ForgetProducers, output.WrittenSpan.ToArray()));
-    }
-
-    private void Propose(TopicCommand command, ReadOnlySpan<long> numbers, List<(ushort, byte[])> proposals)
-    {
-        _proposed.Add(command);
-        proposals.Add(((ushort)command, TopicCommands.Numbers(numbers)));
     }
 
     /// <summary>A batch that is not applied yet: its entry, who numbered it, and the ids it brought.</summary>

@@ -218,8 +218,10 @@ internal sealed class StoreRuntime : IAsyncDisposable
         TopicMachine? machine = null;
         try
         {
-            machine = new TopicMachine(new KvIdentity(storeId, shardId));
-            var keeper = SnapshotKeeper.Open(machine, _options.FileSystem, stateDirectory, new SnapshotIdentity(storeId, shardId, TopicMachine.Number), _options.SnapshotLogBytes, _logger);
+            var identity = new KvIdentity(storeId, shardId);
+            machine = new TopicMachine(identity);
+            var keeper = LogBaseKeeper.Open(
+                machine, _options.FileSystem, stateDirectory, new SnapshotIdentity(storeId, shardId, TopicMachine.Number), () => new TopicMachine(identity), log, _pool, _options.SnapshotLogBytes, _logger);
             var partition = new LocalPartition(number, machine, log, _pool, _appends, _options.TimeProvider);
             partition.Host = new ShardHost(new ShardHostOptions
             {

@@ -532,7 +532,7 @@ internal sealed class ReplicaWork : IDisposable
                 SendEntries(effect.Node, append, effect.From, effect.To);
                 break;
             case Install install:
-                _replica!.Send(effect.Node, new ShardMessage(shard, _transfer!.Offer(effect.Node, install, State.Machine, now)));
+                _replica!.Send(effect.Node, new ShardMessage(shard, _transfer!.Offer(effect.Node, install, State.Keeper, now)));
                 break;
             default:
                 _replica!.Send(effect.Node, new ShardMessage(shard, effect.Message));

@@ -34,6 +34,7 @@ internal sealed class ShardHost : IDisposable
     private FlushRound? _round;
     private bool _isSaving;
     private bool _isFlushing;
+    private bool _isTrimHeldUp;   // More of the log could go if the state before it were remembered.
     private Exception? _saveFailure;
     private volatile StoreFullException? _noRoom;
     private bool _isClosing;
@@ -93,9 +94,6 @@ internal sealed class ShardHost : IDisposable
 
     /// <summary>Any thread: whether the disk had no room for its log when it was written last.</summary>
     internal bool HasNoRoom => _noRoom is not null;
-
-    /// <summary>The host's thread: whether more of the log could go if the state behind it were remembered.</summary>
-    internal bool IsTrimHeldUp { get; private set; }
 
     /// <summary>Any thread: how the replica was when it was looked at last; null where it stands alone.</summary>
     internal ReplicaGlance? Glance => _glance;
@@ -436,7 +434,7 @@ internal sealed class ShardHost : IDisposable
 
     private void BeginJobIfDue(DateTimeOffset now)
     {
-        if (!_isClosing && Failure is null && _jobs.IsDue(now)) _jobs.Begin(Keeper, ref _work.LogBytes, IsTrimHeldUp, isClosing: false);
+        if (!_isClosing && Failure is null && _jobs.IsDue(now)) _jobs.Begin(Keeper, ref _work.LogBytes, _isTrimHeldUp, isClosing: false);
     }
 
     private void EndJob(IStateKeeper keeper, StateJob job, DateTimeOffset now)
@@ -470,10 +468,10 @@ internal sealed class ShardHost : IDisposable
     private void TrimKept(DateTimeOffset now)
     {
         if (_work.KeptFrom is not { } kept || Failure is not null) return;
-        IsTrimHeldUp = Log.Segments.StartAfterTrim(kept) > Log.Start;
-        if (!IsTrimHeldUp || Keeper.NeededFrom <= Log.Start) return;
+        _isTrimHeldUp = Log.Segments.StartAfterTrim(kept) > Log.Start;
+        if (!_isTrimHeldUp || Keeper.NeededFrom <= Log.Start) return;
         Trim(now);
-        IsTrimHeldUp = Log.Segments.StartAfterTrim(kept) > Log.Start;
+        _isTrimHeldUp = Log.Segments.StartAfterTrim(kept) > Log.Start;
     }
 
     private StoreFailedException Refusal(Exception cause) =>

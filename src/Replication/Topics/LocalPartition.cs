@@ -58,7 +58,7 @@ internal sealed class LocalPartition : TopicPartition, IDisposable
     }
 
     internal ILeaderRole CreateLeader(IStateMachine machine, DateTimeOffset now) =>
-        new TopicLeader(_machine, new PartitionLog(_log, _pool, _readers, () => _machine.Position.Offset, () => Host.IsTrimHeldUp), now);
+        new TopicLeader(_machine, new PartitionLog(_log, _pool, _readers, () => _machine.Position.Offset), now);
 
     /// <summary>Has the partition follow other settings from now on. The length of segments is another once it is opened again.</summary>
     internal async ValueTask ConfigureAsync(TopicOptions options, CancellationToken cancellationToken)

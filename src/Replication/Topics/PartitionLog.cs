@@ -6,11 +6,9 @@ namespace Tidemark.Replication.Topics;
 
 /// <summary>A partition's log as its leader looks at it.</summary>
 /// <remarks>Belongs to the shard's thread.</remarks>
-internal sealed class PartitionLog(LogEngine log, FilePool pool, MessageReaders readers, Func<long> applied, Func<bool> isTrimHeldUp) : IMessageLog
+internal sealed class PartitionLog(LogEngine log, FilePool pool, MessageReaders readers, Func<long> applied) : IMessageLog
 {
     private readonly Dictionary<long, long> _lengths = [];   // Of sealed segments, by their first entries.
-
-    public bool IsTrimHeldUp => isTrimHeldUp();
 
     public (IReadOnlyList<LogPart> Sealed, long Open, long OpenBytes) Parts
     {

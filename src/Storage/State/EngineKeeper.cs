@@ -18,7 +18,7 @@ internal sealed class EngineKeeper(KvMachine machine, long flushBytes) : IStateK
     {
         if (_frozen is null)
         {
-            if (!isClosing && !isWanted && machine.Table.PendingBytes < flushBytes) return null;
+            if (!isClosing && machine.Table.PendingBytes < flushBytes) return null;
             _frozen = machine.Freeze();
             _frozenOffset = machine.Position.Offset;
             if (_frozen is null) return null;
@@ -29,6 +29,8 @@ internal sealed class EngineKeeper(KvMachine machine, long flushBytes) : IStateK
         long offset = _frozenOffset;
         return new StateJob(offset, () => machine.Table.Engine.Write(new TreeBatch(part), offset));
     }
+
+    public IStateSnapshot TakeOffer() => machine.TakeSnapshot();
 
     public void End(StateJob job)
     {

@@ -17,6 +17,10 @@ internal interface IStateKeeper : IDisposable
     /// <returns>What to do on the disk, or null.</returns>
     StateJob? Begin(long logBytes, bool isWanted, bool isClosing);
 
+    /// <summary>The state that a replica is given which lacks what the log does not have any more. With the log from there on it has everything.</summary>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    IStateSnapshot TakeOffer();
+
     /// <summary>Takes note of how a job went.</summary>
     void End(StateJob job);
 }

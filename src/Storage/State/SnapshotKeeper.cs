@@ -9,7 +9,6 @@ namespace Tidemark.Storage.State;
 internal sealed class SnapshotKeeper(IStateMachine machine, SnapshotFolder folder, long minLogBytes) : IStateKeeper
 {
     private long _lastBytes;
-    private long _lastOffset = -1;
     private bool _isOwed;   // One failed: it is tried again however little has gathered since.
 
     /// <summary>Opens the snapshots of a directory and brings a new machine to the newest.</summary>
@@ -21,7 +20,7 @@ internal sealed class SnapshotKeeper(IStateMachine machine, SnapshotFolder folde
             if (newest is not null) machine.Restore(newest.Pieces(), newest.Info.Position);
         }
 
-        return new SnapshotKeeper(machine, folder, minLogBytes) { _lastOffset = machine.Position.Offset };
+        return new SnapshotKeeper(machine, folder, minLogBytes);
     }
 
     public long NeededFrom => folder.LogNeededFrom;
@@ -30,8 +29,7 @@ internal sealed class SnapshotKeeper(IStateMachine machine, SnapshotFolder folde
 
     public StateJob? Begin(long logBytes, bool isWanted, bool isClosing)
     {
-        isWanted &= machine.Position.Offset > _lastOffset;
-        if (isClosing || (!_isOwed && !isWanted && logBytes < Math.Max(minLogBytes, _lastBytes))) return null;
+        if (isClosing || (!_isOwed && logBytes < Math.Max(minLogBytes, _lastBytes))) return null;
         IStateSnapshot state = machine.TakeSnapshot();
         return new StateJob(state.Position.Offset, () =>
         {
@@ -39,11 +37,9 @@ internal sealed class SnapshotKeeper(IStateMachine machine, SnapshotFolder folde
         });
     }
 
-    public void End(StateJob job)
-    {
-        _isOwed = job.Failure is not null;
-        if (!_isOwed) _lastOffset = job.Offset;
-    }
+    public IStateSnapshot TakeOffer() => machine.TakeSnapshot();
+
+    public void End(StateJob job) => _isOwed = job.Failure is not null;
 
     public void Dispose() => (machine as IDisposable)?.Dispose();
 }
