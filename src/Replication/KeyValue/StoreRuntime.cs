@@ -70,6 +70,23 @@ internal sealed class StoreRuntime : IAsyncDisposable
     /// <summary>Whether a shard has been opened in this directory before.</summary>
     internal bool HasShard(long shardId) => _options.FileSystem.FileExists(Path.Combine(StoreLayout.Log(_directory, shardId), LogFiles.ManifestName));
 
+    /// <summary>Deletes all files of a shard, which nobody has open. Its directories stay.</summary>
+    internal void RemoveShard(long shardId)
+    {
+        foreach (string place in StoreLayout.Places(_directory, shardId)) DirectoryFiles.Remove(_options.FileSystem, place, isForGood: true);
+    }
+
+    /// <summary>Deletes the files of shards that nothing is kept in any more: a crash may have left them.</summary>
+    /// <param name="kept">The shards that stay.</param>
+    /// <param name="end">Behind the last one that was given out.</param>
+    internal void RemoveShardsBut(IReadOnlySet<long> kept, long end)
+    {
+        for (long shardId = 0; shardId < end; shardId++)
+        {
+            if (!kept.Contains(shardId) && StoreLayout.Places(_directory, shardId).Any(place => DirectoryFiles.Names(_options.FileSystem, place).Count > 0)) RemoveShard(shardId);
+        }
+    }
+
     /// <summary>Opens a shard's log and state, brings the state up to the log's end, and drives it from then on.</summary>
     internal async ValueTask<LocalShard> OpenShardAsync(Guid storeId, long shardId, NamespaceOptions settings)
     {
@@ -197,16 +214,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
         string stateDirectory = StoreLayout.State(_directory, shardId);
         _options.FileSystem.CreateDirectory(stateDirectory);
         _options.FileSystem.CreateDirectory(StoreLayout.Log(_directory, shardId));
-        LogEngine log = OpenLog(shardId, new LogOptions
-        {
-            StoreId = storeId,
-            ShardId = shardId,
-            SegmentBytes = options.SegmentBytes,
-            MaxSegmentAge = options.EffectiveSegmentAge,
-            MaxRecordBytes = options.MaxCommandBytes,
-            MaxBatchBytes = options.MaxCommandBytes + NamespaceOptions.CommandRoom,
-            Clock = Clock,
-        });
+        LogEngine log = OpenLog(storeId, shardId, options);
         TopicMachine? machine = null;
         try
         {
@@ -254,6 +262,18 @@ internal sealed class StoreRuntime : IAsyncDisposable
         MaxRecordBytes = settings.MaxCommandBytes,
         MaxBatchBytes = settings.MaxCommandBytes + NamespaceOptions.CommandRoom,
         FirstOffset = firstOffset,
+        Clock = Clock,
+    });
+
+    /// <summary>Opens a partition's log, or creates it.</summary>
+    internal LogEngine OpenLog(Guid storeId, long shardId, TopicOptions options) => OpenLog(shardId, new LogOptions
+    {
+        StoreId = storeId,
+        ShardId = shardId,
+        SegmentBytes = options.SegmentBytes,
+        MaxSegmentAge = options.EffectiveSegmentAge,
+        MaxRecordBytes = TopicOptions.LargestCommandBytes,
+        MaxBatchBytes = TopicOptions.LargestCommandBytes + NamespaceOptions.CommandRoom,
         Clock = Clock,
     });
 

@@ -34,6 +34,16 @@ internal sealed class LocalPartition : TopicPartition, IDisposable
 
     internal ShardHost Host { get; set; } = null!;   // Set right after: the host is made with the machine's hooks.
 
+    /// <summary>How it is, as far as readers see.</summary>
+    internal PartitionInfo Info
+    {
+        get
+        {
+            TopicBounds bounds = _machine.Bounds;
+            return new PartitionInfo(Number, bounds.Start, bounds.End, bounds.Timestamp);
+        }
+    }
+
     /// <summary>The host's thread: shows readers what was applied.</summary>
     internal void Publish()
     {
@@ -123,8 +133,7 @@ internal sealed class LocalPartition : TopicPartition, IDisposable
     {
         cancellationToken.ThrowIfCancellationRequested();
         ObjectDisposedException.ThrowIf(_isClosed, typeof(Topic));
-        TopicBounds bounds = _machine.Bounds;
-        return new ValueTask<PartitionInfo>(new PartitionInfo(Number, bounds.Start, bounds.End, bounds.Timestamp));
+        return new ValueTask<PartitionInfo>(Info);
     }
 
     internal override async ValueTask TrimAsync(long before, CancellationToken cancellationToken)
