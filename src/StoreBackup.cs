@@ -2,8 +2,9 @@ namespace Tidemark;
 
 /// <summary>What a backup holds.</summary>
 /// <param name="StoreId">The store it was made of.</param>
-/// <param name="Shards">Its shards, each at a position of its own.</param>
-public sealed record BackupReport(Guid StoreId, IReadOnlyList<ShardBackup> Shards)
+/// <param name="Shards">The shards of its namespaces, each at a position of its own.</param>
+/// <param name="TopicsLeftOut">The names of its topics: what is in them is not in the backup, nor that they are there.</param>
+public sealed record BackupReport(Guid StoreId, IReadOnlyList<ShardBackup> Shards, IReadOnlyList<string> TopicsLeftOut)
 {
     /// <summary>The bytes of all shards' states.</summary>
     public long Bytes => Shards.Sum(shard => shard.Bytes);
@@ -24,9 +25,10 @@ public sealed record ShardBackup(string Namespace, long ShardId, StatePosition P
 public readonly record struct BackupProgress(int ShardsDone, int ShardCount, long Bytes);
 
 /// <summary>What a check of all bytes of a store or a backup found.</summary>
-/// <param name="Shards">What was looked at, shard by shard.</param>
+/// <param name="Shards">What was looked at in namespaces, shard by shard.</param>
+/// <param name="Partitions">What was looked at in topics, partition by partition.</param>
 /// <param name="Damage">What is damaged or missing. Empty where all is whole.</param>
-public sealed record VerifyReport(IReadOnlyList<ShardVerification> Shards, IReadOnlyList<TidemarkException> Damage)
+public sealed record VerifyReport(IReadOnlyList<ShardVerification> Shards, IReadOnlyList<PartitionVerification> Partitions, IReadOnlyList<TidemarkException> Damage)
 {
     /// <summary>Whether nothing is damaged.</summary>
     public bool IsWhole => Damage.Count == 0;
@@ -40,3 +42,12 @@ public sealed record VerifyReport(IReadOnlyList<ShardVerification> Shards, IRead
 /// <param name="Snapshots">Snapshot files that are whole.</param>
 /// <param name="Rows">The rows of the state whose hash was computed anew; 0 where damage kept it from being looked at.</param>
 public sealed record ShardVerification(string Namespace, long ShardId, long LogRecords, long LogBytes, int Snapshots, long Rows);
+
+/// <summary>What was looked at in one partition.</summary>
+/// <param name="Topic">The topic it belongs to.</param>
+/// <param name="Partition">Its number.</param>
+/// <param name="ShardId">The shard that it is.</param>
+/// <param name="LogRecords">The log's records whose checksums and order fit: batches, and what else is noted there.</param>
+/// <param name="LogBytes">The bytes of the log that were read.</param>
+/// <param name="Snapshots">Snapshot files that are whole.</param>
+public sealed record PartitionVerification(string Topic, int Partition, long ShardId, long LogRecords, long LogBytes, int Snapshots);

@@ -6,7 +6,9 @@ namespace Tidemark;
 /// <param name="Engine">The name of the engine its rows are kept in.</param>
 /// <param name="IsBackup">Whether it is a backup, to be restored before it is opened.</param>
 /// <param name="Namespaces">Its namespaces.</param>
-public sealed record StoreDescription(Guid StoreId, DateTimeOffset Created, string Engine, bool IsBackup, IReadOnlyList<NamespaceDescription> Namespaces);
+/// <param name="Topics">Its topics. None of a backup: they are not in it.</param>
+public sealed record StoreDescription(
+    Guid StoreId, DateTimeOffset Created, string Engine, bool IsBackup, IReadOnlyList<NamespaceDescription> Namespaces, IReadOnlyList<TopicDescription> Topics);
 
 /// <summary>A namespace on disk.</summary>
 /// <param name="Name">Its name.</param>
@@ -20,6 +22,18 @@ public sealed record NamespaceDescription(string Name, NamespaceOptions Settings
 /// <param name="Log">Its log; null in a backup, or where it was lost.</param>
 /// <param name="Snapshots">Its snapshot files, the oldest first. Whether they are whole, a verification tells.</param>
 public sealed record ShardDescription(long ShardId, ShardHashRange HashRange, LogDescription? Log, IReadOnlyList<SnapshotDescription> Snapshots);
+
+/// <summary>A topic on disk.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Options">Its settings.</param>
+/// <param name="Partitions">Its partitions, in their order.</param>
+public sealed record TopicDescription(string Name, TopicOptions Options, IReadOnlyList<PartitionDescription> Partitions);
+
+/// <summary>A partition on disk.</summary>
+/// <param name="ShardId">The number of the shard that it is, also in the names of its directory.</param>
+/// <param name="Log">The log that holds its messages, by batches; null where it was lost.</param>
+/// <param name="Snapshots">Its snapshot files, the oldest first. Whether they are whole, a verification tells.</param>
+public sealed record PartitionDescription(long ShardId, LogDescription? Log, IReadOnlyList<SnapshotDescription> Snapshots);
 
 /// <summary>A log on disk.</summary>
 /// <param name="Start">The first offset it keeps.</param>

@@ -33,6 +33,9 @@ public sealed class TidemarkStore : ShardedKeyValueStore, IAsyncDisposable
     /// <summary>The names of all namespaces.</summary>
     public IReadOnlyList<string> Namespaces => _store.Names;
 
+    /// <summary>The topics: logs of messages, beside the key-value namespaces. docs/topics.md.</summary>
+    public TopicCollection Topics => _store.Topics;
+
     /// <summary>Opens the store of a directory; creates it where it is missing.</summary>
     /// <param name="directory">The directory. Created private to its owner.</param>
     /// <param name="options">Its settings; null for the defaults.</param>
@@ -74,8 +77,7 @@ public sealed class TidemarkStore : ShardedKeyValueStore, IAsyncDisposable
     /// <exception cref="LimitExceededException">The engine cannot hold keys as long as the settings allow.</exception>
     public async ValueTask<KeyValueStore> CreateNamespaceAsync(string name, NamespaceOptions? options = null, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(name);
-        if (!CatalogNamespace.IsName(name)) throw new ArgumentException("A namespace's name has 1 to 128 bytes and no control characters.", nameof(name));
+        CatalogName.Require(name, "namespace");
         options ??= new NamespaceOptions();
         options.Validate();
         cancellationToken.ThrowIfCancellationRequested();

@@ -95,15 +95,15 @@ internal sealed class KvMachine : IStateMachine, IDisposable
     public IStateSnapshot TakeSnapshot()
     {
         Table.Publish(Position.Offset);
-        return new KvSnapshot(StateReader.Open(Table), _state.WriteHeader(_identity), Position, Hash);
+        return new RowSnapshot(StateReader.Open(Table), _state.WriteHeader(_identity), Position, Hash);
     }
 
     public void Restore(IEnumerable<ReadOnlyMemory<byte>> pieces, StatePosition position)
     {
-        byte[] header = KvSnapshot.Load(Table, pieces);
+        byte[] header = RowSnapshot.Load(Table, pieces);
         _state.ReadHeader(header);   // Whose it was does not matter: whoever restores it has asked for it.
         if (Position != position) throw new MalformedDataException(0, $"the header says {Position}, the snapshot {position}");
-        StateHash hash = KvSnapshot.Sum(Table);
+        StateHash hash = RowSnapshot.Sum(Table);
         if (hash != Hash) throw new MalformedDataException(0, $"the rows have the hash {hash}, the header says {Hash}");
         if (!Table.IsVolatile)
         {
@@ -124,7 +124,7 @@ internal sealed class KvMachine : IStateMachine, IDisposable
     }
 
     /// <summary>The sum over all rows as they are, walked one by one.</summary>
-    internal StateHash ComputeHash() => KvSnapshot.Sum(Table);
+    internal StateHash ComputeHash() => RowSnapshot.Sum(Table);
 
     /// <summary>Records whose time is over at a moment, the earliest first.</summary>
     internal List<(byte[] EncodedKey, long Version)> DueRecords(HybridTimestamp now, int most)

@@ -1,11 +1,13 @@
 using System.Buffers.Binary;
 
+using Tidemark.Core.State;
+
 namespace Tidemark.Core.KeyValue;
 
 /// <summary>The tables of a key-value state, by the first byte of their rows' keys.</summary>
 internal enum RowTable : byte
 {
-    Header = 0,
+    Header = RowSnapshot.HeaderTable,
     Record = 1,
     Index = 2,
     Session = 3,
@@ -25,7 +27,7 @@ internal static class RowKeys
 
     private const byte EscapedZero = 0xFF, PartEnd = 0x01;   // Both after a zero: the end sorts before what goes on.
 
-    internal static byte[] Header { get; } = [(byte)RowTable.Header];
+    internal static byte[] Header => RowSnapshot.HeaderKey;
 
     /// <summary>Says up to which offset changes were let go.</summary>
     internal static byte[] ChangesTrimmed { get; } = [(byte)RowTable.Change];

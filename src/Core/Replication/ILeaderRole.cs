@@ -7,6 +7,19 @@ internal interface ILeaderRole
     /// <summary>When there will be something to propose if nothing else happens, in UTC ticks; <see cref="long.MaxValue"/> for never.</summary>
     long NextDue { get; }
 
+    /// <summary>A command is to have a place in the log: decides what can be decided only in that order.</summary>
+    /// <param name="offset">The place. All before it are there, or will be.</param>
+    /// <param name="kind">What the entry is.</param>
+    /// <param name="payload">The entry: the command's bytes, in which it may write, or others in their place.</param>
+    void Admit(long offset, ref ushort kind, ref ReadOnlyMemory<byte> payload)
+    {
+    }
+
+    /// <summary>The command that was admitted last got no place.</summary>
+    void Withdraw(long offset)
+    {
+    }
+
     /// <summary>Gives the commands that are due.</summary>
     void Tick(DateTimeOffset now, List<(ushort Kind, byte[] Payload)> proposals);
 

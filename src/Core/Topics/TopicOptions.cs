@@ -17,6 +17,9 @@ public sealed record TopicOptions
     /// <summary>The largest value of <see cref="DeduplicationIds"/>.</summary>
     public const int LargestDeduplicationIds = 1_000_000;
 
+    /// <summary>The longest command that a log must take, whatever the settings become while it is open.</summary>
+    internal const int LargestCommandBytes = LargestBatchBytes + NamespaceOptions.CommandRoom;
+
     private const long SmallestSegmentBytes = 64 * 1024;
     private const long LargestSegmentBytes = 1024 * 1024 * 1024;
 
@@ -30,7 +33,7 @@ public sealed record TopicOptions
     /// <summary>The longest message: id, key, headers and payload together, in bytes. 1 to <see cref="LargestMessageBytes"/>; default 1 MiB.</summary>
     public int MaxMessageBytes { get; init; } = 1024 * 1024;
 
-    /// <summary>The longest batch, in bytes. At least <see cref="MaxMessageBytes"/>, at most <see cref="LargestBatchBytes"/>; default 4 MiB.</summary>
+    /// <summary>The longest batch of several messages, in bytes as it is stored: up to 32 more for each message, and 10 for each header. At least <see cref="MaxMessageBytes"/>, at most <see cref="LargestBatchBytes"/>; default 4 MiB.</summary>
     public int MaxBatchBytes { get; init; } = 4 * 1024 * 1024;
 
     /// <summary>How long a message is kept at least; null, the default, for ever. 1 second to 100 years, in whole milliseconds.</summary>

@@ -1,5 +1,7 @@
 using Tidemark.Core.KeyValue;
+using Tidemark.Core.State;
 using Tidemark.Storage.Catalog;
+using Tidemark.Storage.Files;
 using Tidemark.Storage.Snapshots;
 
 namespace Tidemark.Replication.KeyValue;
@@ -14,7 +16,7 @@ internal sealed class BackupFolder(IFileSystem files, string folder)
     {
         files.ListFiles(folder);   // Throws where there is no such folder.
         StoreCatalog catalog = CatalogFile.TryRead(files, folder) ?? throw new FormatMismatchException(folder, "a backup", "no catalog: it is none, or was not finished");
-        bool isStore = catalog.Namespaces.SelectMany(space => space.Shards).Any(range => StoreLayout.Files(files, StoreLayout.Log(folder, range.ShardId)).Count > 0);
+        bool isStore = catalog.Namespaces.SelectMany(space => space.Shards).Any(range => DirectoryFiles.Names(files, StoreLayout.Log(folder, range.ShardId)).Count > 0);
         if (isStore) throw new FormatMismatchException(folder, "a backup", "a store: back it up first");
         return catalog.Namespaces.Count > 0 ? catalog : throw new FormatMismatchException(folder, "a backup", "the catalog of a store without namespaces");
     }
@@ -24,7 +26,7 @@ internal sealed class BackupFolder(IFileSystem files, string folder)
 
     /// <summary>The names of the snapshot files in a directory, in the order of their offsets.</summary>
     internal static IEnumerable<string> SnapshotNames(IFileSystem files, string directory) =>
-        StoreLayout.Files(files, directory).Where(name => name.EndsWith(SnapshotWriter.Extension, StringComparison.Ordinal));
+        DirectoryFiles.Names(files, directory).Where(name => name.EndsWith(SnapshotWriter.Extension, StringComparison.Ordinal));
 
     /// <summary>Opens the state of a shard.</summary>
     /// <exception cref="CorruptDataException">It is missing, there is more than one, or its header or end is damaged.</exception>
@@ -51,7 +53,7 @@ internal sealed class BackupFolder(IFileSystem files, string folder)
         }
         catch (CorruptDataException damaged)
         {
-            return new VerifyReport([], [damaged]);
+            return new VerifyReport([], [], [damaged]);
         }
 
         var shards = new List<ShardVerification>();
@@ -74,14 +76,14 @@ internal sealed class BackupFolder(IFileSystem files, string folder)
             meter.EndShard();
         }
 
-        return new VerifyReport(shards, damage);
+        return new VerifyReport(shards, [], damage);
     }
 
     /// <summary>Reads a snapshot file to its end, and computes the hash of its rows anew.</summary>
     /// <returns>How many rows there are.</returns>
     internal static long VerifyState(SnapshotReader reader, ProgressMeter meter)
     {
-        StateHash hash = KvSnapshot.Sum(meter.Watch(reader.Pieces()));
+        StateHash hash = RowSnapshot.Sum(meter.Watch(reader.Pieces()));
         if (hash != reader.Info.Hash) throw new CorruptDataException(reader.FilePath, SnapshotHeader.Size, $"rows of the hash {reader.Info.Hash}", $"{hash}");
         return hash.Rows;
     }

@@ -29,8 +29,8 @@ internal sealed class BackupWriter(IFileSystem files, string folder, IProgress<B
             }
         }
 
-        CatalogFile.Write(files, folder, catalog);
-        return new BackupReport(catalog.StoreId, shards);
+        CatalogFile.Write(files, folder, catalog with { Topics = [] });
+        return new BackupReport(catalog.StoreId, shards, [.. catalog.Topics.Select(topic => topic.Name)]);
     }
 
     private async ValueTask<SnapshotInfo> WriteAsync(Guid storeId, LocalShard shard, ProgressMeter meter, CancellationToken cancellation)

@@ -13,14 +13,17 @@ internal sealed class StoreDescriber(IFileSystem files, string directory)
         StoreCatalog catalog = CatalogFile.TryRead(files, directory) ?? throw new FormatMismatchException(directory, "a store or a backup", "no catalog");
         var spaces = new List<NamespaceDescription>();
         foreach (CatalogNamespace space in catalog.Namespaces)
-            spaces.Add(new NamespaceDescription(space.Name, space.Options, [.. space.Shards.Select(Describe)]));
+            spaces.Add(new NamespaceDescription(space.Name, space.Options, [.. space.Shards.Select(range => new ShardDescription(range.ShardId, range, DescribeLog(range.ShardId), DescribeSnapshots(range.ShardId)))]));
+        var topics = new List<TopicDescription>();
+        foreach (CatalogTopic topic in catalog.Topics)
+            topics.Add(new TopicDescription(topic.Name, topic.Options, [.. topic.Shards.Select(id => new PartitionDescription(id, DescribeLog(id), DescribeSnapshots(id)))]));
         bool isBackup = BackupFolder.ShardsOf(catalog).Any(shard => BackupFolder.HasShard(files, directory, shard.ShardId));
-        return new StoreDescription(catalog.StoreId, catalog.Created, catalog.Engine, isBackup, spaces);
+        return new StoreDescription(catalog.StoreId, catalog.Created, catalog.Engine, isBackup, spaces, topics);
     }
 
-    private ShardDescription Describe(ShardHashRange range)
+    private List<SnapshotDescription> DescribeSnapshots(long shardId)
     {
-        string[] places = [StoreLayout.Shard(directory, range.ShardId), StoreLayout.State(directory, range.ShardId)];
+        string[] places = [StoreLayout.Shard(directory, shardId), StoreLayout.State(directory, shardId)];
         var snapshots = new List<SnapshotDescription>();
         foreach (string place in places)
         {
@@ -38,7 +41,7 @@ internal sealed class StoreDescriber(IFileSystem files, string directory)
             }
         }
 
-        return new ShardDescription(range.ShardId, range, DescribeLog(range.ShardId), snapshots);
+        return snapshots;
     }
 
     private LogDescription? DescribeLog(long shardId)

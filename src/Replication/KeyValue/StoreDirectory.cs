@@ -1,13 +1,14 @@
+using Tidemark.Replication.Topics;
 using Tidemark.Storage.Catalog;
 
 namespace Tidemark.Replication.KeyValue;
 
-/// <summary>A local store's directory: its catalog, and the namespaces the catalog names, opened.</summary>
+/// <summary>A local store's directory: its catalog, and the namespaces and topics the catalog names, opened.</summary>
 internal sealed class StoreDirectory : IAsyncDisposable
 {
     private readonly TidemarkStoreOptions _options;
     private readonly StoreRuntime _runtime;
-    private readonly SemaphoreSlim _changing = new(1);
+    private readonly OpenCatalog _catalog;
     private readonly Lock _gate = new();
     private readonly Dictionary<string, LocalNamespace> _open = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _closing = new();
@@ -19,20 +20,17 @@ internal sealed class StoreDirectory : IAsyncDisposable
         Directory = directory;
         _options = options;
         _runtime = runtime;
-        Catalog = catalog;
+        _catalog = new OpenCatalog(options.FileSystem, directory, catalog);
+        Topics = new LocalTopics(_catalog, runtime);
     }
 
     internal string Directory { get; }
 
-    internal StoreCatalog Catalog { get; private set; }
+    internal StoreCatalog Catalog => _catalog.Current;
 
-    internal IReadOnlyList<string> Names
-    {
-        get
-        {
-            lock (_gate) return [.. Catalog.Namespaces.Select(space => space.Name)];
-        }
-    }
+    internal LocalTopics Topics { get; }
+
+    internal IReadOnlyList<string> Names => [.. Catalog.Namespaces.Select(space => space.Name)];
 
     internal static async Task<StoreDirectory> OpenAsync(string directory, TidemarkStoreOptions options)
     {
@@ -42,7 +40,10 @@ internal sealed class StoreDirectory : IAsyncDisposable
             StoreCatalog catalog = CatalogFile.TryOpen(options.FileSystem, directory) ?? Create(directory, options, runtime);
             RequireEngine(directory, catalog, options);
             var store = new StoreDirectory(directory, options, runtime, catalog);
+            store.RequireShards();
+            runtime.RemoveShardsBut(catalog.ShardIds.ToHashSet(), catalog.NextShardId);
             foreach (CatalogNamespace space in catalog.Namespaces) await store.OpenNamespaceAsync(space).ConfigureAwait(false);
+            await store.Topics.OpenAsync().ConfigureAwait(false);
             if (store.Find(TidemarkStore.DefaultNamespaceName) is null)
                 await store.CreateNamespaceAsync(TidemarkStore.DefaultNamespaceName, options.DefaultNamespace ?? new NamespaceOptions()).ConfigureAwait(false);
             return store;
@@ -66,7 +67,12 @@ internal sealed class StoreDirectory : IAsyncDisposable
     /// <summary>The catalog, and the namespaces that are in it, opened.</summary>
     internal (StoreCatalog Catalog, IReadOnlyList<LocalNamespace> Namespaces) View()
     {
-        lock (_gate) return (Catalog, [.. Catalog.Namespaces.Where(space => _open.ContainsKey(space.Name)).Select(space => _open[space.Name])]);
+        lock (_gate)
+        {
+            StoreCatalog catalog = Catalog;
+            CatalogNamespace[] open = [.. catalog.Namespaces.Where(space => _open.ContainsKey(space.Name))];
+            return (catalog with { Namespaces = open }, [.. open.Select(space => _open[space.Name])]);
+        }
     }
 
     /// <summary>Runs, on the pool, what reads the state for long. Closing the store cancels it and waits for its end, so that nothing closes under it.</summary>
@@ -102,7 +108,7 @@ internal sealed class StoreDirectory : IAsyncDisposable
         lock (_gate) open = [.. _open.Values];
         return new StoreHealth([.. open.SelectMany(local => local.Shards.Select(shard => new ShardHealth(
             local.Name, shard.Id, shard.Host.Failure?.Message, shard.View.AppliedOffset, shard.Host.LogStart, shard.Host.PendingBytes,
-            shard.IsClosed ? 0 : shard.Machine.Table.Engine.ApproximateBytes)))]);
+            shard.IsClosed ? 0 : shard.Machine.Table.Engine.ApproximateBytes)))], [.. Topics.All.SelectMany(topic => topic.GetHealth())]);
     }
 
     internal LocalNamespace? Find(string name)
@@ -110,38 +116,25 @@ internal sealed class StoreDirectory : IAsyncDisposable
         lock (_gate) return _open.GetValueOrDefault(name);
     }
 
-    internal async ValueTask<LocalNamespace> CreateNamespaceAsync(string name, NamespaceOptions settings)
+    internal ValueTask<LocalNamespace> CreateNamespaceAsync(string name, NamespaceOptions settings) => _catalog.ChangeAsync(async () =>
     {
-        await _changing.WaitAsync().ConfigureAwait(false);
-        try
+        if (Find(name) is not null) throw new ArgumentException($"There is a namespace '{name}' already.", nameof(name));
+        IReadOnlyList<ShardHashRange> even = HashRangeRouter.CreateEven(settings.ShardCount).Ranges;
+        long firstShard = _catalog.TakeShardIds(even.Count);
+        var space = new CatalogNamespace
         {
-            if (Find(name) is not null) throw new ArgumentException($"There is a namespace '{name}' already.", nameof(name));
-            IReadOnlyList<ShardHashRange> even = HashRangeRouter.CreateEven(settings.ShardCount).Ranges;
-            long firstShard = Catalog.NextShardId;
-            var space = new CatalogNamespace
-            {
-                Id = Catalog.Namespaces.Count == 0 ? 0 : Catalog.Namespaces.Max(other => other.Id) + 1,
-                Name = name,
-                Options = settings,
-                Shards = [.. even.Select(range => range with { ShardId = firstShard + range.ShardId })],
-            };
-            // The shards come first: once the catalog names one, its log is there, and one that is not there was lost.
-            LocalNamespace local = await OpenShardsAsync(space).ConfigureAwait(false);
-            StoreCatalog catalog = Catalog with { NextShardId = firstShard + even.Count, Namespaces = [.. Catalog.Namespaces, space] };
-            CatalogFile.Write(_options.FileSystem, Directory, catalog);
-            lock (_gate)
-            {
-                Catalog = catalog;
-                _open.Add(name, local);
-            }
-
-            return local;
-        }
-        finally
-        {
-            _changing.Release();
-        }
-    }
+            Id = Catalog.Namespaces.Count == 0 ? 0 : Catalog.Namespaces.Max(other => other.Id) + 1,
+            Name = name,
+            Options = settings,
+            Shards = [.. even.Select(range => range with { ShardId = firstShard + range.ShardId })],
+        };
+        foreach (ShardHashRange range in space.Shards) _runtime.RemoveShard(range.ShardId);   // What an interrupted creation left.
+        // The shards come first: once the catalog names one, its log is there, and one that is not there was lost.
+        LocalNamespace local = await OpenShardsAsync(space).ConfigureAwait(false);
+        _catalog.Replace(Catalog with { Namespaces = [.. Catalog.Namespaces, space] });
+        lock (_gate) _open.Add(name, local);
+        return local;
+    });
 
     public ValueTask DisposeAsync()
     {
@@ -154,6 +147,7 @@ internal sealed class StoreDirectory : IAsyncDisposable
         Task[] readings;
         lock (_gate) readings = [.. _readings];
         await Task.WhenAll(readings).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // How they ended, their callers hear.
+        await _catalog.DisposeAsync().ConfigureAwait(false);
         await _runtime.DisposeAsync().ConfigureAwait(false);
     }
 
@@ -167,20 +161,25 @@ internal sealed class StoreDirectory : IAsyncDisposable
             Engine = options.Engine.Name,
             NextShardId = 0,
             Namespaces = [],
+            Topics = [],
         };
         CatalogFile.Write(options.FileSystem, directory, catalog);
         return catalog;
     }
 
+    /// <exception cref="CorruptDataException">A shard that the catalog names is not there.</exception>
+    private void RequireShards()
+    {
+        foreach (long shardId in Catalog.ShardIds)
+        {
+            if (_runtime.HasShard(shardId)) continue;
+            if (BackupFolder.HasShard(_options.FileSystem, Directory, shardId)) throw new FormatMismatchException(Directory, "a store", "a backup: restore it into another directory");
+            throw new CorruptDataException(Directory, 0, $"the log of shard {shardId}, which the catalog names", "none");
+        }
+    }
+
     private async ValueTask OpenNamespaceAsync(CatalogNamespace space)
     {
-        foreach (ShardHashRange range in space.Shards)
-        {
-            if (_runtime.HasShard(range.ShardId)) continue;
-            if (BackupFolder.HasShard(_options.FileSystem, Directory, range.ShardId)) throw new FormatMismatchException(Directory, "a store", "a backup: restore it into another directory");
-            throw new CorruptDataException(Directory, 0, $"the log of shard {range.ShardId}, which the catalog names", "none");
-        }
-
         if (space.Name == TidemarkStore.DefaultNamespaceName && _options.DefaultNamespace is { } wanted && wanted != space.Options) space = Change(space, wanted);
         LocalNamespace local = await OpenShardsAsync(space).ConfigureAwait(false);
         lock (_gate) _open.Add(space.Name, local);
@@ -195,8 +194,7 @@ internal sealed class StoreDirectory : IAsyncDisposable
         }
 
         CatalogNamespace changed = space with { Options = wanted };
-        Catalog = Catalog with { Namespaces = [.. Catalog.Namespaces.Select(other => other.Id == space.Id ? changed : other)] };
-        CatalogFile.Write(_options.FileSystem, Directory, Catalog);
+        _catalog.Replace(Catalog with { Namespaces = [.. Catalog.Namespaces.Select(other => other.Id == space.Id ? changed : other)] });
         return changed;
     }
 

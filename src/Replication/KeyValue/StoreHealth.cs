@@ -1,11 +1,12 @@
 namespace Tidemark;
 
 /// <summary>How a store is, for a health check or a status page.</summary>
-/// <param name="Shards">Its shards.</param>
-public sealed record StoreHealth(IReadOnlyList<ShardHealth> Shards)
+/// <param name="Shards">The shards of its namespaces.</param>
+/// <param name="Partitions">The partitions of its topics.</param>
+public sealed record StoreHealth(IReadOnlyList<ShardHealth> Shards, IReadOnlyList<PartitionHealth> Partitions)
 {
-    /// <summary>Whether every shard takes writes.</summary>
-    public bool IsHealthy => Shards.All(shard => shard.Failure is null);
+    /// <summary>Whether every shard and partition takes writes.</summary>
+    public bool IsHealthy => Shards.All(shard => shard.Failure is null) && Partitions.All(partition => partition.Failure is null);
 }
 
 /// <summary>How a shard is.</summary>
@@ -17,3 +18,12 @@ public sealed record StoreHealth(IReadOnlyList<ShardHealth> Shards)
 /// <param name="PendingBytes">Commands that wait to be answered, in bytes.</param>
 /// <param name="EngineBytes">About how many bytes its engine takes.</param>
 public sealed record ShardHealth(string Namespace, long ShardId, string? Failure, long AppliedOffset, long LogStart, long PendingBytes, long EngineBytes);
+
+/// <summary>How a partition is.</summary>
+/// <param name="Topic">The topic it belongs to.</param>
+/// <param name="Info">Where it begins and ends.</param>
+/// <param name="ShardId">The shard that it is.</param>
+/// <param name="Failure">Why it takes no more messages, or null.</param>
+/// <param name="LogStart">The first offset its log keeps: of an entry, which is a batch.</param>
+/// <param name="PendingBytes">Appends that wait to be answered, in bytes.</param>
+public sealed record PartitionHealth(string Topic, PartitionInfo Info, long ShardId, string? Failure, long LogStart, long PendingBytes);

@@ -4,7 +4,9 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 using Tidemark.Core.KeyValue;
+using Tidemark.Core.Topics;
 using Tidemark.Replication.Shards;
+using Tidemark.Replication.Topics;
 using Tidemark.Storage.Files;
 using Tidemark.Storage.Log;
 using Tidemark.Storage.Snapshots;
@@ -26,8 +28,10 @@ internal sealed class StoreRuntime : IAsyncDisposable
     private readonly FlushBatches _batches = new(2 * FlushThreadCount);
     private readonly FlushThreads _threads = new(FlushThreadCount);
     private readonly ProposalPool _proposals = new();
+    private readonly ProposalPool _appends = new(mostResting: 64, largestKept: 1024 * 1024);
     private readonly ShardExecutors _executors;
     private readonly List<LocalShard> _shards = [];
+    private readonly List<LocalPartition> _partitions = [];
     private readonly Lock _randomGate = new();
     private readonly Random _random;
 
@@ -66,6 +70,23 @@ internal sealed class StoreRuntime : IAsyncDisposable
     /// <summary>Whether a shard has been opened in this directory before.</summary>
     internal bool HasShard(long shardId) => _options.FileSystem.FileExists(Path.Combine(StoreLayout.Log(_directory, shardId), LogFiles.ManifestName));
 
+    /// <summary>Deletes all files of a shard, which nobody has open. Its directories stay.</summary>
+    internal void RemoveShard(long shardId)
+    {
+        foreach (string place in StoreLayout.Places(_directory, shardId)) DirectoryFiles.Remove(_options.FileSystem, place, isForGood: true);
+    }
+
+    /// <summary>Deletes the files of shards that nothing is kept in any more: a crash may have left them.</summary>
+    /// <param name="kept">The shards that stay.</param>
+    /// <param name="end">Behind the last one that was given out.</param>
+    internal void RemoveShardsBut(IReadOnlySet<long> kept, long end)
+    {
+        for (long shardId = 0; shardId < end; shardId++)
+        {
+            if (!kept.Contains(shardId) && StoreLayout.Places(_directory, shardId).Any(place => DirectoryFiles.Names(_options.FileSystem, place).Count > 0)) RemoveShard(shardId);
+        }
+    }
+
     /// <summary>Opens a shard's log and state, brings the state up to the log's end, and drives it from then on.</summary>
     internal async ValueTask<LocalShard> OpenShardAsync(Guid storeId, long shardId, NamespaceOptions settings)
     {
@@ -81,15 +102,44 @@ internal sealed class StoreRuntime : IAsyncDisposable
         return shard;
     }
 
+    /// <summary>Opens a partition's log and state, brings the state up to the log's end, and drives it from then on.</summary>
+    /// <remarks>One call at a time, with <see cref="ClosePartitionAsync"/>.</remarks>
+    internal async ValueTask<LocalPartition> OpenPartitionAsync(Guid storeId, long shardId, int number, TopicOptions options)
+    {
+        LocalPartition partition = RecoverPartition(storeId, shardId, number, options);
+        lock (_partitions) _partitions.Add(partition);
+        _executors.Add(partition.Host);
+        await partition.ConfigureAsync(options, CancellationToken.None).ConfigureAwait(false);
+        return partition;
+    }
+
+    /// <summary>Closes a partition: nobody reads or writes it from now on, and its files may be removed then.</summary>
+    internal async ValueTask ClosePartitionAsync(LocalPartition partition)
+    {
+        partition.Close();
+        lock (_partitions) _partitions.Remove(partition);
+        var released = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _executors.Remove(partition.Host, released.SetResult);
+        await released.Task.ConfigureAwait(false);
+        partition.Host.Close(_options.TimeProvider.GetUtcNow(), remembers: false);
+        partition.Dispose();
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (LocalShard shard in _shards) shard.Close();
+        lock (_partitions)
+        {
+            foreach (LocalPartition partition in _partitions) partition.Close();
+        }
+
         try
         {
             await _executors.DisposeAsync().ConfigureAwait(false);
         }
         finally
         {
+            foreach (LocalPartition partition in _partitions) partition.Dispose();
             _threads.Stop();
             _lock.Dispose();
         }
@@ -157,6 +207,46 @@ internal sealed class StoreRuntime : IAsyncDisposable
         }
     }
 
+    /// <summary>Opens a partition's log and state and brings the state up to the log's end. Nobody drives it yet.</summary>
+    internal LocalPartition RecoverPartition(Guid storeId, long shardId, int number, TopicOptions options)
+    {
+        string directory = StoreLayout.Shard(_directory, shardId);
+        string stateDirectory = StoreLayout.State(_directory, shardId);
+        _options.FileSystem.CreateDirectory(stateDirectory);
+        _options.FileSystem.CreateDirectory(StoreLayout.Log(_directory, shardId));
+        LogEngine log = OpenLog(storeId, shardId, options);
+        TopicMachine? machine = null;
+        try
+        {
+            var identity = new KvIdentity(storeId, shardId);
+            machine = new TopicMachine(identity);
+            var keeper = LogBaseKeeper.Open(
+                machine, _options.FileSystem, stateDirectory, new SnapshotIdentity(storeId, shardId, TopicMachine.Number), () => new TopicMachine(identity), log, _pool, _options.SnapshotLogBytes, _logger);
+            var partition = new LocalPartition(number, machine, log, _pool, _appends, _options.TimeProvider);
+            partition.Host = new ShardHost(new ShardHostOptions
+            {
+                ShardId = shardId,
+                Name = directory,
+                State = new ShardState(log, machine, keeper),
+                Pool = _pool,
+                Publish = partition.Publish,
+                CreateLeader = partition.CreateLeader,
+                Clock = Clock,
+                TimeProvider = _options.TimeProvider,
+                MaxPendingBytes = _options.MaxPendingBytes,
+                Logger = _logger,
+            });
+            ShardMessages.Opened(_logger, shardId, machine.Position.Offset, log.Start, log.NextOffset);
+            return partition;
+        }
+        catch
+        {
+            machine?.Dispose();
+            log.Close();
+            throw;
+        }
+    }
+
     private IStateKeeper Keeper(KvMachine machine, string stateDirectory, Guid storeId, long shardId)
     {
         if (!machine.Table.IsVolatile) return new EngineKeeper(machine, _options.EngineBatchBytes);
@@ -164,18 +254,31 @@ internal sealed class StoreRuntime : IAsyncDisposable
     }
 
     /// <summary>Opens a shard's log, or creates it.</summary>
-    internal LogEngine OpenLog(Guid storeId, long shardId, NamespaceOptions settings, long firstOffset = 0)
+    internal LogEngine OpenLog(Guid storeId, long shardId, NamespaceOptions settings, long firstOffset = 0) => OpenLog(shardId, new LogOptions
     {
-        var options = new LogOptions
-        {
-            StoreId = storeId,
-            ShardId = shardId,
-            SegmentBytes = _options.LogSegmentBytes,
-            MaxRecordBytes = settings.MaxCommandBytes,
-            MaxBatchBytes = settings.MaxCommandBytes + NamespaceOptions.CommandRoom,
-            FirstOffset = firstOffset,
-            Clock = Clock,
-        };
+        StoreId = storeId,
+        ShardId = shardId,
+        SegmentBytes = _options.LogSegmentBytes,
+        MaxRecordBytes = settings.MaxCommandBytes,
+        MaxBatchBytes = settings.MaxCommandBytes + NamespaceOptions.CommandRoom,
+        FirstOffset = firstOffset,
+        Clock = Clock,
+    });
+
+    /// <summary>Opens a partition's log, or creates it.</summary>
+    internal LogEngine OpenLog(Guid storeId, long shardId, TopicOptions options) => OpenLog(shardId, new LogOptions
+    {
+        StoreId = storeId,
+        ShardId = shardId,
+        SegmentBytes = options.SegmentBytes,
+        MaxSegmentAge = options.EffectiveSegmentAge,
+        MaxRecordBytes = TopicOptions.LargestCommandBytes,
+        MaxBatchBytes = TopicOptions.LargestCommandBytes + NamespaceOptions.CommandRoom,
+        Clock = Clock,
+    });
+
+    private LogEngine OpenLog(long shardId, LogOptions options)
+    {
         options.Validate();
         Random random;
         lock (_randomGate) random = new Random(_random.Next());

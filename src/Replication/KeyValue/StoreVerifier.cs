@@ -1,7 +1,10 @@
 using System.Runtime.CompilerServices;
 
 using Tidemark.Core.KeyValue;
+using Tidemark.Core.Topics;
+using Tidemark.Replication.Topics;
 using Tidemark.Storage.Catalog;
+using Tidemark.Storage.Files;
 using Tidemark.Storage.Log;
 using Tidemark.Storage.Snapshots;
 
@@ -26,7 +29,7 @@ internal sealed class StoreVerifier
         _directory = directory;
         _catalog = catalog;
         _cancellation = cancellation;
-        _meter = new ProgressMeter(progress, catalog.Namespaces.Sum(space => space.Shards.Count), cancellation);
+        _meter = new ProgressMeter(progress, catalog.ShardIds.Count(), cancellation);
     }
 
     internal static async Task<VerifyReport> RunAsync(string directory, TidemarkStoreOptions options, IProgress<BackupProgress>? progress, CancellationToken cancellation)
@@ -39,13 +42,13 @@ internal sealed class StoreVerifier
         }
         catch (CorruptDataException damaged)
         {
-            return new VerifyReport([], [damaged]);
+            return new VerifyReport([], [], [damaged]);
         }
 
         if (catalog is null)
         {
-            if (StoreLayout.Files(options.FileSystem, StoreLayout.Log(directory, 0)).Count == 0) throw new FormatMismatchException(directory, "a store", "no catalog");
-            return new VerifyReport([], [new CorruptDataException(directory, 0, "a catalog beside the shards", "none")]);
+            if (DirectoryFiles.Names(options.FileSystem, StoreLayout.Log(directory, 0)).Count == 0) throw new FormatMismatchException(directory, "a store", "no catalog");
+            return new VerifyReport([], [], [new CorruptDataException(directory, 0, "a catalog beside the shards", "none")]);
         }
 
         StoreDirectory.RequireEngine(directory, catalog, options);
@@ -63,52 +66,84 @@ internal sealed class StoreVerifier
             _meter.EndShard();
         }
 
-        return new VerifyReport(shards, _damage);
+        var partitions = new List<PartitionVerification>();
+        foreach (CatalogTopic topic in _catalog.Topics)
+        {
+            for (int number = 0; number < topic.Shards.Count; number++)
+            {
+                partitions.Add(Verify(topic, number));
+                _meter.EndShard();
+            }
+        }
+
+        return new VerifyReport(shards, partitions, _damage);
     }
 
     private ShardVerification Verify(CatalogNamespace space, long shardId)
     {
-        if (!_runtime.HasShard(shardId))
-        {
-            _damage.Add(new CorruptDataException(_directory, 0, $"the log of shard {shardId}, which the catalog names", "none"));
-            return new ShardVerification(space.Name, shardId, 0, 0, 0, 0);
-        }
-
-        int snapshots = VerifySnapshots(shardId);
-        LogVerification? log = Try(() => VerifyLog(space, shardId));
-        _damage.AddRange(log?.Damage ?? []);
+        if (!IsThere(shardId)) return new ShardVerification(space.Name, shardId, 0, 0, 0, 0);
+        int snapshots = VerifySnapshots(shardId, KvMachine.Number, reader => BackupFolder.VerifyState(reader, _meter));
+        LogVerification? log = VerifyLog(() => _runtime.OpenLog(_catalog.StoreId, shardId, space.Options));
         long rows = log is { IsWhole: true } ? Try(() => VerifyState(space, shardId)) : 0;   // Else it could not be brought up to the log's end.
         return new ShardVerification(space.Name, shardId, log?.Records ?? 0, log?.Bytes ?? 0, snapshots, rows);
     }
 
-    private int VerifySnapshots(long shardId)
+    private PartitionVerification Verify(CatalogTopic topic, int number)
     {
-        string directory = StoreLayout.State(_directory, shardId);
-        int whole = 0;
-        foreach (string name in BackupFolder.SnapshotNames(_options.FileSystem, directory))
+        long shardId = topic.Shards[number];
+        if (!IsThere(shardId)) return new PartitionVerification(topic.Name, number, shardId, 0, 0, 0);
+        int snapshots = VerifySnapshots(shardId, TopicMachine.Number, reader =>
         {
-            long rows = Try(() =>
-            {
-                using SnapshotReader reader = SnapshotReader.Open(_options.FileSystem, Path.Combine(directory, name), new SnapshotIdentity(_catalog.StoreId, shardId, KvMachine.Number));
-                return BackupFolder.VerifyState(reader, _meter);
-            });
-            if (rows > 0) whole++;
-        }
-
-        return whole;
+            using var machine = new TopicMachine(new KvIdentity(_catalog.StoreId, shardId));
+            machine.Restore(_meter.Watch(reader.Pieces()), reader.Info.Position);   // Computes the hash of its rows anew.
+        });
+        LogVerification? log = VerifyLog(() => _runtime.OpenLog(_catalog.StoreId, shardId, topic.Options));
+        if (log is { IsWhole: true }) Try(() => VerifyState(topic, number));
+        return new PartitionVerification(topic.Name, number, shardId, log?.Records ?? 0, log?.Bytes ?? 0, snapshots);
     }
 
-    private LogVerification VerifyLog(CatalogNamespace space, long shardId)
+    private bool IsThere(long shardId)
     {
-        LogEngine log = _runtime.OpenLog(_catalog.StoreId, shardId, space.Options);
-        try
+        if (_runtime.HasShard(shardId)) return true;
+        _damage.Add(new CorruptDataException(_directory, 0, $"the log of shard {shardId}, which the catalog names", "none"));
+        return false;
+    }
+
+    private int VerifySnapshots(long shardId, ushort machine, Action<SnapshotReader> check)
+    {
+        string directory = StoreLayout.State(_directory, shardId);
+        return BackupFolder.SnapshotNames(_options.FileSystem, directory).Count(name => Try(() =>
         {
-            return LogVerifier.Run(_runtime.Pool, [.. log.Segments.All], log.Flushed, null, _cancellation);
-        }
-        finally
+            using SnapshotReader reader = SnapshotReader.Open(_options.FileSystem, Path.Combine(directory, name), new SnapshotIdentity(_catalog.StoreId, shardId, machine));
+            check(reader);
+            return true;
+        }));
+    }
+
+    private LogVerification? VerifyLog(Func<LogEngine> open)
+    {
+        LogVerification? found = Try(() =>
         {
-            log.Close();
-        }
+            LogEngine log = open();
+            try
+            {
+                return LogVerifier.Run(_runtime.Pool, [.. log.Segments.All], log.Flushed, null, _cancellation);
+            }
+            finally
+            {
+                log.Close();
+            }
+        });
+        _damage.AddRange(found?.Damage ?? []);
+        return found;
+    }
+
+    /// <summary>Brings a partition's state up to the log's end.</summary>
+    private bool VerifyState(CatalogTopic topic, int number)
+    {
+        using LocalPartition partition = _runtime.RecoverPartition(_catalog.StoreId, topic.Shards[number], number, topic.Options);
+        partition.Host.Close(_options.TimeProvider.GetUtcNow(), remembers: false);
+        return true;
     }
 
     private long VerifyState(CatalogNamespace space, long shardId)

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Shards;
+using Tidemark.Storage.Files;
 using Tidemark.Storage.Log;
 using Tidemark.Storage.Replica;
 using Tidemark.Storage.Snapshots;
@@ -127,7 +128,7 @@ internal sealed class ReplicaDirectory : IReplicaDisk
             {
                 foreach (long generation in (long[])[record.Generation, record.Generation + 1, record.Previous])
                 {
-                    foreach (string part in (string[])[StateName, RowsName, LogName]) NodeDisk.RemoveFiles(files, Path.Combine(path, NodeDisk.GenerationName(generation), part), isForGood: true);
+                    foreach (string part in (string[])[StateName, RowsName, LogName]) DirectoryFiles.Remove(files, Path.Combine(path, NodeDisk.GenerationName(generation), part), isForGood: true);
                 }
             }
         }
@@ -136,7 +137,7 @@ internal sealed class ReplicaDirectory : IReplicaDisk
             // It does not say any more where the rest is.
         }
 
-        NodeDisk.RemoveFiles(files, path, isForGood: true);
+        DirectoryFiles.Remove(files, path, isForGood: true);
     }
 
     /// <summary>A generation that no run before this one has used.</summary>
@@ -204,9 +205,9 @@ internal sealed class ReplicaDirectory : IReplicaDisk
 
     private void Remove(long generation)
     {
-        NodeDisk.RemoveFiles(Files, StateOf(generation));
-        NodeDisk.RemoveFiles(Files, RowsOf(generation));
-        NodeDisk.RemoveFiles(Files, LogOf(generation));
+        DirectoryFiles.Remove(Files, StateOf(generation));
+        DirectoryFiles.Remove(Files, RowsOf(generation));
+        DirectoryFiles.Remove(Files, LogOf(generation));
     }
 
     private sealed class IncomingState(ReplicaDirectory home, long generation, SnapshotWriter writer, StatePosition position, StateHash hash) : IIncomingState

@@ -1,5 +1,6 @@
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.Replication;
+using Tidemark.Storage.Files;
 using Tidemark.Storage.Snapshots;
 using Tidemark.Storage.State;
 
@@ -101,7 +102,7 @@ internal sealed class KeyValueShardKind(NamespaceOptions settings, long snapshot
             machine.Restore(received.Pieces(), received.Info.Position);
         }
 
-        NodeDisk.RemoveFiles(files, snapshots);
+        DirectoryFiles.Remove(files, snapshots);
     }
 
     internal override void Publish(IStateMachine machine, bool isLed)

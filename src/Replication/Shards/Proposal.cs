@@ -8,8 +8,6 @@ namespace Tidemark.Replication.Shards;
 /// <remarks>Two hold it: the proposer until it has read the answer, and the shard until the command is answered. Whoever lets go last returns it.</remarks>
 internal sealed class Proposal : IValueTaskSource
 {
-    private const int LargestKept = 64 * 1024;
-
     private readonly ProposalPool? _home;
     private ManualResetValueTaskSourceCore<bool> _core = new() { RunContinuationsAsynchronously = true };
     private CancellationTokenRegistration _cancellation;
@@ -27,6 +25,9 @@ internal sealed class Proposal : IValueTaskSource
 
     /// <summary>The state machine's answer.</summary>
     internal ArrayBufferWriter<byte> Answer { get; } = new();
+
+    /// <summary>What stands in the log for it, once it does: the command, or what the leader made of it.</summary>
+    internal (ushort Kind, ReadOnlyMemory<byte> Payload) Entry { get; set; }
 
     /// <summary>Where the command stands in the log, once it does.</summary>
     internal StatePosition Position { get; set; }
@@ -60,6 +61,7 @@ internal sealed class Proposal : IValueTaskSource
         Patience = null;
         _holders = 2;
         _isDone = 0;
+        Entry = default;
         Answer.ResetWrittenCount();
         Payload.ResetWrittenCount();
     }
@@ -99,7 +101,7 @@ internal sealed class Proposal : IValueTaskSource
         Debug.Assert(left >= 0, "a proposal is let go twice at most");
         if (left > 0) return;
         _core.Reset();
-        if (Payload.Capacity <= LargestKept && Answer.Capacity <= LargestKept) _home.Return(this);
+        _home.Return(this);
     }
 
     void IValueTaskSource.GetResult(short token)
@@ -127,10 +129,10 @@ internal sealed class Proposal : IValueTaskSource
 }
 
 /// <summary>The proposals that rest between two commands.</summary>
-internal sealed class ProposalPool
+/// <param name="mostResting">How many at most.</param>
+/// <param name="largestKept">How long a command may have been, in bytes, for its buffer to be kept.</param>
+internal sealed class ProposalPool(int mostResting = 1024, int largestKept = 64 * 1024)
 {
-    private const int MostResting = 1024;
-
     private readonly Lock _gate = new();
     private Proposal? _top;
     private int _count;
@@ -156,9 +158,10 @@ internal sealed class ProposalPool
 
     internal void Return(Proposal proposal)
     {
+        if (proposal.Payload.Capacity > largestKept || proposal.Answer.Capacity > largestKept) return;
         lock (_gate)
         {
-            if (_count >= MostResting) return;
+            if (_count >= mostResting) return;
             proposal.Below = _top;
             _top = proposal;
             _count++;

@@ -3,6 +3,7 @@ using System.Diagnostics;
 
 using Tidemark.Core.Diagnostics;
 using Tidemark.Core.Replication;
+using Tidemark.Core.State;
 using Tidemark.Replication.Wire;
 using Tidemark.Storage.Log;
 using Tidemark.Storage.Replica;
@@ -85,7 +86,10 @@ internal sealed class ReplicaWork : IDisposable
     }
 
     /// <summary>The first offset of the log that must not be trimmed.</summary>
-    internal long NeededFrom => Math.Min(Math.Min(State.Keeper.NeededFrom, Core.Applied), _transfer?.NeededFrom ?? long.MaxValue);
+    internal long NeededFrom => Math.Min(Math.Min(State.Keeper.NeededFrom, Core.Applied), Math.Min(_transfer?.NeededFrom ?? long.MaxValue, KeptFrom ?? long.MaxValue));
+
+    /// <summary>The first offset of the log that is kept for its readers; null where it is but the way to the state.</summary>
+    internal long? KeptFrom => (State.Machine as IKeepsLog)?.LogStart;
 
     private LogEngine Log => State.Log;
 
@@ -177,13 +181,16 @@ internal sealed class ReplicaWork : IDisposable
         long offset = _effects[0].From;
         try
         {
+            (ushort kind, ReadOnlyMemory<byte> payload) = (proposal.Kind, proposal.Payload.WrittenMemory);
+            Leader?.Admit(offset, ref kind, ref payload);
             HybridTimestamp timestamp = Planted.Is(PlantedBug.WallClockTimestamps) ? HybridTimestamp.FromDateTimeOffset(_options.TimeProvider.GetUtcNow()) : _options.Clock.Now();
             long term = _replica is null ? TermAlone : Core.Term;
-            var record = new LogRecord(offset, term, timestamp, proposal.Kind, proposal.Payload.WrittenMemory);
+            var record = new LogRecord(offset, term, timestamp, kind, payload);
             if (TryAppend(record, now))
             {
+                proposal.Entry = (kind, payload);
                 proposal.Position = new StatePosition(term, offset, timestamp);
-                _tail?.Add(record with { Payload = proposal.Payload.WrittenSpan.ToArray() });
+                _tail?.Add(record with { Payload = payload.ToArray() });
                 _underWay.Enqueue(proposal);
                 return true;
             }
@@ -193,6 +200,7 @@ internal sealed class ReplicaWork : IDisposable
             refusal = e;   // Whatever it is, it is the answer to this command: it has no place in the log.
         }
 
+        Leader?.Withdraw(offset);
         Core.Withdraw(offset);
         return false;
     }
@@ -303,7 +311,7 @@ internal sealed class ReplicaWork : IDisposable
         _transfer?.Dispose();
         try
         {
-            Log.Close();
+            lock (Log.Gate) Log.Close();
         }
         finally
         {
@@ -341,7 +349,12 @@ internal sealed class ReplicaWork : IDisposable
     private bool TryAppend(in LogRecord record, DateTimeOffset now)
     {
         var entry = new LogEntry(record.Payload) { Kind = record.Kind, Term = record.Term, Timestamp = record.Timestamp };
-        if (!Log.TryAppend([entry], now, out long offset)) return false;
+        long offset;
+        lock (Log.Gate)
+        {
+            if (!Log.TryAppend([entry], now, out offset)) return false;
+        }
+
         Debug.Assert(offset == record.Offset, "core and log agree on offsets");
         return true;
     }
@@ -461,8 +474,9 @@ internal sealed class ReplicaWork : IDisposable
                 if (next == effect.To) break;
                 StatePosition position = proposal.Position;
                 Debug.Assert(position.Offset == next, "who leads proposes all there is");
-                ApplyToMachine(new LogRecord(position.Offset, position.Term, position.Timestamp, proposal.Kind, proposal.Payload.WrittenMemory), proposal.Answer);
-                Mark(proposal.Kind, next++);
+                (ushort kind, ReadOnlyMemory<byte> payload) = proposal.Entry;
+                ApplyToMachine(new LogRecord(position.Offset, position.Term, position.Timestamp, kind, payload), proposal.Answer);
+                Mark(kind, next++);
             }
         }
         catch (Exception e)
@@ -518,7 +532,7 @@ internal sealed class ReplicaWork : IDisposable
                 SendEntries(effect.Node, append, effect.From, effect.To);
                 break;
             case Install install:
-                _replica!.Send(effect.Node, new ShardMessage(shard, _transfer!.Offer(effect.Node, install, State.Machine, now)));
+                _replica!.Send(effect.Node, new ShardMessage(shard, _transfer!.Offer(effect.Node, install, State.Keeper, now)));
                 break;
             default:
                 _replica!.Send(effect.Node, new ShardMessage(shard, effect.Message));
@@ -555,7 +569,7 @@ internal sealed class ReplicaWork : IDisposable
         Debug.Assert(_unplaced.Count == 0, "all is durable where something is cut");
         try
         {
-            Log.TruncateAfter(end - 1);
+            lock (Log.Gate) Log.TruncateAfter(end - 1);
             _tail!.Truncate(end);
         }
         catch (Exception e)
@@ -594,7 +608,7 @@ internal sealed class ReplicaWork : IDisposable
             LogBytes = 0;
             _options.Clock.Adopt(next.Machine.Position.Timestamp);
             _options.Publish();
-            old.Log.Close();
+            lock (old.Log.Gate) old.Log.Close();
             old.Keeper.Dispose();
             _replica.Disk.RemovePrevious();
         }

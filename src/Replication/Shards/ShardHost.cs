@@ -34,6 +34,7 @@ internal sealed class ShardHost : IDisposable
     private FlushRound? _round;
     private bool _isSaving;
     private bool _isFlushing;
+    private bool _isTrimHeldUp;   // More of the log could go if the state before it were remembered.
     private Exception? _saveFailure;
     private volatile StoreFullException? _noRoom;
     private bool _isClosing;
@@ -206,7 +207,7 @@ internal sealed class ShardHost : IDisposable
     {
         if (Failure is not null) return false;
         _isSaving = _work.BeginSave(now);
-        _round = Log.HasWork(now) ? Log.Begin(now) : null;
+        lock (Log.Gate) _round = Log.HasWork(now) ? Log.Begin(now) : null;
         return _isFlushing = _isSaving || _round is not null;
     }
 
@@ -240,7 +241,7 @@ internal sealed class ShardHost : IDisposable
         if (_round is { } round)
         {
             _round = null;
-            Log.Complete(round);
+            lock (Log.Gate) Log.Complete(round);
             _noRoom = round.NoRoom;
             hadRoom = _noRoom is null;
             if (Log.Failure is { } cause)
@@ -259,6 +260,7 @@ internal sealed class ShardHost : IDisposable
 
         if (_isSaving && Failure is null) EndSave(now);
         _isSaving = false;
+        TrimKept(now);
         BeginJobIfDue(now);
         Show();
         return hadRoom;
@@ -283,7 +285,7 @@ internal sealed class ShardHost : IDisposable
                 _jobs.Wait();
                 TakeMessages(now);
                 if (!_jobs.IsDue(now)) break;   // The engine does not write: what waits is refused.
-                if (Keeper.IsBehind) _jobs.Begin(Keeper, ref _work.LogBytes, isClosing: true);
+                if (Keeper.IsBehind) _jobs.Begin(Keeper, ref _work.LogBytes, isWanted: false, isClosing: true);
             }
 
             Turn(now);
@@ -378,7 +380,7 @@ internal sealed class ShardHost : IDisposable
         // Jobs run here now: nobody else runs any more.
         _jobs.Runner = null;
         TakeMessages(default);   // Of the end of one that was under way.
-        _jobs.Begin(Keeper, ref _work.LogBytes, isClosing: true);
+        _jobs.Begin(Keeper, ref _work.LogBytes, isWanted: false, isClosing: true);
         TakeMessages(default);
     }
 
@@ -432,7 +434,7 @@ internal sealed class ShardHost : IDisposable
 
     private void BeginJobIfDue(DateTimeOffset now)
     {
-        if (!_isClosing && Failure is null && _jobs.IsDue(now)) _jobs.Begin(Keeper, ref _work.LogBytes, isClosing: false);
+        if (!_isClosing && Failure is null && _jobs.IsDue(now)) _jobs.Begin(Keeper, ref _work.LogBytes, _isTrimHeldUp, isClosing: false);
     }
 
     private void EndJob(IStateKeeper keeper, StateJob job, DateTimeOffset now)
@@ -446,11 +448,30 @@ internal sealed class ShardHost : IDisposable
             return;
         }
 
-        if (Failure is not null || Log.BeginTrim(_work.NeededFrom, now) is not { } round) return;
+        Trim(now);
+    }
+
+    /// <summary>Lets what nobody needs go from the log.</summary>
+    private void Trim(DateTimeOffset now)
+    {
+        if (Failure is not null) return;
+        FlushRound? round;
+        lock (Log.Gate) round = Log.BeginTrim(_work.NeededFrom, now);
+        if (round is null) return;
         Log.Execute(round);
-        Log.Complete(round);
+        lock (Log.Gate) Log.Complete(round);
         if (Log.Failure is { } cause) Fail(cause);
         else _work.Trimmed();
+    }
+
+    /// <summary>Where the log is kept for its readers, and they need less of it than there is: it goes, once the state behind it is remembered.</summary>
+    private void TrimKept(DateTimeOffset now)
+    {
+        if (_work.KeptFrom is not { } kept || Failure is not null) return;
+        _isTrimHeldUp = Log.Segments.StartAfterTrim(kept) > Log.Start;
+        if (!_isTrimHeldUp || Keeper.NeededFrom <= Log.Start) return;
+        Trim(now);
+        _isTrimHeldUp = Log.Segments.StartAfterTrim(kept) > Log.Start;
     }
 
     private StoreFailedException Refusal(Exception cause) =>

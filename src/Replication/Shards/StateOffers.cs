@@ -3,6 +3,7 @@ using System.Buffers;
 using Tidemark.Core.Diagnostics;
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Wire;
+using Tidemark.Storage.State;
 
 namespace Tidemark.Replication.Shards;
 
@@ -22,13 +23,13 @@ internal sealed class StateOffers(long shardId, TimeSpan patience) : IDisposable
         }
     }
 
-    /// <summary>What a follower is offered: the state it is taking already, or the state as it is now.</summary>
-    internal Install Make(int node, Install wanted, IStateMachine machine, DateTimeOffset now)
+    /// <summary>What a follower is offered: the state it is taking already, or the one that is offered now.</summary>
+    internal Install Make(int node, Install wanted, IStateKeeper keeper, DateTimeOffset now)
     {
         if (!_offers.TryGetValue(node, out Offer? offer) || offer.Term != wanted.Term || offer.Run != wanted.Run)
         {
             offer?.State.Dispose();
-            _offers[node] = offer = new Offer(wanted.Term, wanted.Run, machine.TakeSnapshot(), now);
+            _offers[node] = offer = new Offer(wanted.Term, wanted.Run, keeper.TakeOffer(), now);
         }
 
         return wanted with { Last = offer.Last };

@@ -1,5 +1,6 @@
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Wire;
+using Tidemark.Storage.State;
 
 namespace Tidemark.Replication.Shards;
 
@@ -24,7 +25,7 @@ internal sealed class StateTransfer : IDisposable
     internal long NeededFrom => _offers.NeededFrom;
 
     /// <summary>What a follower is offered in place of what the core would.</summary>
-    internal Install Offer(int node, Install wanted, IStateMachine machine, DateTimeOffset now) => _offers.Make(node, wanted, machine, now);
+    internal Install Offer(int node, Install wanted, IStateKeeper keeper, DateTimeOffset now) => _offers.Make(node, wanted, keeper, now);
 
     /// <summary>A follower asks for a part.</summary>
     internal void Answer(int node, StateRequest request, DateTimeOffset now)

@@ -48,7 +48,8 @@ public abstract class Topic
     /// <param name="options">How; pages are read by it. Never backwards.</param>
     /// <param name="cancellationToken">Ends it, with an <see cref="OperationCanceledException"/>.</param>
     /// <inheritdoc cref="ReadAsync"/>
-    /// <remarks>Woken by commits; nothing is polled. A reader that falls behind what is kept gets an <see cref="OffsetOutOfRangeException"/>, unless the options say where to go.</remarks>
+    /// <exception cref="ObjectDisposedException">The topic was deleted, or its store closed, before or meanwhile.</exception>
+    /// <remarks>Woken by commits; nothing is polled. It begins when the first message is asked for: <see cref="TopicPosition.End"/> is the end then. A reader that falls behind what is kept gets an <see cref="OffsetOutOfRangeException"/>, unless the options say where to go.</remarks>
     public abstract IAsyncEnumerable<StoredMessage> TailAsync(int partition, TopicPosition from, TopicReadOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>How a partition is.</summary>
@@ -83,7 +84,8 @@ public readonly record struct PartitionInfo(int Partition, long Start, long End,
 
 /// <summary>Appends messages so that each append happens once, however often it is tried.</summary>
 /// <remarks>
-/// Appends to one partition go one after another, in the order of the calls. One whose outcome is unknown is sent again, with its number, before any other. Safe for concurrent calls.
+/// Appends to one partition go one after another, in the order of the calls. One whose outcome is unknown is sent again, with its number, before any other: do not append it anew, and leave its
+/// messages' bytes as they are, as those of one whose wait was cancelled. Safe for concurrent calls.
 /// A producer that appends nothing for <see cref="TopicOptions.ProducerIdleTimeout"/> is forgotten: what it sends after that is refused.
 /// </remarks>
 public abstract class TopicProducer : IAsyncDisposable
@@ -92,7 +94,9 @@ public abstract class TopicProducer : IAsyncDisposable
     public abstract Guid Id { get; }
 
     /// <inheritdoc cref="Topic.AppendAsync(IReadOnlyList{TopicMessage}, AppendOptions?, CancellationToken)"/>
-    /// <exception cref="WriteRefusedException">The producer is not known any more. Nothing was appended.</exception>
+    /// <exception cref="WriteRefusedException">
+    /// Nothing was appended. <see cref="StoreStatus.ClientNotFound"/>: the producer is not known any more, take a new one. <see cref="StoreStatus.SequenceGap"/>: what it sent before has no answer yet, try again.
+    /// </exception>
     public abstract ValueTask<AppendResult> AppendAsync(IReadOnlyList<TopicMessage> messages, AppendOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <inheritdoc cref="AppendAsync(IReadOnlyList{TopicMessage}, AppendOptions?, CancellationToken)"/>

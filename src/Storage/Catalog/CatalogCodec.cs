@@ -7,7 +7,7 @@ namespace Tidemark.Storage.Catalog;
 /// <summary>The content of a catalog file, as MessagePack. Bytes: docs/format/catalog.md.</summary>
 internal static class CatalogCodec
 {
-    private const int StoreFields = 4;
+    private const int StoreFields = 5;
     private const int NamespaceFields = 4;
     private const int SettingFields = 9;
     private const int ShardFields = 3;
@@ -38,6 +38,8 @@ internal static class CatalogCodec
             }
         }
 
+        writer.WriteArrayHeader(catalog.Topics.Count);
+        foreach (CatalogTopic topic in catalog.Topics) CatalogTopicCodec.Write(ref writer, topic);
         writer.Flush();
     }
 
@@ -46,14 +48,15 @@ internal static class CatalogCodec
     internal static StoreCatalog Read(Guid storeId, ReadOnlySpan<byte> content)
     {
         var reader = new MessagePackReader(content, _limits);
-        RequireFields(ref reader, StoreFields, "store");
+        CatalogParts.RequireFields(ref reader, StoreFields, "store");
         var catalog = new StoreCatalog
         {
             StoreId = storeId,
             Created = new DateTimeOffset(reader.ReadDateTime()),
-            Engine = ReadText(ref reader),
+            Engine = CatalogParts.ReadText(ref reader),
             NextShardId = reader.ReadInt64(),
             Namespaces = ReadNamespaces(ref reader),
+            Topics = ReadTopics(ref reader),
         };
         reader.ReadEnd();
         return catalog;
@@ -64,9 +67,9 @@ internal static class CatalogCodec
         var spaces = new CatalogNamespace[reader.ReadArrayHeader()];
         for (int i = 0; i < spaces.Length; i++)
         {
-            RequireFields(ref reader, NamespaceFields, "namespace");
+            CatalogParts.RequireFields(ref reader, NamespaceFields, "namespace");
             long id = reader.ReadInt64();
-            string name = ReadText(ref reader);
+            string name = CatalogParts.ReadText(ref reader);
             NamespaceOptions settings = ReadSettings(ref reader);
             ShardHashRange[] shards = ReadShards(ref reader);
             spaces[i] = new CatalogNamespace { Id = id, Name = name, Options = settings with { ShardCount = shards.Length }, Shards = shards };
@@ -75,12 +78,19 @@ internal static class CatalogCodec
         return spaces;
     }
 
+    private static CatalogTopic[] ReadTopics(ref MessagePackReader reader)
+    {
+        var topics = new CatalogTopic[reader.ReadArrayHeader()];
+        foreach (ref CatalogTopic topic in topics.AsSpan()) topic = CatalogTopicCodec.Read(ref reader);
+        return topics;
+    }
+
     private static ShardHashRange[] ReadShards(ref MessagePackReader reader)
     {
         var shards = new ShardHashRange[reader.ReadArrayHeader()];
         for (int i = 0; i < shards.Length; i++)
         {
-            RequireFields(ref reader, ShardFields, "shard");
+            CatalogParts.RequireFields(ref reader, ShardFields, "shard");
             shards[i] = new ShardHashRange(reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64());
         }
 
@@ -96,14 +106,14 @@ internal static class CatalogCodec
         writer.Write((long)settings.MaxBatchBytes);
         writer.Write((long)settings.ChangeLogEntries);
         writer.Write(settings.ChangeLogBytes);
-        writer.Write(settings.ClientIdleTimeout.Ticks / TimeSpan.TicksPerMillisecond);
+        CatalogParts.Write(ref writer, settings.ClientIdleTimeout);
         writer.Write((long)settings.MaxClients);
         writer.Write((long)settings.MaxSessions);
     }
 
     private static NamespaceOptions ReadSettings(ref MessagePackReader reader)
     {
-        RequireFields(ref reader, SettingFields, "settings");
+        CatalogParts.RequireFields(ref reader, SettingFields, "settings");
         long at = reader.Consumed;
         if (!KeyOrder.TryGet(reader.ReadByte(), out KeyOrder? order)) throw new MalformedDataException(at, "there is no key order of that number");
         return new NamespaceOptions
@@ -114,31 +124,9 @@ internal static class CatalogCodec
             MaxBatchBytes = reader.ReadInt32(),
             ChangeLogEntries = reader.ReadInt32(),
             ChangeLogBytes = reader.ReadInt64(),
-            ClientIdleTimeout = ReadMilliseconds(ref reader),
+            ClientIdleTimeout = CatalogParts.ReadMilliseconds(ref reader),
             MaxClients = reader.ReadInt32(),
             MaxSessions = reader.ReadInt32(),
         };
-    }
-
-    private static TimeSpan ReadMilliseconds(ref MessagePackReader reader)
-    {
-        long at = reader.Consumed;
-        ulong milliseconds = reader.ReadUInt64();
-        const ulong Longest = long.MaxValue / TimeSpan.TicksPerMillisecond;
-        if (milliseconds > Longest) throw new MalformedDataException(at, "no time span is that long");
-        return TimeSpan.FromTicks((long)milliseconds * TimeSpan.TicksPerMillisecond);
-    }
-
-    private static string ReadText(ref MessagePackReader reader)
-    {
-        long at = reader.Consumed;
-        return reader.ReadString() ?? throw new MalformedDataException(at, "expected text, found nil");
-    }
-
-    private static void RequireFields(ref MessagePackReader reader, int count, string what)
-    {
-        long at = reader.Consumed;
-        int found = reader.ReadArrayHeader();
-        if (found != count) throw new MalformedDataException(at, $"expected {count} fields of a {what}, found {found}");
     }
 }

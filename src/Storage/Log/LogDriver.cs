@@ -32,8 +32,7 @@ internal sealed class LogDriver : IFlushable
         _begin = () => Engine.Begin(Group.Now);
     }
 
-    /// <summary>Guards the engine's memory. Nothing that touches the disk is done under it, but for a truncation and the end.</summary>
-    internal Lock Gate { get; } = new();
+    internal Lock Gate => Engine.Gate;
 
     internal LogEngine Engine { get; }
 

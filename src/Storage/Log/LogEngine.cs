@@ -8,7 +8,7 @@ namespace Tidemark.Storage.Log;
 
 /// <summary>A log as a synchronous object: appends go to memory, rounds of disk work make them durable, and the caller decides when.</summary>
 /// <remarks>
-/// No thread, no lock, no waiting. A driver that uses threads holds one gate around every member but the three marked "disk", which run one at
+/// No thread, no waiting. A driver that uses threads, or has readers, holds <see cref="Gate"/> around every member that changes something but the three marked "disk", which run one at
 /// a time and without the gate, so that appends go on while the disk works. A simulator just calls <see cref="Flush"/>.
 /// </remarks>
 internal sealed class LogEngine
@@ -39,6 +39,7 @@ internal sealed class LogEngine
         _files = files;
         _options = options;
         _batches = batches;
+        MaxSegmentAge = options.MaxSegmentAge;
         _isDurable = options.Durability.Kind == LogDurabilityKind.Durable;
         _disk = new LogDisk(files, recovered.Identity, random);
         Identity = recovered.Identity;
@@ -56,6 +57,9 @@ internal sealed class LogEngine
         RecoveredLog recovered = new LogRecovery(files, options, random, logger).Open();
         return new LogEngine(files, options, clock, batches, random, recovered);
     }
+
+    /// <summary>Guards what readers look at beside the one who drives the log. Nothing that touches the disk is done under it, but for a truncation and the end.</summary>
+    internal Lock Gate { get; } = new();
 
     internal LogIdentity Identity { get; }
 
@@ -77,6 +81,9 @@ internal sealed class LogEngine
 
     /// <summary>Why the log takes no more writes, or null.</summary>
     internal StoreFailedException? Failure { get; private set; }
+
+    /// <summary>How long a segment takes records; null for ever.</summary>
+    internal TimeSpan? MaxSegmentAge { get; set; }
 
     /// <summary>Set by the driver: the next round flushes, whatever the durability.</summary>
     internal bool FlushRequested { get; set; }
@@ -115,7 +122,7 @@ internal sealed class LogEngine
             long flush = _options.Durability.Kind == LogDurabilityKind.Interval && _unflushedSince != long.MaxValue
                 ? _unflushedSince + _options.Durability.FlushInterval.Ticks
                 : long.MaxValue;
-            long roll = _options.MaxSegmentAge is { } age && _tail.Active.HasRecords
+            long roll = MaxSegmentAge is { } age && _tail.Active.HasRecords
                 ? new HybridTimestamp(_tail.Active.FirstTimestamp).Physical.UtcTicks + age.Ticks
                 : long.MaxValue;
             return Math.Min(flush, roll);
@@ -315,7 +322,7 @@ internal sealed class LogEngine
     }
 
     private bool IsOld(DateTimeOffset now) =>
-        _options.MaxSegmentAge is { } age
+        MaxSegmentAge is { } age
         && _tail.Active.HasRecords
         && now.UtcTicks - new HybridTimestamp(_tail.Active.FirstTimestamp).Physical.UtcTicks >= age.Ticks;
 

@@ -1,3 +1,4 @@
+using Tidemark.Storage.Files;
 using Tidemark.Storage.Log;
 
 namespace Tidemark;
@@ -9,7 +10,8 @@ namespace Tidemark;
 /// </remarks>
 public sealed class LogReader : IDisposable
 {
-    private readonly LogDriver _log;
+    private readonly LogEngine _log;
+    private readonly Action _released;
     private readonly FrameCursor _cursor;
     private readonly List<long> _behind = [];   // Positions of consecutive records up to the one last read backwards.
     private Segment _segment;
@@ -20,26 +22,29 @@ public sealed class LogReader : IDisposable
     private bool _isPlaced;     // Whether the cursor stands at Next.
     private bool _isDisposed;
 
-    internal LogReader(LogDriver log, long offset)
+    /// <param name="log">The log.</param>
+    /// <param name="pool">The pool that holds its files.</param>
+    /// <param name="released">Called when a file that was trimmed is let go: it can be removed now.</param>
+    /// <param name="offset">Where to begin.</param>
+    internal LogReader(LogEngine log, FilePool pool, Action released, long offset)
     {
-        _log = log;
+        (_log, _released) = (log, released);
         lock (log.Gate)
         {
-            LogEngine engine = log.Engine;
-            if (offset < engine.Start || offset > engine.Readable.Offset) throw new OffsetOutOfRangeException(offset, engine.Start, engine.Readable.Offset);
-            _segment = engine.Segments.Containing(offset);
+            RequireInRange(offset);
+            _segment = log.Segments.Containing(offset);
             SegmentList.Pin(_segment);
-            _end = engine.Readable.Offset;
-            _epoch = engine.Epoch;
+            _end = log.Readable.Offset;
+            _epoch = log.Epoch;
         }
 
         Next = offset;
-        _cursor = new FrameCursor(log.Group.Pool, _segment, SegmentHeader.Size);
+        _cursor = new FrameCursor(pool, _segment, SegmentHeader.Size);
     }
 
     /// <summary>Stands at or shortly before the first record at or after a time.</summary>
-    internal LogReader(LogDriver log, HybridTimestamp timestamp)
-        : this(log, StartOfReaching(log, timestamp))
+    internal LogReader(LogEngine log, FilePool pool, Action released, HybridTimestamp timestamp)
+        : this(log, pool, released, StartOfReaching(log, timestamp))
     {
         SegmentIndex index = Index();
         lock (log.Gate)
@@ -93,6 +98,29 @@ public sealed class LogReader : IDisposable
         }
     }
 
+    /// <summary>Goes to another place.</summary>
+    /// <exception cref="OffsetOutOfRangeException">The log has no such place.</exception>
+    internal void Seek(long offset)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        lock (_log.Gate)
+        {
+            RequireInRange(offset);
+            _end = _log.Readable.Offset;
+            if (_epoch != _log.Epoch)
+            {
+                _epoch = _log.Epoch;
+                _cursor.Drop();
+            }
+
+            Enter(_log.Segments.Containing(offset));
+        }
+
+        Next = offset;
+        _behind.Clear();
+        _isPlaced = false;
+    }
+
     /// <summary>Lets the segment and the buffer go.</summary>
     public void Dispose()
     {
@@ -105,7 +133,7 @@ public sealed class LogReader : IDisposable
     private bool ReadNext(out LogRecord record)
     {
         record = default;
-        if ((Next >= _end || _epoch != _log.Engine.Epoch) && !LookAgain()) return false;
+        if ((Next >= _end || _epoch != _log.Epoch) && !LookAgain()) return false;
         if (!_isPlaced) Place(Next);
         while (true)
         {
@@ -129,7 +157,7 @@ public sealed class LogReader : IDisposable
     private bool ReadBack(out LogRecord record)
     {
         record = default;
-        if (_epoch != _log.Engine.Epoch) LookAgain();
+        if (_epoch != _log.Epoch) LookAgain();
         long target = Next - 1;
         if (target < _segment.FirstOffset && !StepBack(target)) return false;
         if (target < _behindFirst || target >= _behindFirst + _behind.Count) CollectUpTo(target);
@@ -142,13 +170,18 @@ public sealed class LogReader : IDisposable
         return true;
     }
 
-    private static long StartOfReaching(LogDriver log, HybridTimestamp timestamp)
+    private static long StartOfReaching(LogEngine log, HybridTimestamp timestamp)
     {
-        lock (log.Gate) return Math.Min(log.Engine.Segments.Reaching(timestamp.Value).FirstOffset, log.Engine.Readable.Offset);
+        lock (log.Gate) return Math.Min(log.Segments.Reaching(timestamp.Value).FirstOffset, log.Readable.Offset);
+    }
+
+    private void RequireInRange(long offset)
+    {
+        if (offset < _log.Start || offset > _log.Readable.Offset) throw new OffsetOutOfRangeException(offset, _log.Start, _log.Readable.Offset);
     }
 
     /// <summary>What looks like damage while the log is truncated under our hands is none.</summary>
-    private bool IsCutMeanwhile(Exception error) => error is CorruptDataException or FileNotFoundException && _epoch != _log.Engine.Epoch;
+    private bool IsCutMeanwhile(Exception error) => error is CorruptDataException or FileNotFoundException && _epoch != _log.Epoch;
 
     private static LogRecord ToRecord(in FrameHeader header, ReadOnlyMemory<byte> payload) =>
         new(header.Offset, header.Term, new HybridTimestamp(header.Timestamp), header.Kind, payload);
@@ -158,13 +191,12 @@ public sealed class LogReader : IDisposable
     {
         lock (_log.Gate)
         {
-            LogEngine engine = _log.Engine;
-            _end = engine.Readable.Offset;
-            if (_epoch != engine.Epoch)
+            _end = _log.Readable.Offset;
+            if (_epoch != _log.Epoch)
             {
-                if (Next > _end) throw new OffsetOutOfRangeException(Next, engine.Start, _end);
-                _epoch = engine.Epoch;
-                Enter(engine.Segments.Containing(Next));
+                if (Next > _end) throw new OffsetOutOfRangeException(Next, _log.Start, _end);
+                _epoch = _log.Epoch;
+                Enter(_log.Segments.Containing(Next));
                 _cursor.Drop();
                 _behind.Clear();
                 _isPlaced = false;
@@ -238,7 +270,7 @@ public sealed class LogReader : IDisposable
             if (_segment.Index is { } known) return known;
         }
 
-        (SegmentIndex index, long end) = _log.Engine.Segments.LoadIndex(_segment);
+        (SegmentIndex index, long end) = _log.Segments.LoadIndex(_segment);
         lock (_log.Gate)
         {
             _segment.End = end;
@@ -251,9 +283,8 @@ public sealed class LogReader : IDisposable
     {
         lock (_log.Gate)
         {
-            LogEngine engine = _log.Engine;
-            Segment? next = engine.Segments.After(_segment);
-            if (next is null) throw new OffsetOutOfRangeException(Next, engine.Start, engine.Readable.Offset);
+            Segment? next = _log.Segments.After(_segment);
+            if (next is null) throw new OffsetOutOfRangeException(Next, _log.Start, _log.Readable.Offset);
             if (next.Header.PreviousChain != sealChecksum)
                 throw new CorruptDataException(next.File.Path, 72, $"chain {FileStamp.Hex(sealChecksum)} from the segment before", FileStamp.Hex(next.Header.PreviousChain));
             Enter(next);
@@ -266,9 +297,8 @@ public sealed class LogReader : IDisposable
     {
         lock (_log.Gate)
         {
-            LogEngine engine = _log.Engine;
-            if (target < engine.Start) return false;
-            Enter(engine.Segments.Containing(target));
+            if (target < _log.Start) return false;
+            Enter(_log.Segments.Containing(target));
         }
 
         _behind.Clear();
@@ -286,7 +316,7 @@ public sealed class LogReader : IDisposable
 
     private void Unpin()
     {
-        if (SegmentList.Unpin(_segment)) _log.Schedule();
+        if (SegmentList.Unpin(_segment)) _released();
     }
 
     private long Limit()
@@ -297,7 +327,7 @@ public sealed class LogReader : IDisposable
     /// <summary>Bytes beyond this may still be written: what the log has not completed yet.</summary>
     private long LimitUnderGate()
     {
-        LogPoint readable = _log.Engine.Readable;
+        LogPoint readable = _log.Readable;
         if (readable.Segment == _segment.FirstOffset) return readable.Position;
         return readable.Segment > _segment.FirstOffset ? long.MaxValue : SegmentHeader.Size;
     }

@@ -156,7 +156,7 @@ public sealed class SegmentedLog : IAsyncDisposable
 
     /// <summary>Opens a reader in front of an offset, from <see cref="Start"/> to <see cref="End"/>.</summary>
     /// <exception cref="OffsetOutOfRangeException">The offset was trimmed, or does not exist yet.</exception>
-    public LogReader OpenReader(long offset) => new(Driver, offset);
+    public LogReader OpenReader(long offset) => new(Driver.Engine, Driver.Group.Pool, Driver.Schedule, offset);
 
     /// <summary>Reads records in order, up to an offset or to the end the log has when the reading gets there.</summary>
     /// <param name="from">The first offset to read, from <see cref="Start"/> to <see cref="End"/>.</param>
@@ -195,7 +195,7 @@ public sealed class SegmentedLog : IAsyncDisposable
     /// <remarks>Two binary searches and a walk of at most 32 KiB, from the disk where not cached.</remarks>
     public long FindOffset(HybridTimestamp timestamp)
     {
-        using var reader = new LogReader(Driver, timestamp);
+        using var reader = new LogReader(Driver.Engine, Driver.Group.Pool, Driver.Schedule, timestamp);
         while (reader.TryRead(out LogRecord record))
         {
             if (record.Timestamp >= timestamp) return record.Offset;

@@ -34,6 +34,9 @@ internal sealed class SnapshotFolder
     /// <remarks>0, for all there is, while fewer than two are known to be whole.</remarks>
     public long LogNeededFrom => _whole.Count < KeptCount ? 0 : _whole[^1];
 
+    /// <summary>The next offset of one that is kept besides the newest; 0 for none.</summary>
+    public long Base { get; set; }
+
     /// <summary>Opens a directory, creating it where missing, and removes what unfinished writes left in it.</summary>
     /// <param name="files">The disk.</param>
     /// <param name="directory">The directory.</param>
@@ -104,7 +107,19 @@ internal sealed class SnapshotFolder
         return info;
     }
 
-    private SnapshotReader OpenWhole(long nextOffset)
+    /// <summary>Writes a state older than the newest, and keeps it in place of the <see cref="Base"/> there was.</summary>
+    /// <inheritdoc cref="Write" path="/exception"/>
+    public void WriteBase(IStateSnapshot state)
+    {
+        SnapshotInfo info = SnapshotWriter.Write(_files, _directory, _identity, state);
+        Base = info.NextOffset;
+        SnapshotMessages.Written(_logger, _directory, info.NextOffset, info.Pieces, info.Bytes);
+        RemoveUnneeded();
+    }
+
+    /// <summary>Opens a snapshot by its next offset, and reads all of it.</summary>
+    /// <exception cref="CorruptDataException">It is damaged.</exception>
+    public SnapshotReader OpenWhole(long nextOffset)
     {
         SnapshotReader reader = SnapshotReader.Open(_files, PathOf(nextOffset), _identity);
         try
@@ -133,7 +148,7 @@ internal sealed class SnapshotFolder
     private void RemoveUnneeded()
     {
         bool enough = _whole.Count == KeptCount;
-        bool removed = Remove(name => IsTemporary(name) || (enough && TryParse(name, out long found) && !_whole.Contains(found)));
+        bool removed = Remove(name => IsTemporary(name) || (enough && TryParse(name, out long found) && found != Base && !_whole.Contains(found)));
         if (!removed) return;
         try
         {

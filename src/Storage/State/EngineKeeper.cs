@@ -14,7 +14,7 @@ internal sealed class EngineKeeper(KvMachine machine, long flushBytes) : IStateK
 
     public bool IsBehind => machine.Table.PendingBytes > 4 * flushBytes;
 
-    public StateJob? Begin(long logBytes, bool isClosing)
+    public StateJob? Begin(long logBytes, bool isWanted, bool isClosing)
     {
         if (_frozen is null)
         {
@@ -29,6 +29,8 @@ internal sealed class EngineKeeper(KvMachine machine, long flushBytes) : IStateK
         long offset = _frozenOffset;
         return new StateJob(offset, () => machine.Table.Engine.Write(new TreeBatch(part), offset));
     }
+
+    public IStateSnapshot TakeOffer() => machine.TakeSnapshot();
 
     public void End(StateJob job)
     {

@@ -6,7 +6,6 @@ using Tidemark.Core.Replication;
 using Tidemark.Core.State;
 using Tidemark.Replication.Nodes;
 using Tidemark.Replication.Shards;
-using Tidemark.Replication.Wire;
 
 namespace Tidemark.Testing.Simulation;
 

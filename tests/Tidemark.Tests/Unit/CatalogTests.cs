@@ -28,12 +28,27 @@ public sealed class CatalogTests
             MaxClients = 1,
             MaxSessions = NamespaceOptions.LargestTableCount,
         };
+        TopicOptions unusualTopic = new()
+        {
+            Partitions = 3,
+            MaxMessageBytes = 1,
+            MaxBatchBytes = TopicOptions.LargestBatchBytes,
+            RetentionAge = TimeSpan.FromDays(36_500),
+            RetentionBytes = long.MaxValue,
+            RetentionConsumer = "../billing 🌊",
+            SegmentBytes = 64 * 1024,
+            SegmentAge = TimeSpan.FromMilliseconds(1001),
+            DeduplicationIds = TopicOptions.LargestDeduplicationIds,
+            ProducerIdleTimeout = TimeSpan.FromDays(365),
+            MaxProducers = 1_000_000,
+        };
         StoreCatalog catalog = Example() with
         {
             NextShardId = 1000,
             Engine = "sqlite",
             Created = new DateTimeOffset(2026, 1, 2, 3, 4, 5, 678, TimeSpan.FromHours(9)).AddTicks(1),
             Namespaces = [Space(7, "../Ünïcode/🌊 'x'", 500, 3) with { Options = unusual }, .. Example().Namespaces],
+            Topics = [.. Example().Topics, Topic("../Ünïcode/🌊 'x'", 999, 4, 998) with { Options = unusualTopic }],
         };
         MemoryFileSystem disk = NewDisk();
         CatalogFile.Write(disk, Place, catalog);
@@ -44,7 +59,7 @@ public sealed class CatalogTests
     [Fact]
     public void A_store_with_thousands_of_shards_fits()
     {
-        StoreCatalog catalog = Example() with { NextShardId = 8192, Namespaces = [Space(0, "a", 0, 4096), Space(1, "b", 4096, 4096)] };
+        StoreCatalog catalog = Example() with { NextShardId = 9216, Namespaces = [Space(0, "a", 0, 4096), Space(1, "b", 4096, 4096)], Topics = [Topic("c", [.. Enumerable.Range(8192, 1024)])] };
         MemoryFileSystem disk = NewDisk();
         CatalogFile.Write(disk, Place, catalog);
         AssertSame(catalog, CatalogFile.TryOpen(disk, Place));
@@ -103,7 +118,7 @@ public sealed class CatalogTests
     {
         StoreCatalog example = Example();
         byte[] whole = CatalogFile.Encode(example)[CatalogFile.HeaderSize..];
-        foreach (byte[] content in (byte[][])[[.. whole, 0xC0], whole[..^1], [0x95, .. whole[1..], 0xC0], [], [0xC1]])
+        foreach (byte[] content in (byte[][])[[.. whole, 0xC0], whole[..^1], [0x96, .. whole[1..], 0xC0], [], [0xC1]])
         {
             MemoryFileSystem disk = NewDisk();
             SnapshotHarness.PutFile(disk, FilePath, Stamped(content));
@@ -150,11 +165,19 @@ public sealed class CatalogTests
         CatalogNamespace space = example.Namespaces[0];
         ShardHashRange first = space.Shards[0], second = space.Shards[1];
         yield return ("engine without a name", example with { Engine = "" });
-        yield return ("negative shard id", example with { NextShardId = -1, Namespaces = [] });
+        yield return ("negative shard id", example with { NextShardId = -1, Namespaces = [], Topics = [] });
         yield return ("shard never given out", example with { NextShardId = 1 });
-        yield return ("id twice", example with { NextShardId = 3, Namespaces = [space, Space(0, "other", 2, 1)] });
-        yield return ("name twice", example with { NextShardId = 3, Namespaces = [space, Space(1, "default", 2, 1)] });
+        yield return ("id twice", example with { NextShardId = 5, Namespaces = [space, Space(0, "other", 4, 1)] });
+        yield return ("name twice", example with { NextShardId = 5, Namespaces = [space, Space(1, "default", 4, 1)] });
         yield return ("shard twice", example with { Namespaces = [space, Space(1, "other", 1, 1)] });
+        CatalogTopic topic = example.Topics[0];
+        yield return ("topic name twice", example with { NextShardId = 5, Topics = [topic, Topic("orders", 4)] });
+        yield return ("shard of a namespace and a topic", example with { Topics = [Topic("orders", 1)] });
+        yield return ("shard twice in a topic", example with { Topics = [Topic("orders", 2, 2)] });
+        yield return ("topic's shard never given out", example with { Topics = [Topic("orders", 4)] });
+        yield return ("topic without a shard", example with { Topics = [Topic("orders") with { Options = new TopicOptions { Partitions = 0 } }] });
+        yield return ("topic without a name", example with { Topics = [Topic("", 2)] });
+        yield return ("setting of a topic", example with { Topics = [topic with { Options = topic.Options with { MaxProducers = 0 } }] });
         foreach (string name in (string[])["", "a\nb", "\u007f", "\u0085", new string('a', 129), new string('ü', 65), "\ud800"])
             yield return ($"name '{name}'", example with { Namespaces = [space with { Name = name }] });
         yield return ("negative namespace id", example with { Namespaces = [space with { Id = -1 }] });

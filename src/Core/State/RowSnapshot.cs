@@ -2,15 +2,20 @@ using System.Buffers;
 
 using Tidemark.Core.Engines;
 using Tidemark.Core.MessagePack;
-using Tidemark.Core.State;
 
-namespace Tidemark.Core.KeyValue;
+namespace Tidemark.Core.State;
 
-/// <summary>A key-value state as pieces: all its rows in key order, the header first, each as two MessagePack binaries.</summary>
-internal sealed class KvSnapshot : IStateSnapshot
+/// <summary>A state as pieces: all its rows in key order, the header first, each as two MessagePack binaries.</summary>
+internal sealed class RowSnapshot : IStateSnapshot
 {
+    /// <summary>The first byte of the header row's key, which no other row's begins with.</summary>
+    internal const byte HeaderTable = 0;
+
     private const int PieceBytes = 256 * 1024;
     private const long BatchBytes = 16L * 1024 * 1024;
+
+    /// <summary>The key of the row that says what is not in the others; no part of the hash.</summary>
+    internal static readonly byte[] HeaderKey = [HeaderTable];
 
     private readonly StateReader _reader;
     private readonly RowCursor _cursor;
@@ -18,7 +23,7 @@ internal sealed class KvSnapshot : IStateSnapshot
     private bool _isStarted;
     private bool _isThere;
 
-    internal KvSnapshot(StateReader reader, byte[] header, StatePosition position, StateHash hash)
+    internal RowSnapshot(StateReader reader, byte[] header, StatePosition position, StateHash hash)
     {
         _reader = reader;
         _cursor = reader.OpenCursor();
@@ -38,9 +43,9 @@ internal sealed class KvSnapshot : IStateSnapshot
         long bytes = 0;
         if (!_isStarted)
         {
-            writer.Write(RowKeys.Header.AsSpan());
+            writer.Write(HeaderKey.AsSpan());
             writer.Write(_header.AsSpan());
-            _isThere = _cursor.SeekAtOrAfter([(byte)RowTable.Header + 1]);
+            _isThere = _cursor.SeekAtOrAfter([HeaderTable + 1]);
             _isStarted = true;
         }
 
@@ -86,7 +91,7 @@ internal sealed class KvSnapshot : IStateSnapshot
     {
         StateHash hash = default;
         using RowCursor cursor = table.OpenCursor();
-        for (bool found = cursor.SeekAtOrAfter([(byte)RowTable.Header + 1]); found; found = cursor.MoveNext()) hash = hash.With(cursor.Key, cursor.Value);
+        for (bool found = cursor.SeekAtOrAfter([HeaderTable + 1]); found; found = cursor.MoveNext()) hash = hash.With(cursor.Key, cursor.Value);
         return hash;
     }
 
@@ -134,12 +139,12 @@ internal sealed class KvSnapshot : IStateSnapshot
                     at += consumed;
                     if (Header is null)
                     {
-                        if (!key.AsSpan().SequenceEqual(RowKeys.Header)) throw new MalformedDataException(at, "a snapshot begins with its header row");
+                        if (!key.AsSpan().SequenceEqual(HeaderKey)) throw new MalformedDataException(at, "a snapshot begins with its header row");
                         Header = value;
                         continue;
                     }
 
-                    if (key.AsSpan().SequenceCompareTo(last) <= 0 || key[0] == (byte)RowTable.Header)
+                    if (key.AsSpan().SequenceCompareTo(last) <= 0 || key[0] == HeaderTable)
                         throw new MalformedDataException(at, "the rows of a snapshot ascend");
                     last = key;
                     yield return new KeyValuePair<byte[], byte[]>(key, value);

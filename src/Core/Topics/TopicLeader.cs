@@ -1,0 +1,236 @@
+using System.Buffers;
+
+using Tidemark.Core.KeyValue;
+using Tidemark.Core.MessagePack;
+using Tidemark.Core.Replication;
+
+namespace Tidemark.Core.Topics;
+
+/// <summary>What only the leader of a partition does: it gives each batch its place before it is written, finds what is a repetition, and watches what is to go.</summary>
+/// <remarks>
+/// Not thread-safe; time is an argument. It judges by what will be the state once all that it let through is applied: entries come to be in the order they were let through, or its leadership has ended and
+/// with it all it knows. So every entry says what it comes to, and no refusal is answered before what it rests on is committed: it takes its place in the log too, without the messages.
+/// </remarks>
+internal sealed class TopicLeader : ILeaderRole
+{
+    private const int MostAtOnce = 1_000;
+
+    private static readonly TimeSpan _shortestLook = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan _longestLook = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan _retryPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan _longestIdleCheck = TimeSpan.FromMinutes(1);
+
+    private readonly TopicMachine _machine;
+    private readonly IMessageLog _log;
+    private readonly Queue<UnderWay> _underWay = new();
+    private readonly Dictionary<Guid, (long Sequence, long Entry)> _producers = [];   // Of entries that are not applied yet, as the next three.
+    private readonly Dictionary<Guid, long> _ids = [];
+    private readonly HashSet<TopicCommand> _proposed = [];
+    private long _end;
+    private (long Entry, long End) _before;   // The batch let through last, and where the partition ended before it.
+    private long _lookAt, _idleCheckAt, _retryAt;
+
+    /// <param name="machine">The state, up to date.</param>
+    /// <param name="log">What retention looks at.</param>
+    /// <param name="now">The time.</param>
+    internal TopicLeader(TopicMachine machine, IMessageLog log, DateTimeOffset now)
+    {
+        (_machine, _log, _end) = (machine, log, machine.End);
+        _lookAt = _idleCheckAt = now.UtcTicks;
+    }
+
+    /// <inheritdoc/>
+    public long NextDue
+    {
+        get
+        {
+            long due = _machine.Settings is { RetentionMilliseconds: null, RetentionBytes: null } ? long.MaxValue : _lookAt;
+            if (_machine.ProducerCount > 0) due = Math.Min(due, _idleCheckAt);
+            return due == long.MaxValue ? due : Math.Max(due, _retryAt);
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="MalformedDataException">It is no command.</exception>
+    public void Admit(long offset, ref ushort kind, ref ReadOnlyMemory<byte> payload)
+    {
+        Forget();
+        if ((TopicCommand)kind != TopicCommand.Append) return;
+        var reader = new MessagePackReader(payload.Span);
+        BatchHead head = BatchCodec.ReadHead(ref reader);
+        if (head.Count == 0) throw new MalformedDataException(reader.Consumed, "a batch has a message");
+        _before = (offset, _end);
+        if (head.Producer is { } producer)
+        {
+            if (LastOf(producer) != head.Sequence - 1)
+            {
+                (kind, payload) = ((ushort)TopicCommand.Repeat, WriteRepeat(producer, head.Sequence));
+                return;
+            }
+
+            _producers[producer] = (head.Sequence, offset);
+        }
+
+        List<Guid>? ids = null;
+        head = head with { First = _end };
+        if (head.ExpectedOffset is { } expected && expected != _end) head = head with { Count = 0 };
+        else if (_machine.Settings is { DeduplicationIds: > 0 }) ids = LeaveOutKnown(ref head, ref payload, ref reader);
+        if (head.Count == 0) payload = Without(head);
+        else BatchCodec.Place(payload, head.First);
+        _end += head.Count;
+        if (head.Producer is not null || ids is not null) _underWay.Enqueue(new UnderWay(offset, head.Producer, ids));
+    }
+
+    /// <inheritdoc/>
+    public void Withdraw(long offset)
+    {
+        if (_before.Entry != offset) return;
+        _end = _before.End;
+        for (int left = _underWay.Count; left > 0; left--)
+        {
+            UnderWay batch = _underWay.Dequeue();
+            if (batch.Entry != offset) _underWay.Enqueue(batch);
+            else Take(batch, isWithdrawn: true);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Tick(DateTimeOffset now, List<(ushort Kind, byte[] Payload)> proposals)
+    {
+        if (now.UtcTicks < _retryAt || _machine.Settings is not { } settings) return;
+        if (now.UtcTicks >= _lookAt && !_proposed.Contains(TopicCommand.Trim)) Look(settings, now, proposals);
+        if (now.UtcTicks >= _idleCheckAt && !_proposed.Contains(TopicCommand.ForgetProducers)) EndProducers(settings, now, proposals);
+    }
+
+    /// <inheritdoc/>
+    public void Ended(ushort kind, bool isApplied, DateTimeOffset now)
+    {
+        _proposed.Remove((TopicCommand)kind);
+        if (!isApplied) _retryAt = now.UtcTicks + _retryPause.Ticks;
+    }
+
+    /// <summary>The number of a producer's last append, with those that are under way; -2 for one that is not known.</summary>
+    private long LastOf(Guid producer) => _producers.TryGetValue(producer, out (long Sequence, long Entry) last) ? last.Sequence : _machine.FindProducer(producer)?.Sequence ?? -2;
+
+    /// <summary>Leaves out the messages whose ids are remembered, or came twice.</summary>
+    private List<Guid> LeaveOutKnown(ref BatchHead head, ref ReadOnlyMemory<byte> payload, ref MessagePackReader reader)
+    {
+        var fresh = new List<Guid>(head.Count);
+        var kept = new List<Range>(head.Count);
+        long? firstKnown = null;
+        for (int i = 0; i < head.Count; i++)
+        {
+            int begin = (int)reader.Consumed;
+            Guid id = MessageCodec.ReadIdAlone(ref reader);
+            long? known = _ids.TryGetValue(id, out long underWay) ? underWay : _machine.FindId(id);
+            if (known is null && _ids.TryAdd(id, _end + fresh.Count))
+            {
+                fresh.Add(id);
+                kept.Add(begin..(int)reader.Consumed);
+            }
+            else if (i == 0)
+            {
+                firstKnown = known;
+            }
+        }
+
+        int duplicates = head.Count - fresh.Count;
+        head = head with { First = fresh.Count > 0 ? _end : firstKnown ?? _end, Duplicates = duplicates, Count = fresh.Count };
+        if (duplicates > 0 && fresh.Count > 0) payload = Copy(head, payload.Span, kept);
+        return fresh;
+    }
+
+    private static byte[] Copy(in BatchHead head, ReadOnlySpan<byte> batch, List<Range> messages)
+    {
+        var output = new ArrayBufferWriter<byte>(batch.Length);
+        var writer = new MessagePackWriter(output);
+        BatchCodec.WriteHead(ref writer, head);
+        foreach (Range message in messages) writer.WriteRaw(batch[message]);
+        writer.Flush();
+        return output.WrittenSpan.ToArray();
+    }
+
+    private static byte[] Without(in BatchHead head)
+    {
+        var output = new ArrayBufferWriter<byte>(48);
+        BatchCodec.Write(output, head, [], default);
+        return output.WrittenSpan.ToArray();
+    }
+
+    private static byte[] WriteRepeat(Guid producer, long sequence)
+    {
+        var output = new ArrayBufferWriter<byte>(32);
+        var writer = new MessagePackWriter(output);
+        writer.WriteArrayHeader(2);
+        CommandWriter.WriteId(ref writer, producer);
+        writer.Write(sequence);
+        writer.Flush();
+        return output.WrittenSpan.ToArray();
+    }
+
+    /// <summary>What is applied by now, the state knows.</summary>
+    private void Forget()
+    {
+        while (_underWay.TryPeek(out UnderWay batch) && batch.Entry <= _machine.Position.Offset) Take(_underWay.Dequeue(), isWithdrawn: false);
+    }
+
+    private void Take(in UnderWay batch, bool isWithdrawn)
+    {
+        foreach (Guid id in batch.Ids ?? []) _ids.Remove(id);
+        if (batch.Producer is not { } producer || !_producers.TryGetValue(producer, out (long Sequence, long Entry) last) || last.Entry != batch.Entry) return;
+        _producers.Remove(producer);
+        if (!isWithdrawn) return;
+        foreach (UnderWay earlier in _underWay)
+        {
+            if (earlier.Producer == producer && earlier.Entry < batch.Entry) _producers[producer] = (last.Sequence - 1, earlier.Entry);   // The last of them stays.
+        }
+    }
+
+    private void Look(TopicSettings settings, DateTimeOffset now, List<(ushort, byte[])> proposals)
+    {
+        long interval = settings is { RetentionBytes: null, RetentionMilliseconds: { } age } ? age * TimeSpan.TicksPerMillisecond / 20 : 0;
+        _lookAt = now.UtcTicks + Math.Clamp(interval, _shortestLook.Ticks, _longestLook.Ticks);
+        if (Retention.Decide(_log, settings, _machine.Start, _machine.End, _machine.Released, now) is not { } cut) return;
+        _proposed.Add(TopicCommand.Trim);
+        proposals.Add(((ushort)TopicCommand.Trim, TopicCommands.Numbers([cut.Before, cut.Entry])));
+    }
+
+    private void EndProducers(TopicSettings settings, DateTimeOffset now, List<(ushort, byte[])> proposals)
+    {
+        var idle = TimeSpan.FromMilliseconds(settings.ProducerIdleMilliseconds);
+        _idleCheckAt = now.UtcTicks + Math.Min(_longestIdleCheck.Ticks, idle.Ticks / 4);
+        if (_machine.ProducerCount == 0 || now - DateTimeOffset.UnixEpoch < idle) return;
+        List<(Guid Producer, HybridTimestamp LastUsed)> over = _machine.IdleSince(HybridTimestamp.FromDateTimeOffset(now - idle), MostAtOnce);
+        if (over.Count == 0) return;
+        var output = new ArrayBufferWriter<byte>();
+        var writer = new MessagePackWriter(output);
+        writer.WriteArrayHeader(over.Count);
+        foreach ((Guid producer, HybridTimestamp lastUsed) in over)
+        {
+            writer.WriteArrayHeader(2);
+            CommandWriter.WriteId(ref writer, producer);
+            writer.Write(lastUsed.Value);
+        }
+
+        writer.Flush();
+        _proposed.Add(TopicCommand.ForgetProducers);
+        proposals.Add(((ushort)TopicCommand.ForgetProducers, output.WrittenSpan.ToArray()));
+    }
+
+    /// <summary>A batch that is not applied yet: its entry, who numbered it, and the ids it brought.</summary>
+    private readonly record struct UnderWay(long Entry, Guid? Producer, List<Guid>? Ids);
+}
+
+/// <summary>Commands that are a few numbers, or an id.</summary>
+internal static class TopicCommands
+{
+    internal static byte[] Numbers(ReadOnlySpan<long> numbers)
+    {
+        var output = new ArrayBufferWriter<byte>(24);
+        var writer = new MessagePackWriter(output);
+        writer.WriteArrayHeader(numbers.Length);
+        foreach (long number in numbers) writer.Write(number);
+        writer.Flush();
+        return output.WrittenSpan.ToArray();
+    }
+}
