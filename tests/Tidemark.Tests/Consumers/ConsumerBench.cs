@@ -16,7 +16,7 @@ internal sealed class ConsumerBench : IAsyncDisposable
             TimeProvider = Time,
             DefaultNamespace = new NamespaceOptions { ShardCount = shards, KeyOrder = order ?? KeyOrder.Hierarchical },
         });
-        Topic = new FakeTopic("orders/new", partitions, Time);   // A name that could be taken for two.
+        Source = Topic = new FakeTopic("orders/new", partitions, Time);   // A name that could be taken for two.
     }
 
     internal ManualTimeProvider Time { get; } = new();
@@ -25,18 +25,23 @@ internal sealed class ConsumerBench : IAsyncDisposable
 
     internal FakeTopic Topic { get; }
 
-    internal TopicConsumer Consumer(string name, ConsumerOptions? options = null) => new(Store, Topic, name, (options ?? new ConsumerOptions()) with { TimeProvider = Time });
+    /// <summary>What is read: that topic, or one of the store.</summary>
+    internal Topic Source { get; private set; }
+
+    internal async Task UseStoreAsync(TopicOptions options) => Source = await Store.Topics.CreateAsync("orders/new", options);
+
+    internal TopicConsumer Consumer(string name, ConsumerOptions? options = null) => new(Store, Source, name, (options ?? new ConsumerOptions()) with { TimeProvider = Time });
 
     internal ValueTask<GroupMember> JoinAsync(string group, GroupOptions? options = null) =>
-        ConsumerGroup.JoinAsync(Store, Topic, group, (options ?? new GroupOptions()) with { TimeProvider = Time });
+        ConsumerGroup.JoinAsync(Store, Source, group, (options ?? new GroupOptions()) with { TimeProvider = Time });
 
     /// <summary>Appends messages whose payloads are their numbers in the partition.</summary>
     internal async Task FillAsync(int partition, int count)
     {
         for (int i = 0; i < count; i++)
         {
-            long offset = (await Topic.DescribeAsync(partition)).End;
-            await Topic.AppendAsync(new TopicMessage(Encoding.UTF8.GetBytes($"{partition}:{offset}")), new AppendOptions { Partition = partition });
+            long offset = (await Source.DescribeAsync(partition)).End;
+            await Source.AppendAsync(new TopicMessage(Encoding.UTF8.GetBytes($"{partition}:{offset}")), new AppendOptions { Partition = partition });
         }
     }
 

@@ -24,11 +24,6 @@ internal sealed class FakeTopic(string name, int partitions, TimeProvider? time 
 
     internal IReadOnlyDictionary<int, long> Released => _released;
 
-    internal int Count(int partition)
-    {
-        lock (_gate) return _partitions[partition].Count;
-    }
-
     internal void Grow(int count)
     {
         lock (_gate)

@@ -1,3 +1,5 @@
+using Tidemark.Replication.Consumers;
+
 namespace Tidemark.Tests.Consumers;
 
 public sealed class GroupTests
@@ -84,8 +86,8 @@ public sealed class GroupTests
     public async Task Who_lost_a_partition_to_a_higher_ownership_version_cannot_store_an_offset()
     {
         await using var bench = new ConsumerBench(1);
-        var rows = new Tidemark.Consumers.ConsumerRows(bench.Store, bench.Topic, "g");
-        Tidemark.Consumers.PartitionClaim? old = await TakeAsync(3), now = await TakeAsync(4);
+        var rows = new ConsumerRows(bench.Store, bench.Topic, "g");
+        PartitionClaim? old = await TakeAsync(3), now = await TakeAsync(4);
         Assert.True(await now!.TryStoreAsync(5, default));
         Assert.False(await old!.TryStoreAsync(9, default));
         Assert.Null(await TakeAsync(3));
@@ -95,8 +97,8 @@ public sealed class GroupTests
         Assert.True(await now.TryStoreAsync(6, default));
         Assert.Equal(6, await alone.GetOffsetAsync(0));
 
-        ValueTask<Tidemark.Consumers.PartitionClaim?> TakeAsync(long ownership) =>
-            Tidemark.Consumers.PartitionClaim.TryTakeAsync(rows, 0, ownership, _ => new(0L), default);
+        ValueTask<PartitionClaim?> TakeAsync(long ownership) =>
+            PartitionClaim.TryTakeAsync(rows, 0, ownership, _ => new(0L), default);
     }
 
     [Fact]
@@ -107,7 +109,7 @@ public sealed class GroupTests
         await using GroupMember first = await bench.JoinAsync("g", new GroupOptions { Lost = lost.AddRange }), second = await bench.JoinAsync("g");
         bench.Topic.Grow(4);
         await bench.UntilAsync(() => first.Partitions.Count == 2 && second.Partitions.Count == 2, TimeSpan.FromSeconds(1));
-        await Tidemark.Consumers.ConsumerRows.ForgetTopicAsync(bench.Store, bench.Topic.Name, default);
+        await ConsumerRows.ForgetTopicAsync(bench.Store, bench.Topic.Name, default);
         await bench.UntilAsync(() => lost.Count >= 2);
     }
 

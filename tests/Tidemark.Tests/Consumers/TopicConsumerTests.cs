@@ -1,6 +1,6 @@
 using System.Diagnostics.Metrics;
 
-using Tidemark.Consumers;
+using Tidemark.Replication.Consumers;
 
 namespace Tidemark.Tests.Consumers;
 

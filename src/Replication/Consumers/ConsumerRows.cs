@@ -1,6 +1,6 @@
 using Tidemark.Storage.Catalog;
 
-namespace Tidemark.Consumers;
+namespace Tidemark.Replication.Consumers;
 
 /// <summary>The records of one consumer or group of a topic: under which keys they are, and how they are read and written.</summary>
 /// <remarks>All have one partition key and so are on one shard: they are seen, and changed, together. Keys and values: docs/consumers.md.</remarks>
@@ -17,8 +17,7 @@ internal sealed class ConsumerRows
     {
         ArgumentNullException.ThrowIfNull(store);
         ArgumentNullException.ThrowIfNull(topic);
-        ArgumentNullException.ThrowIfNull(consumer);
-        if (!CatalogNamespace.IsName(consumer)) throw new ArgumentException("A consumer's name has 1 to 128 bytes of UTF-8 and no control characters.", nameof(consumer));
+        CatalogName.Require(consumer, "consumer");
         _store = store;
         Topic = topic;
         Consumer = consumer;

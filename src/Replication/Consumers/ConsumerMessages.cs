@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace Tidemark.Consumers;
+namespace Tidemark.Replication.Consumers;
 
 /// <summary>What consumers report. Event ids are stable: 700 to 799.</summary>
 internal static partial class ConsumerMessages

@@ -1,6 +1,6 @@
 using System.Threading.Channels;
 
-namespace Tidemark.Consumers;
+namespace Tidemark.Replication.Consumers;
 
 /// <summary>What a partition's reading brings: a message, or the error it ended with.</summary>
 /// <param name="Feed">Whose it is.</param>

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace Tidemark.Consumers;
+namespace Tidemark.Replication.Consumers;
 
 /// <summary>How far a partition was read, as it is stored.</summary>
 /// <param name="Next">The first message that was not.</param>

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
 using System.Threading.Channels;
 
-namespace Tidemark.Consumers;
+namespace Tidemark.Replication.Consumers;
 
 /// <summary>The partitions that a consumer reads, the queue that their readings fill, and the rule by which offsets are stored.</summary>
 /// <remarks>One takes from it at a time; partitions come and go meanwhile.</remarks>

@@ -1,4 +1,4 @@
-using Tidemark.Consumers;
+using Tidemark.Replication.Consumers;
 
 namespace Tidemark;
 

@@ -3,7 +3,7 @@ using System.Text;
 
 using Microsoft.Extensions.Logging;
 
-namespace Tidemark.Consumers;
+namespace Tidemark.Replication.Consumers;
 
 /// <summary>Has a handler do a message: again after a while where it fails, and puts the message aside where it fails too often.</summary>
 internal sealed class MessageAttempts(

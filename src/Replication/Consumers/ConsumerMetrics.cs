@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 
-namespace Tidemark.Consumers;
+namespace Tidemark.Replication.Consumers;
 
 /// <summary>What consumers measure.</summary>
 internal static class ConsumerMetrics

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
-using Tidemark.Consumers;
+using Tidemark.Replication.Consumers;
 
 namespace Tidemark;
 

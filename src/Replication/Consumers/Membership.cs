@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 
 using Tidemark.Core.Topics;
 
-namespace Tidemark.Consumers;
+namespace Tidemark.Replication.Consumers;
 
 /// <summary>One life of a member in its group, from the opening of its session to its end: sees who is there, has partitions shared out anew where that must be, and follows what was decided.</summary>
 /// <remarks>

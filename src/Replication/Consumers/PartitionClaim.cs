@@ -1,4 +1,4 @@
-namespace Tidemark.Consumers;
+namespace Tidemark.Replication.Consumers;
 
 /// <summary>The right to store how far a partition was read, until somebody with another ownership version takes it.</summary>
 /// <remarks>
