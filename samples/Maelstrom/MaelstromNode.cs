@@ -68,11 +68,17 @@ internal sealed class MaelstromNode(Link link, string data) : IAsyncDisposable
         "read" => await KeyValueService.ReadAsync(Store, request),
         "write" => await KeyValueService.WriteAsync(Store, request),
         "cas" => await KeyValueService.CompareAndSetAsync(Store, request),
+        "send" => await LogService.SendAsync(Node, request),
+        "poll" => await LogService.PollAsync(Node, request),
+        "commit_offsets" => await LogService.CommitAsync(Store, request),
+        "list_committed_offsets" => await LogService.ListAsync(Store, request),
         null => throw new RequestException(ErrorCode.MalformedRequest, "'type' is missing, or no text."),
         _ => throw new RequestException(ErrorCode.NotSupported, $"There is no request '{request.Type}'."),
     };
 
-    private KeyValueStore Store => _node?.Store ?? throw new RequestException(ErrorCode.TemporarilyUnavailable, "The node is not there yet.");
+    private KeyValueStore Store => Node.Store;
+
+    private TidemarkNode Node => _node ?? throw new RequestException(ErrorCode.TemporarilyUnavailable, "The node is not there yet.");
 
     /// <summary>Takes the node's name and its peers'. The answer does not wait for the node: that needs services and peers, which may come later.</summary>
     private JsonObject Begin(Message request)

@@ -83,6 +83,7 @@ internal static class Answers
     {
         BadHttpRequestException bad => bad.StatusCode,
         LimitExceededException => StatusCodes.Status413PayloadTooLarge,
+        OffsetOutOfRangeException => StatusCodes.Status416RangeNotSatisfiable,
         ArgumentException => StatusCodes.Status400BadRequest,
         OutcomeUnknownException => StatusCodes.Status504GatewayTimeout,
         TidemarkException or ObjectDisposedException => StatusCodes.Status503ServiceUnavailable,   // It surely did not happen.

@@ -73,6 +73,7 @@ builder.WebHost.ConfigureKestrel(server => server.Limits.MaxRequestBodySize = ne
 WebApplication app = builder.Build();
 app.Use(Answers.CatchAsync);
 app.MapRecords();
+app.MapTopics();
 app.MapCluster();
 
 await app.StartAsync();

@@ -1,3 +1,5 @@
+using Tidemark.Core.Hashing;
+
 namespace Tidemark;
 
 /// <summary>A log of messages in partitions: <c>await topic.AppendAsync(new TopicMessage(bytes) { Key = "customer-17" })</c>.</summary>
@@ -28,6 +30,9 @@ public abstract class Topic
     /// <param name="options">How; null for the defaults.</param>
     /// <param name="cancellationToken">Ends the wait; the message may still be appended.</param>
     public abstract ValueTask<AppendResult> AppendAsync(TopicMessage message, AppendOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>The partition that messages with a key go to where none is named.</summary>
+    public int PartitionOf(StoreKey key) => (int)(XxHash32.HashToUInt32(key.Span) % (uint)Options.Partitions);
 
     /// <summary>A producer, whose appends each happen once however often they are tried.</summary>
     public abstract TopicProducer CreateProducer();

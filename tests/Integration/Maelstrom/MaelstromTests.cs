@@ -100,6 +100,35 @@ public sealed class MaelstromTests
         Assert.Empty(cluster.Network.Faults);
     }
 
+    [Fact]
+    public async Task Logs_keep_what_was_acknowledged_where_it_was_said_to_be_whatever_the_network_does()
+    {
+        await using MaelstromCluster cluster = await MaelstromCluster.StartAsync(3);
+        await OkAsync(cluster, """{"type":"poll","offsets":{"x":0}}""", """{"type":"poll_ok","msgs":{"x":[]}}""");
+        await OkAsync(cluster, """{"type":"list_committed_offsets","keys":["x"]}""", """{"type":"list_committed_offsets_ok","offsets":{}}""");
+        await OkAsync(cluster, """{"type":"commit_offsets","offsets":{"x":7}}""", """{"type":"commit_offsets_ok"}""");
+        await OkAsync(cluster, """{"type":"commit_offsets","offsets":{"x":5}}""", """{"type":"commit_offsets_ok"}""");
+        await OkAsync(cluster, """{"type":"list_committed_offsets","keys":["x","y"]}""", """{"type":"list_committed_offsets_ok","offsets":{"x":7}}""");
+        await ErrorAsync(cluster, 12, """{"type":"poll","offsets":{"x":-1}}""");
+        await ErrorAsync(cluster, 12, """{"type":"send","key":"x"}""");
+
+        var weather = new Weather(cluster.Network);
+        var load = new LogLoad(cluster);
+        await load.ProgressAsync(30);
+        weather.CutOff(MaelstromCluster.Name(0));
+        await load.ProgressAsync(30);
+        weather.Heal();
+        await cluster.KillAsync(2);
+        await load.ProgressAsync(30);
+        cluster.Start(2);
+        await cluster.InitAsync(2);
+        await load.ProgressAsync(10);
+        weather.Calm();
+        for (int node = 0; node < 3; node++) await cluster.WriteAsync(node);
+        await load.StopAndCheckAsync();
+        Assert.Empty(cluster.Network.Faults);
+    }
+
     private static async Task OkAsync(MaelstromCluster cluster, string request, string expected)
     {
         JsonObject answer = await AskAsync(cluster, request);

@@ -64,6 +64,9 @@ public sealed class ServiceHttpTests(ServiceHttpTests.Running running) : IClassF
     [InlineData("GET", "/kv?limit=x")]
     [InlineData("GET", "/kv?reverse=maybe")]
     [InlineData("GET", "/kv?consistency=often")]
+    [InlineData("GET", "/topics/refused/0?offset=-1")]
+    [InlineData("GET", "/topics/refused/0?max=0")]
+    [InlineData("POST", "/groups/g/refused/0")]
     public async Task What_makes_no_sense_is_refused(string method, string path)
     {
         (HttpStatusCode status, JsonElement answer) = await SendAsync(new HttpMethod(method), 0, path, method == "PUT" ? "x" : null);
@@ -159,6 +162,39 @@ public sealed class ServiceHttpTests(ServiceHttpTests.Running running) : IClassF
         Assert.Equal("open", (await NextAsync(again)).EventType);
         AssertChange(await NextAsync(again), "deleted", "watched/a", null);
         AssertChange(await NextAsync(again), "created", "watched/b", "3");
+    }
+
+    [Fact]
+    public async Task What_is_appended_to_a_topic_on_one_node_is_read_on_all_and_groups_know_how_far()
+    {
+        for (int i = 0; i < 6; i++)
+        {
+            (HttpStatusCode status, JsonElement appended) = await SendAsync(HttpMethod.Post, i % 3, "/topics/orders%20of?key=customer-17", $"order {i}");
+            Assert.Equal((HttpStatusCode.OK, i), (status, appended.GetProperty("offset").GetInt32()));
+        }
+
+        int partition = (await SendAsync(HttpMethod.Post, 0, "/topics/orders%20of?key=customer-17", "last")).Answer.GetProperty("partition").GetInt32();
+        for (int node = 0; node < 3; node++)
+        {
+            string text = await Cluster.Http.GetStringAsync(Cluster.At(node, $"/topics/orders%20of/{partition}?offset=2&max=3"));
+            JsonElement[] lines = [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
+            Assert.Equal([2, 3, 4], lines.Select(line => line.GetProperty("offset").GetInt32()));
+            Assert.Equal(["order 2", "order 3", "order 4"], lines.Select(line => Encoding.UTF8.GetString(line.GetProperty("payload").GetBytesFromBase64())));
+            Assert.All(lines, line => Assert.Equal(("customer-17", 0), (line.GetProperty("key").GetString(), line.GetProperty("headers").GetArrayLength())));
+            Assert.True(HybridTimestamp.Parse(lines[0].GetProperty("timestamp").GetString()!) < HybridTimestamp.Parse(lines[2].GetProperty("timestamp").GetString()!));
+        }
+
+        Assert.Equal("", await Cluster.Http.GetStringAsync(Cluster.At(1, $"/topics/orders%20of/{partition}?offset=7")));
+        Assert.Equal(HttpStatusCode.RequestedRangeNotSatisfiable, (await SendAsync(HttpMethod.Get, 1, $"/topics/orders%20of/{partition}?offset=8")).Status);
+        Assert.Equal(HttpStatusCode.NotFound, (await SendAsync(HttpMethod.Get, 1, "/topics/none/0")).Status);
+        Assert.Equal(HttpStatusCode.BadRequest, (await SendAsync(HttpMethod.Get, 1, "/topics/orders%20of/99")).Status);
+
+        Assert.Equal(HttpStatusCode.OK, (await SendAsync(HttpMethod.Post, 1, $"/groups/billing/orders%20of/{partition}?offset=5")).Status);
+        (_, JsonElement group) = await SendAsync(HttpMethod.Get, 2, "/groups/billing/orders%20of");
+        Assert.Equal((5, 7, 2), Numbers(group[partition]));
+        Assert.All(Enumerable.Range(0, group.GetArrayLength()).Where(other => other != partition), other => Assert.Equal(JsonValueKind.Null, group[other].GetProperty("offset").ValueKind));
+
+        static (int Offset, int End, int Lag) Numbers(JsonElement found) => (found.GetProperty("offset").GetInt32(), found.GetProperty("end").GetInt32(), found.GetProperty("lag").GetInt32());
     }
 
     [Fact]
