@@ -11,16 +11,18 @@ internal sealed class BareLog : IDisposable
     private readonly IFile _file;
     private readonly Thread _flusher;
     private readonly object _gate = new();
-    private byte[] _filling = new byte[1024 * 1024];
-    private byte[] _writing = new byte[1024 * 1024];
+    private byte[] _filling, _writing;
     private List<Waiter> _waiting = [];
     private List<Waiter> _answering = [];
     private int _filled;
     private long _position;
     private bool _isStopped;
 
-    internal BareLog(string path)
+    /// <param name="path">Its file.</param>
+    /// <param name="bufferBytes">The most that may wait at once.</param>
+    internal BareLog(string path, int bufferBytes = 1024 * 1024)
     {
+        (_filling, _writing) = (new byte[bufferBytes], new byte[bufferBytes]);
         DiskFileSystem.Instance.Delete(path);
         _file = DiskFileSystem.Instance.Open(path, FileOpenMode.New);
         byte[] zeros = new byte[1024 * 1024];

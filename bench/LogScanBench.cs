@@ -48,10 +48,10 @@ internal static class LogScanBench
         }
     }
 
-    private static void BulkRead(string directory)
+    internal static void BulkRead(string directory)
     {
         byte[] buffer = new byte[64 * 1024];
-        foreach (string path in Directory.GetFiles(directory, "*.log"))
+        foreach (string path in Directory.GetFiles(directory, "*.log", SearchOption.AllDirectories))
         {
             using IFile file = DiskFileSystem.Instance.Open(path, FileOpenMode.Existing);
             uint crc = 0;

@@ -85,7 +85,7 @@ internal sealed class TopicLeader : ILeaderRole
         List<Guid>? ids = null;
         head = head with { First = _end };
         if (head.ExpectedOffset is { } expected && expected != _end) head = head with { Count = 0 };
-        else if (_settings is { DeduplicationIds: > 0 }) ids = LeaveOutKnown(ref head, ref payload, ref reader);
+        else if (_settings is { DeduplicationIds: > 0 and int remembered }) ids = LeaveOutKnown(_end - remembered, ref head, ref payload, ref reader);
         if (head.Count == 0) payload = Without(head);
         else BatchCodec.Place(payload, head.First);
         _end += head.Count;
@@ -128,8 +128,8 @@ internal sealed class TopicLeader : ILeaderRole
     /// <summary>The number of a producer's last append, with those that are under way; -2 for one that is not known.</summary>
     private long LastOf(Guid producer) => _producers.TryGetValue(producer, out (long Sequence, long Entry) last) ? last.Sequence : _machine.FindProducer(producer)?.Sequence ?? -2;
 
-    /// <summary>Leaves out the messages whose ids are remembered, or came twice.</summary>
-    private List<Guid> LeaveOutKnown(ref BatchHead head, ref ReadOnlyMemory<byte> payload, ref MessagePackReader reader)
+    /// <summary>Leaves out the messages whose ids are remembered, which is from an offset on, or came twice.</summary>
+    private List<Guid> LeaveOutKnown(long from, ref BatchHead head, ref ReadOnlyMemory<byte> payload, ref MessagePackReader reader)
     {
         var fresh = new List<Guid>(head.Count);
         var kept = new List<Range>(head.Count);
@@ -139,8 +139,9 @@ internal sealed class TopicLeader : ILeaderRole
             int begin = (int)reader.Consumed;
             Guid id = MessageCodec.ReadIdAlone(ref reader);
             long? known = _ids.TryGetValue(id, out long underWay) ? underWay : _machine.FindId(id);
-            if (known is null && _ids.TryAdd(id, _end + fresh.Count))
+            if (known is null || known < from)
             {
+                _ids[id] = _end + fresh.Count;
                 fresh.Add(id);
                 kept.Add(begin..(int)reader.Consumed);
             }
@@ -192,7 +193,12 @@ internal sealed class TopicLeader : ILeaderRole
 
     private void Take(in UnderWay batch, bool isWithdrawn)
     {
-        foreach (Guid id in batch.Ids ?? []) _ids.Remove(id);
+        foreach (Guid id in batch.Ids ?? [])
+        {
+            bool isOver = _ids.TryGetValue(id, out long offset) && (isWithdrawn ? offset >= _end : offset < _machine.End);
+            if (isOver) _ids.Remove(id);
+        }
+
         if (batch.Producer is not { } producer || !_producers.TryGetValue(producer, out (long Sequence, long Entry) last) || last.Entry != batch.Entry) return;
         _producers.Remove(producer);
         if (!isWithdrawn) return;

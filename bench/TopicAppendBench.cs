@@ -1,0 +1,53 @@
+namespace Tidemark.Bench;
+
+/// <summary>Durable appends to a topic, each awaited, one message or a hundred at a time, to one partition or eight; beside them the bare log with the same bytes.</summary>
+internal static class TopicAppendBench
+{
+    public static IEnumerable<BenchRow> Run(BenchOptions options)
+    {
+        foreach (int batch in (int[])[1, 100])
+        {
+            foreach (int bytes in (int[])[100, 1024])
+            {
+                foreach (int partitions in (int[])[1, 8])
+                {
+                    foreach (int producers in (int[])[1, 16, 128]) yield return MeasureAsync(options, batch, bytes, partitions, producers).GetAwaiter().GetResult();
+                }
+            }
+        }
+    }
+
+    private static async Task<BenchRow> MeasureAsync(BenchOptions options, int batch, int bytes, int partitions, int producers)
+    {
+        using var place = new BenchPlace(options, "topic-append");
+        byte[] payload = new byte[bytes];
+        new Random(1).NextBytes(payload);
+        byte[] all = new byte[batch * bytes];
+        var floor = new Samples();
+        var appends = new Samples();
+        TimeSpan time = TimeSpan.FromSeconds(options.Seconds / options.Rounds / 2);
+        using var bare = new BareLog(place.At("bare"), Math.Max(1024 * 1024, producers * all.Length));
+        BareLog.Waiter[] waiters = [.. Enumerable.Range(0, producers).Select(_ => new BareLog.Waiter())];
+        await using TidemarkStore store = await TidemarkStore.OpenAsync(place.At("store"));
+        Topic topic = await store.Topics.CreateAsync("bench", new TopicOptions { Partitions = partitions });
+        AppendOptions[] to = [.. Enumerable.Range(0, producers).Select(producer => new AppendOptions { Partition = producer % partitions })];
+        for (int round = 0; round < options.Rounds; round++)
+        {
+            await floor.RunAsync(producers, time, producer =>
+            {
+                if (producers > 1) return bare.AppendAsync(waiters[producer], all);
+                bare.AppendAlone(all);
+                return ValueTask.CompletedTask;
+            });
+            await appends.RunAsync(producers, time, async producer =>
+            {
+                var messages = new TopicMessage[batch];
+                for (int i = 0; i < batch; i++) messages[i] = new TopicMessage(payload);
+                await topic.AppendAsync(messages, to[producer]).ConfigureAwait(false);
+            });
+            await topic.PurgeAsync();
+        }
+
+        return appends.ToRow($"topic-append-{bytes}B-x{batch}-p{partitions}", producers, floor);
+    }
+}
