@@ -1,4 +1,6 @@
-namespace Tidemark.Storage.Catalog;
+using Tidemark.Storage.Catalog;
+
+namespace Tidemark.Replication.KeyValue;
 
 /// <summary>The catalog of a store that is open. Others see a change once it is on the disk.</summary>
 internal sealed class OpenCatalog(IFileSystem files, string directory, StoreCatalog catalog) : IAsyncDisposable
