@@ -16,12 +16,14 @@ internal sealed class CallerRights(LocalNamespace space, Func<long, Topic?> topi
 {
     /// <exception cref="NotAuthorizedException">It may not.</exception>
     /// <exception cref="ArgumentException">It means nothing here.</exception>
+    /// <exception cref="ShardUnavailableException">It is about a topic that is not known here, yet or any more.</exception>
     /// <exception cref="MalformedDataException">Its command is none.</exception>
     internal void Check(StoreRequest request, ClaimsPrincipal? principal)
     {
         switch (request)
         {
-            case CommandRequest command when topicOf(command.Shard) is { } topic:
+            case CommandRequest command when space.Shards.All(shard => shard.Id != command.Shard):
+                Topic topic = TopicOf(command.Shard);
                 Ask(Operation(TopicCommandRules.Check(command, topic.Options), principal, topic.Name));
                 break;
             case CommandRequest command:
@@ -63,8 +65,11 @@ internal sealed class CallerRights(LocalNamespace space, Func<long, Topic?> topi
             case DeleteTopic delete:
                 Ask(Operation(ClientOperationKind.DeleteTopic, principal, delete.Name));
                 break;
-            case MessagesRequest or BoundsRequest or TrimRequest when topicOf(request.Shard) is { } topic:
-                Ask(Operation(request is TrimRequest ? ClientOperationKind.Trim : ClientOperationKind.Read, principal, topic.Name));
+            case MessagesRequest or BoundsRequest:
+                Ask(Operation(ClientOperationKind.Read, principal, TopicOf(request.Shard).Name));
+                break;
+            case TrimRequest:
+                Ask(Operation(ClientOperationKind.Trim, principal, TopicOf(request.Shard).Name));
                 break;
         }   // The others name what only its owner knows, or nothing.
     }
@@ -138,6 +143,8 @@ internal sealed class CallerRights(LocalNamespace space, Func<long, Topic?> topi
             }
         }
     }
+
+    private Topic TopicOf(long shard) => topicOf(shard) ?? throw TopicOperations.NotKnown(shard);
 
     private ClientOperation Operation(ClientOperationKind kind, ClaimsPrincipal? principal, StoreKey key) =>
         new(principal, kind, space.Settings.KeyOrder) { Key = key };

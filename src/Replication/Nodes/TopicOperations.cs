@@ -1,3 +1,4 @@
+using Tidemark.Core.Replication;
 using Tidemark.Core.Topics;
 using Tidemark.Replication.Wire;
 
@@ -15,7 +16,8 @@ internal sealed class TopicOperations(NodeTopics topics)
     /// <param name="patience">How long a command may be tried.</param>
     /// <param name="cancellationToken">Ends a read, or the wait for something.</param>
     /// <returns>What was asked for; null where this node does not keep the shard.</returns>
-    /// <exception cref="ArgumentException">There is no such topic or shard.</exception>
+    /// <exception cref="ShardUnavailableException">The shard is not known here, yet or any more.</exception>
+    /// <exception cref="ArgumentException">It is nothing that is asked of a topic.</exception>
     internal async ValueTask<StoreBody?> RunAsync(StoreRequest request, TimeSpan patience, CancellationToken cancellationToken)
     {
         switch (request)
@@ -27,17 +29,20 @@ internal sealed class TopicOperations(NodeTopics topics)
                 return NoBody.Instance;
         }
 
-        NodePartition partition = topics.FindShard(request.Shard)?.Partition ?? throw new ArgumentException($"Shard {request.Shard} is no partition of a topic.", nameof(request));
+        if (request is not (CommandRequest or MessagesRequest or BoundsRequest or TrimRequest)) throw new ArgumentException($"The namespace has no shard {request.Shard}.", nameof(request));
+        NodePartition partition = topics.FindShard(request.Shard)?.Partition ?? throw NotKnown(request.Shard);
         return request switch
         {
             CommandRequest command => new BytesBody(await partition.CommandAsync(command.Command, command.Payload, patience).ConfigureAwait(false)),
             MessagesRequest read => await ReadAsync(partition, read, cancellationToken).ConfigureAwait(false),
             BoundsRequest { Behind: { } offset } => await WaitAsync(partition, offset, cancellationToken).ConfigureAwait(false),
             BoundsRequest bounds => BodyOf(await partition.TryDescribeAsync(bounds.Level, cancellationToken).ConfigureAwait(false)),
-            TrimRequest trim => await TrimAsync(partition, trim, cancellationToken).ConfigureAwait(false),
-            _ => throw new ArgumentException($"Shard {request.Shard} is a partition of a topic.", nameof(request)),
+            _ => await TrimAsync(partition, (TrimRequest)request, cancellationToken).ConfigureAwait(false),
         };
     }
+
+    /// <summary>What is answered about a topic of which another node may know more.</summary>
+    internal static ShardUnavailableException NotKnown(long shard) => new(shard, $"This node knows of no topic with shard {shard}, yet or any more.", ShardStatus.Nobody);
 
     private async ValueTask<TopicsBody> ListAsync(TopicsRequest request, CancellationToken cancellationToken)
     {

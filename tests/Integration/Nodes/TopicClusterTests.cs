@@ -37,11 +37,11 @@ public sealed class TopicClusterTests
         for (int round = 0; round < 2; round++)
         {
             int before = acknowledged.Count;
-            await UntilAsync(() => acknowledged.Count > before + 20);
+            await UntilAsync(() => acknowledged.Count > before + 20 || producers.Any(producer => producer.IsCompleted));
             int leader = await PartitionLeaderAsync(cluster, shard: 1 + round);
             await cluster.KillAsync(leader);
             int killed = acknowledged.Count;
-            await UntilAsync(() => acknowledged.Count > killed + 20);
+            await UntilAsync(() => acknowledged.Count > killed + 20 || producers.Any(producer => producer.IsCompleted));
             await cluster.StartAsync(leader);
         }
 
@@ -63,7 +63,7 @@ public sealed class TopicClusterTests
         for (int partition = 0; partition < 3; partition++) await topic.AppendAsync(Message("1"), new AppendOptions { Partition = partition });
         await cluster.StartAsync(2);
         Topic there = cluster.Nodes[2]!.Topics.Get("t");
-        for (int partition = 0; partition < 3; partition++) Assert.Equal(["1"], await ReadAllAsync(there, partition));
+        for (int partition = 0; partition < 3; partition++) Assert.Equal("1", Assert.Single(await ReadAllAsync(there, partition)));
         Assert.Equal(1, (await there.AppendAsync(Message("2"), new AppendOptions { Partition = 1 })).Offset);
         await UntilAsync(() => FilesOf(cluster, 2, shard: 2).Length > 0);
     }
@@ -92,7 +92,7 @@ public sealed class TopicClusterTests
         Topic again = await cluster.Nodes[2]!.Topics.CreateAsync("t");
         Assert.Equal(0, (await again.AppendAsync(Message("3"))).Offset);
         Assert.Equal([0L, 3L], cluster.Nodes[2]!.Describe().Shards.Select(shard => shard.ShardId));
-        Assert.Equal(["3"], await ReadAllAsync(again, 0));
+        Assert.Equal("3", Assert.Single(await ReadAllAsync(again, 0)));
     }
 
     [Fact]
@@ -115,7 +115,8 @@ public sealed class TopicClusterTests
         Assert.Equal(expected, await ReadAllAsync(topic, 0));   // On the node that keeps nothing any more.
         await cluster.KillAsync(1);
         Assert.Equal(100, (await topic.AppendAsync(Message("100"))).Offset);
-        Assert.Equal([.. expected, "100"], await ReadAllAsync(there, 0));
+        string[] all = await ReadAllAsync(there, 0);
+        Assert.Equal([.. expected, "100"], all);
     }
 
     [Fact]
@@ -154,7 +155,7 @@ public sealed class TopicClusterTests
         await UntilAsync(() => client.Topics.Names.Count == 2);
         Topic open = client.Topics.Get("open"), closed = client.Topics.Get("public");
         await open.AppendAsync(Message("1"));
-        Assert.Equal(["1"], await ReadAllAsync(open, 0));
+        Assert.Equal("1", Assert.Single(await ReadAllAsync(open, 0)));
         Assert.Empty(await ReadAllAsync(closed, 0));
         await Assert.ThrowsAsync<NotAuthorizedException>(async () => await closed.AppendAsync(Message("1")));
         await Assert.ThrowsAsync<NotAuthorizedException>(async () => await open.TrimAsync(0, 1));
@@ -175,9 +176,9 @@ public sealed class TopicClusterTests
                 await producer.AppendAsync(Message(text), new AppendOptions { Partition = number % 2 }, CancellationToken.None);
                 acknowledged.Add(text);
             }
-            catch (TidemarkException e) when (e is OutcomeUnknownException or ShardUnavailableException)
+            catch (TidemarkException e) when (e is OutcomeUnknownException or ShardUnavailableException or WriteRefusedException { Status: StoreStatus.SequenceGap })
             {
-                // It is not counted on; it may be there, once.
+                // It is not counted on; it may be there, once. The last: what it sent before has no answer yet.
             }
         }
     }
