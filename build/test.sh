@@ -46,6 +46,8 @@ if [ "$FAILED" -eq 0 ]; then
   planted "$results"
   step "sample Quickstart" dotnet run --project samples/Quickstart -c Release --no-build
   step "sample Maelstrom" converse
+  step "sample Assertions" dotnet run --project samples/Assertions -c Release --no-build
+  step "sample Orders" dotnet run --project samples/Orders -c Release --no-build
   step "sample Telemetry" dotnet run --project samples/Telemetry -c Release --no-build
 fi
 finish

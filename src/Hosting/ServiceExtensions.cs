@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 using Microsoft.Extensions.Caching.Distributed;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -60,6 +62,7 @@ public static class TidemarkServiceCollectionExtensions
         ArgumentException.ThrowIfNullOrEmpty(directory);
         services.AddHosted(name, provider => new HostedLocalStore(provider, name, directory, options));
         services.Add<TidemarkStore>(name, hosted => ((HostedLocalStore)hosted).Store);
+        services.Add<TopicCollection>(name, hosted => ((HostedLocalStore)hosted).Store.Topics);
         return services;
     }
 
@@ -96,6 +99,26 @@ public static class TidemarkServiceCollectionExtensions
             return new StoreCache(store, found, provider.GetService<TimeProvider>() ?? TimeProvider.System);
         }));
         return services;
+    }
+
+    /// <summary>Adds a service that reads a topic as a member of a group, and has a handler do each message.</summary>
+    /// <typeparam name="THandler">The handler: made anew for each message, in a scope of its own, unless it was added otherwise.</typeparam>
+    /// <param name="services">The services.</param>
+    /// <param name="topic">The topic's name. It is there when the host starts, or is created if <see cref="TidemarkConsumerOptions.Create"/> says how.</param>
+    /// <param name="group">The group's name.</param>
+    /// <param name="configure">Sets the options.</param>
+    /// <remarks>Several calls, also of one group, add several members. docs/hosting.md.</remarks>
+    public static IServiceCollection AddTidemarkConsumer<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicConstructors)] THandler>(
+        this IServiceCollection services, string topic, string group, Action<TidemarkConsumerOptions>? configure = null)
+        where THandler : class, IMessageHandler
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentException.ThrowIfNullOrEmpty(topic);
+        ArgumentException.ThrowIfNullOrEmpty(group);
+        var options = new TidemarkConsumerOptions();
+        configure?.Invoke(options);
+        services.TryAddScoped<THandler>();
+        return services.AddSingleton<IHostedService>(provider => new HostedConsumer<THandler>(provider, topic, group, options));
     }
 
     /// <summary>The store itself, and what is injected of it.</summary>

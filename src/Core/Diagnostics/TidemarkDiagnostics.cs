@@ -54,6 +54,12 @@ public static class TidemarkDiagnostics
     /// <summary>Counter, unit {connection}: connections that were closed, before or after they had shaken hands. Tag: <c>tidemark.reason</c>.</summary>
     public const string TransportDisconnects = "tidemark.transport.disconnects";
 
+    /// <summary>Gauge, unit {message}: messages behind the offset that a consumer of this process has stored, as it was looked last. Tags: <c>tidemark.topic</c>, <c>tidemark.consumer</c>, <c>tidemark.partition</c>.</summary>
+    public const string ConsumerLag = "tidemark.consumer.lag";
+
+    /// <summary>Counter, unit {message}: messages that were put aside in a topic for dead letters, because their handler failed.</summary>
+    public const string ConsumerDeadLetters = "tidemark.consumer.dead_letters";
+
     /// <summary>Activity: one write, from its proposal to its answer. Tags: <c>tidemark.shard</c>, <c>tidemark.status</c>.</summary>
     public const string WriteActivity = "tidemark.write";
 

@@ -45,9 +45,13 @@ internal static class CommandWriter
     }
 
     /// <summary>The beginning of a write: its array and its origin. Conditions and operations follow.</summary>
-    internal static void BeginWrite(ref MessagePackWriter writer, WriteTicket? ticket)
+    /// <param name="writer">The output.</param>
+    /// <param name="ticket">Which of a client's it is.</param>
+    /// <param name="isOwn">Whether it is the library's own: it may be about reserved keys.</param>
+    internal static void BeginWrite(ref MessagePackWriter writer, WriteTicket? ticket, bool isOwn = false)
     {
-        writer.WriteArrayHeader(3);
+        writer.WriteArrayHeader(isOwn ? 4 : 3);
+        if (isOwn) writer.Write(true);
         if (ticket is not { } origin)
         {
             writer.WriteNil();

@@ -115,6 +115,15 @@ internal readonly ref struct PutOperation
 /// <summary>The parts that commands are read from.</summary>
 internal static class CommandParts
 {
+    /// <summary>A write's beginning: whether it is the library's own, which may be about reserved keys, and which of a client's it is. Conditions and operations follow.</summary>
+    internal static WriteOrigin ReadWrite(scoped ref MessagePackReader reader, out bool isOwn)
+    {
+        int parts = reader.ReadArrayHeader();
+        isOwn = parts == 4 && reader.ReadBoolean();
+        if (parts != (isOwn ? 4 : 3)) throw new MalformedDataException(reader.Consumed, "a write has 3 parts, or true and 3");
+        return WriteOrigin.Read(ref reader);
+    }
+
     internal static ReadOnlySpan<byte> ReadId(scoped ref MessagePackReader reader)
     {
         ReadOnlySpan<byte> id = reader.ReadBytes();

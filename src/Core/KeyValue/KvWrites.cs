@@ -12,6 +12,7 @@ internal sealed class KvWrites(KvState state, ChangeLog changes, RecordTable rec
     private readonly ArrayBufferWriter<byte> _kept = new();
     private StoreStatus _status;
     private int _failedAt;
+    private bool _isOwn;
 
     internal void Apply(ReadOnlySpan<byte> payload, IBufferWriter<byte> answer)
     {
@@ -24,8 +25,7 @@ internal sealed class KvWrites(KvState state, ChangeLog changes, RecordTable rec
         try
         {
             var reader = new MessagePackReader(payload);
-            CommandParts.ReadArrayOf(3, ref reader);
-            origin = WriteOrigin.Read(ref reader);
+            origin = CommandParts.ReadWrite(ref reader, out _isOwn);
             if (!origin.IsNone) _status = clients.Judge(origin, out stored);
             if (_status == StoreStatus.Ok && stored is null) Run(ref reader, payload.Length);
             else Fail(_status, 0);
@@ -92,18 +92,18 @@ internal sealed class KvWrites(KvState state, ChangeLog changes, RecordTable rec
             case KvOperation.Put:
                 PutOperation put = PutOperation.Read(ref reader);
                 reader.ReadEnd();
-                if (_status == StoreStatus.Ok) Take(records.Put(put), index);
+                if (_status == StoreStatus.Ok) Take(records.Put(put, _isOwn), index);
                 break;
             case KvOperation.Delete:
                 ReadOnlySpan<byte> key = reader.ReadBytes();
                 long? version = CommandParts.ReadOptionalInt64(ref reader);
                 reader.ReadEnd();
-                if (_status == StoreStatus.Ok) Take(records.Delete(key, version), index);
+                if (_status == StoreStatus.Ok) Take(records.Delete(key, version, _isOwn), index);
                 break;
             default:
                 KeyRange range = CommandParts.ReadRange(ref reader);
                 reader.ReadEnd();
-                if (_status == StoreStatus.Ok) Take(records.DeleteRange(range), index);
+                if (_status == StoreStatus.Ok) Take(records.DeleteRange(range, _isOwn), index);
                 break;
         }
     }
@@ -114,16 +114,16 @@ internal sealed class KvWrites(KvState state, ChangeLog changes, RecordTable rec
         {
             case KvOperation.Put:
                 PutOperation put = PutOperation.Read(ref reader);
-                if (_status == StoreStatus.Ok) Take(records.Put(put), index);
+                if (_status == StoreStatus.Ok) Take(records.Put(put, _isOwn), index);
                 break;
             case KvOperation.Delete:
                 ReadOnlySpan<byte> key = reader.ReadBytes();
                 long? version = CommandParts.ReadOptionalInt64(ref reader);
-                if (_status == StoreStatus.Ok) Take(records.Delete(key, version), index);
+                if (_status == StoreStatus.Ok) Take(records.Delete(key, version, _isOwn), index);
                 break;
             default:
                 KeyRange range = CommandParts.ReadRange(ref reader);
-                if (_status == StoreStatus.Ok) Take(records.DeleteRange(range), index);
+                if (_status == StoreStatus.Ok) Take(records.DeleteRange(range, _isOwn), index);
                 break;
         }
     }

@@ -15,7 +15,7 @@ internal sealed class RecordTable(KvState state, ChangeLog changes)
 
     private static readonly byte[] _empty = [];
 
-    /// <summary>The prefix that users' keys may not have.</summary>
+    /// <summary>The prefix that users' keys may not have: records below it are the library's own, and only its own writes change them.</summary>
     internal static ReadOnlySpan<byte> ReservedPrefix => "__tidemark/"u8;
 
     private StateTable Table => state.Table;
@@ -29,17 +29,17 @@ internal sealed class RecordTable(KvState state, ChangeLog changes)
         return MayExist(rowKey) && Table.TryGet(rowKey, out ReadOnlySpan<byte> row) ? new RecordRow(row).Version : 0;
     }
 
-    internal KvResult Put(scoped in PutOperation put)
+    internal KvResult Put(scoped in PutOperation put, bool isOwn = false)
     {
-        StoreStatus limits = CheckPut(put);
+        StoreStatus limits = CheckPut(put, isOwn);
         if (limits != StoreStatus.Ok) return new KvResult(limits, 0, null, 0);
-        if (put.Deltas is not null) return PutNext(put);
+        if (put.Deltas is not null) return PutNext(put, isOwn);
         return PutAt(put.Key, put);
     }
 
-    internal KvResult Delete(ReadOnlySpan<byte> key, long? expectedVersion)
+    internal KvResult Delete(ReadOnlySpan<byte> key, long? expectedVersion, bool isOwn = false)
     {
-        StoreStatus limits = CheckKey(key);
+        StoreStatus limits = CheckKey(key, isOwn);
         if (limits != StoreStatus.Ok) return new KvResult(limits, 0, null, 0);
         byte[] rowKey = RowKeys.Record(Settings.KeyOrder, key);
         ReadOnlySpan<byte> encoded = rowKey.AsSpan(1);
@@ -52,8 +52,8 @@ internal sealed class RecordTable(KvState state, ChangeLog changes)
         return new KvResult(StoreStatus.Ok, found, null, 1);
     }
 
-    /// <summary>Removes all records of a range. Costs as much as that many deletes.</summary>
-    internal KvResult DeleteRange(KeyRange range)
+    /// <summary>Removes all records of a range; reserved ones only for the library itself. Costs as much as that many deletes.</summary>
+    internal KvResult DeleteRange(KeyRange range, bool isOwn = false)
     {
         if (range.Start.Length > Settings.MaxKeyBytes || range.End.Length > Settings.MaxKeyBytes) return new KvResult(StoreStatus.KeyTooLong, 0, null, 0);
         if (!Settings.KeyOrder.TryEncode(range, out EncodedKeyRange encodedRange)) return new KvResult(StoreStatus.RangeRefused, 0, null, 0);
@@ -63,20 +63,25 @@ internal sealed class RecordTable(KvState state, ChangeLog changes)
         byte[] from = RowKeys.Record(start);
         byte[] to = end.IsEmpty ? [(byte)RowTable.Record + 1] : RowKeys.Record(end);
         var page = new List<(byte[] Encoded, byte[] Row)>(RangeStep);
+        bool isMore;
         do
         {
             page.Clear();
+            isMore = false;
             using (RowCursor cursor = Table.OpenCursor())
             {
                 bool found = cursor.SeekAtOrAfter(from);
-                for (; found && page.Count < RangeStep && cursor.Key.SequenceCompareTo(to) < 0; found = cursor.MoveNext())
-                    page.Add((cursor.Key[1..].ToArray(), cursor.Value.ToArray()));
+                for (; found && !isMore && cursor.Key.SequenceCompareTo(to) < 0; found = cursor.MoveNext())
+                {
+                    if (isMore = page.Count == RangeStep) from = cursor.Key.ToArray();
+                    else if (isOwn || !IsReserved(cursor.Key[1..])) page.Add((cursor.Key[1..].ToArray(), cursor.Value.ToArray()));
+                }
             }
 
             foreach ((byte[] encoded, byte[] row) in page) Remove(encoded, row);
             count += page.Count;
         }
-        while (page.Count == RangeStep);
+        while (isMore);
 
         if (count > 0) changes.DeleteRange(range);
         return new KvResult(count > 0 ? StoreStatus.Ok : StoreStatus.NotFound, 0, null, count);
@@ -143,7 +148,7 @@ internal sealed class RecordTable(KvState state, ChangeLog changes)
     }
 
     /// <summary>Puts at the next key of a sequence. Numbers are never given out twice, also not after their records are gone.</summary>
-    private KvResult PutNext(scoped in PutOperation put)
+    private KvResult PutNext(scoped in PutOperation put, bool isOwn)
     {
         byte[] sequenceKey = RowKeys.Sequence(put.Key);
         byte[]? stored = Table.Find(sequenceKey);
@@ -151,7 +156,7 @@ internal sealed class RecordTable(KvState state, ChangeLog changes)
         StoreStatus status = SequenceParts.TryAdvance(ref parts, put.Deltas!);
         if (status != StoreStatus.Ok) return new KvResult(status, 0, null, 0);
         byte[] key = SequenceParts.ToKey(put.Key, parts);
-        StoreStatus limits = CheckKey(key);
+        StoreStatus limits = CheckKey(key, isOwn);
         if (limits != StoreStatus.Ok) return new KvResult(limits, 0, null, 0);
         long taken = VersionOf(key);
         if (taken != 0) return new KvResult(StoreStatus.KeyTaken, taken, key, 0);
@@ -163,20 +168,22 @@ internal sealed class RecordTable(KvState state, ChangeLog changes)
         return result with { Key = key };
     }
 
-    private StoreStatus CheckPut(scoped in PutOperation put)
+    private StoreStatus CheckPut(scoped in PutOperation put, bool isOwn)
     {
-        StoreStatus key = CheckKey(put.Key);
+        StoreStatus key = CheckKey(put.Key, isOwn);
         if (key != StoreStatus.Ok) return key;
         if (put.Value.Length > Settings.MaxValueBytes) return StoreStatus.ValueTooLong;
         if (put.TimeToLiveMilliseconds is <= 0 or > MaxTimeToLiveMilliseconds) return StoreStatus.TimeToLiveRefused;
         return put.Deltas is not null && put.ExpectedVersion is not null ? StoreStatus.SequenceMalformed : StoreStatus.Ok;
     }
 
-    private StoreStatus CheckKey(ReadOnlySpan<byte> key)
+    private StoreStatus CheckKey(ReadOnlySpan<byte> key, bool isOwn)
     {
         if (key.Length > Settings.MaxKeyBytes || Settings.KeyOrder.GetEncodedLength(key) > Settings.MaxEncodedKeyBytes) return StoreStatus.KeyTooLong;
-        return key.StartsWith(ReservedPrefix) ? StoreStatus.ReservedKey : StoreStatus.Ok;
+        return !isOwn && key.StartsWith(ReservedPrefix) ? StoreStatus.ReservedKey : StoreStatus.Ok;
     }
+
+    private bool IsReserved(ReadOnlySpan<byte> encodedKey) => Settings.KeyOrder.Decode(encodedKey).AsSpan().StartsWith(ReservedPrefix);
 
     /// <summary>Whether the engine could hold a row. Not the settings' limit: that may have been lowered since the row was written.</summary>
     private bool MayExist(byte[] rowKey) => rowKey.Length <= Table.Engine.MaxKeyBytes;

@@ -3,6 +3,8 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Unicode;
 
+using Tidemark.Core.KeyValue;
+
 namespace Tidemark.Replication.Export;
 
 /// <summary>Writes the records of namespaces as lines of JSON. Format: docs/format/export.md.</summary>
@@ -37,6 +39,7 @@ internal sealed class ExportWriter : IDisposable
             WriteNamespace(space.Name, space.Settings);
             await foreach (StoreRecord record in space.ScanAsync(KeyRange.All, cancellationToken: cancellation).ConfigureAwait(false))
             {
+                if (record.Key.Span.StartsWith(RecordTable.ReservedPrefix)) continue;   // The library's own, about what is not exported.
                 if (record.SessionId is not null)
                 {
                     _ephemerals++;

@@ -1,3 +1,4 @@
+using Tidemark.Replication.Consumers;
 using Tidemark.Replication.Topics;
 using Tidemark.Storage.Catalog;
 
@@ -21,7 +22,8 @@ internal sealed class StoreDirectory : IAsyncDisposable
         _options = options;
         _runtime = runtime;
         _catalog = new OpenCatalog(options.FileSystem, directory, catalog);
-        Topics = new LocalTopics(_catalog, runtime);
+        Topics = new LocalTopics(
+            _catalog, runtime, topic => ConsumerRows.ForgetTopicAsync(new ShardedKeyValueStore(Find(TidemarkStore.DefaultNamespaceName)!), topic, CancellationToken.None));
     }
 
     internal string Directory { get; }

@@ -45,10 +45,10 @@ internal class StoreNamespace<TShard>
     {
         foreach (StoreTransaction.Operation operation in transaction.Operations)
         {
-            if (operation.Put is { } put) CheckPut(operation.Key, operation.Value, put);
+            if (operation.Put is { } put) CheckPut(operation.Key, operation.Value, put, transaction.IsOwn);
         }
 
-        foreach (StoreKey key in transaction.Keys) CheckKey(key);
+        foreach (StoreKey key in transaction.Keys) CheckKey(key, transaction.IsOwn);
         if (Shards.Count == 1) return Shards[0];
         if (transaction.PartitionKey is { } partition) return ShardOf(partition, null);
         TShard? shard = null;
@@ -63,16 +63,16 @@ internal class StoreNamespace<TShard>
         return shard ?? throw new ArgumentException("Without a partition key, a key must say which shard the transaction belongs to.", nameof(transaction));
     }
 
-    internal void CheckKey(StoreKey key)
+    internal void CheckKey(StoreKey key, bool isOwn = false)
     {
         if (key.Length > Settings.MaxKeyBytes || Settings.KeyOrder.GetEncodedLength(key.Span) > Settings.MaxKeyBytes + KvSettings.EncodingSlack) throw KeyTooLong(key);
-        if (key.Span.StartsWith(RecordTable.ReservedPrefix))
+        if (!isOwn && key.Span.StartsWith(RecordTable.ReservedPrefix))
             throw new ArgumentException($"'{key}' begins with the reserved prefix '__tidemark/'. Choose another key.", nameof(key));
     }
 
-    internal void CheckPut(StoreKey key, ReadOnlyMemory<byte> value, PutOptions? options)
+    internal void CheckPut(StoreKey key, ReadOnlyMemory<byte> value, PutOptions? options, bool isOwn = false)
     {
-        CheckKey(key);
+        CheckKey(key, isOwn);
         if (value.Length > Settings.MaxValueBytes) throw new LimitExceededException("value", value.Length, Settings.MaxValueBytes, nameof(NamespaceOptions.MaxValueBytes));
         if (options is null) return;
         if (options.ExpectedVersion is < 0) throw new ArgumentOutOfRangeException(nameof(options), options.ExpectedVersion, "Versions are 1 or more; 0 stands for none.");

@@ -21,11 +21,16 @@ public sealed class StoreTransaction
     /// <param name="partitionKey">What routes all of its records; null: their keys, which must then route to the same shard.</param>
     public StoreTransaction(StoreKey? partitionKey = null) => PartitionKey = partitionKey;
 
+    /// <summary>A transaction of the library itself: its keys may be reserved.</summary>
+    internal static StoreTransaction OfOwn(StoreKey partitionKey) => new(partitionKey) { IsOwn = true };
+
     /// <summary>What routes all of its records, or null.</summary>
     public StoreKey? PartitionKey { get; }
 
     /// <summary>How many conditions and operations it has.</summary>
     public int Count => _conditions.Count + _operations.Count;
+
+    internal bool IsOwn { get; private init; }
 
     internal IEnumerable<StoreSession> Sessions => _operations.Select(operation => operation.Put?.Session).OfType<StoreSession>().Distinct();
 
@@ -80,7 +85,7 @@ public sealed class StoreTransaction
     internal void Write(IBufferWriter<byte> output, WriteTicket? ticket)
     {
         var writer = new MessagePackWriter(output);
-        CommandWriter.BeginWrite(ref writer, ticket);
+        CommandWriter.BeginWrite(ref writer, ticket, IsOwn);
         writer.WriteArrayHeader(_conditions.Count);
         foreach ((StoreKey key, long version) in _conditions) CommandWriter.Condition(ref writer, key.Span, version);
         writer.WriteArrayHeader(_operations.Count);

@@ -113,8 +113,7 @@ internal sealed class CallerRights(LocalNamespace space, Func<long, Topic?> topi
 
     private void CheckWrite(ref MessagePackReader reader, long shard, ClaimsPrincipal? principal)
     {
-        CommandParts.ReadArrayOf(3, ref reader);
-        WriteOrigin.Read(ref reader);
+        CommandParts.ReadWrite(ref reader, out _);
         for (int conditions = reader.ReadArrayHeader(); conditions > 0; conditions--)
         {
             CommandParts.ReadArrayOf(2, ref reader);

@@ -16,7 +16,10 @@ internal sealed record LocalTopic(CatalogTopic Entry, IReadOnlyList<LocalPartiti
 }
 
 /// <summary>The topics of a store in this process.</summary>
-internal sealed class LocalTopics(OpenCatalog catalog, StoreRuntime runtime) : TopicCollection
+/// <param name="catalog">What names them.</param>
+/// <param name="runtime">What their partitions run on.</param>
+/// <param name="forgetConsumers">Deletes what consumers of a topic have stored.</param>
+internal sealed class LocalTopics(OpenCatalog catalog, StoreRuntime runtime, Func<string, ValueTask> forgetConsumers) : TopicCollection
 {
     private volatile ImmutableSortedDictionary<string, LocalTopic> _open = ImmutableSortedDictionary.Create<string, LocalTopic>(StringComparer.Ordinal);
 
@@ -80,6 +83,7 @@ internal sealed class LocalTopics(OpenCatalog catalog, StoreRuntime runtime) : T
 
     private async ValueTask<Topic> CreateAsync(string name, TopicOptions options)
     {
+        await forgetConsumers(name).ConfigureAwait(false);   // Of an earlier topic of the name, whose deletion was interrupted.
         var entry = new CatalogTopic { Name = name, Options = options, Shards = TakeShards(options.Partitions) };
         // The partitions come first: once the catalog names one, its log is there, and one that is not there was lost.
         LocalTopic topic = await OpenAsync(entry).ConfigureAwait(false);
@@ -121,6 +125,7 @@ internal sealed class LocalTopics(OpenCatalog catalog, StoreRuntime runtime) : T
 
         await CloseAsync(topic).ConfigureAwait(false);
         foreach (long shardId in topic.Entry.Shards) runtime.RemoveShard(shardId);
+        await forgetConsumers(topic.Entry.Name).ConfigureAwait(false);
     }
 
     private async ValueTask CloseAsync(LocalTopic topic)

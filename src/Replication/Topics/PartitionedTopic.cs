@@ -82,6 +82,8 @@ internal sealed class PartitionedTopic : Topic
         await Task.WhenAll(partitions.Select(partition => partition.TrimAsync(ends[partition.Number].End, cancellationToken).AsTask())).ConfigureAwait(false);
     }
 
+    internal override ValueTask ReleaseAsync(int partition, long before, CancellationToken cancellationToken) => View[partition].ReleaseAsync(before, cancellationToken);
+
     /// <summary>Checks a batch, finds its partition, and gives ids to messages that have none.</summary>
     internal TopicPartition Prepare(ref IReadOnlyList<TopicMessage> messages, AppendOptions options)
     {

@@ -70,6 +70,9 @@ public abstract class Topic
     /// <summary>Lets all messages of all partitions go that were appended before the call. Offsets go on behind them.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
     public abstract ValueTask PurgeAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>The consumer that <see cref="TopicOptions.RetentionConsumer"/> names has read all of a partition before an offset: what it held may go.</summary>
+    internal virtual ValueTask ReleaseAsync(int partition, long before, CancellationToken cancellationToken) => ValueTask.CompletedTask;
 }
 
 /// <summary>How a partition is.</summary>

@@ -15,7 +15,7 @@ internal sealed class LogEngine
 {
     private const long SmallestStep = 64 * 1024;
     private const long LargestStep = 8 * 1024 * 1024;
-    private const long PieceBytes = 256 * 1024;   // The most that one round fills ahead, so that no append waits for more.
+    private const long SmallestPiece = 256 * 1024;
     private const long PageBytes = 4096;
 
     private readonly LogOptions _options;
@@ -31,6 +31,7 @@ internal sealed class LogEngine
     private bool _isManifestOpen;
     private bool _isManifestWanted;   // An append found the manifest still closed.
     private bool _isClosed;
+    private long _pieceBytes = SmallestPiece;   // The most that one round fills ahead, so that appends wait for little more than what they bring.
     private long _unflushedSince = long.MaxValue;   // UTC ticks of the oldest append that no flush has covered.
     private (PooledFile File, long Zeroed, long Length)? _recycling;
 
@@ -153,6 +154,7 @@ internal sealed class LogEngine
         round.Clear();
         bool isOld = IsOld(now);
         if (isOld && _isManifestOpen) _tail.TryRoll();
+        if (_tail.PendingBytes > 0) _pieceBytes = Math.Clamp(2L * _tail.PendingBytes, SmallestPiece, LargestStep);
         PlanRoom(round);
         round.Now = now.UtcTicks;
         round.Start = Start;
@@ -345,7 +347,7 @@ internal sealed class LogEngine
         long step = Math.Min(Step(), Pages(_options.SegmentBytes));
         if (_tail.SpareWanted)
         {
-            long bytes = Math.Max(Pages(_tail.RoomWanted), Math.Min(step, PieceBytes));
+            long bytes = Math.Max(Pages(_tail.RoomWanted), Math.Min(step, _pieceBytes));
             if (_tail.Spare is null) round.SpareBytes = bytes;
             else if (_tail.Spare.PreparedEnd < bytes) (round.Extend, round.ExtendTo) = (_tail.Spare, bytes);
             return;
@@ -362,10 +364,10 @@ internal sealed class LogEngine
         else if (_tail.PendingBytes > 0 && _tail.Spare is null && _recycling is null && active.End + (2 * step) >= _options.SegmentBytes
             && _options.SegmentBytes > 2 * SmallestStep)
         {
-            round.SpareBytes = Math.Min(step, PieceBytes);
+            round.SpareBytes = Math.Min(step, _pieceBytes);
         }
 
-        long Ahead() => Math.Min(Pages(active.PreparedEnd + Math.Min(step, PieceBytes)), Pages(_options.SegmentBytes));
+        long Ahead() => Math.Min(Pages(active.PreparedEnd + Math.Min(step, _pieceBytes)), Pages(_options.SegmentBytes));
     }
 
     private static long Pages(long bytes) => (bytes + PageBytes - 1) & ~(PageBytes - 1);
@@ -386,7 +388,7 @@ internal sealed class LogEngine
 
             if (!CanRecycle || round.Batch is not null) return;
             (PooledFile file, long zeroed, long length) = _recycling!.Value;
-            bool ready = _disk.Recycle(file, ref zeroed, length, PieceBytes);
+            bool ready = _disk.Recycle(file, ref zeroed, length, SmallestPiece);
             _recycling = ready ? null : (file, zeroed, length);
             if (ready) round.Spare = _disk.AsSpare(file, length);
         }
