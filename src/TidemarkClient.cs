@@ -18,14 +18,19 @@ public sealed class TidemarkClient : IAsyncDisposable
     private readonly MemberCalls _calls;
     private readonly StoreNamespace<RemoteShard> _namespace;
 
-    private TidemarkClient(MemberCalls calls, StoreNamespace<RemoteShard> space)
+    private readonly ClientTopics _topics;
+
+    private TidemarkClient(MemberCalls calls, StoreNamespace<RemoteShard> space, ClientTopics topics)
     {
-        (_calls, _namespace) = (calls, space);
+        (_calls, _namespace, _topics) = (calls, space, topics);
         Store = new ClientKeyValueStore(space, calls);
     }
 
     /// <summary>The cluster's default namespace. Its <see cref="KeyValueStore.TryGet"/> throws <see cref="NotSupportedException"/>: there is nothing here to look at.</summary>
     public KeyValueStore Store { get; }
+
+    /// <summary>The cluster's topics. What others create or change is known here a moment later.</summary>
+    public TopicCollection Topics => _topics;
 
     /// <summary>Connects to members that are known by their addresses, in plain. For certificates or tokens see <see cref="TidemarkClientOptions.OfAddresses"/>.</summary>
     /// <param name="addresses">One or more members, each as host:port. Better all of them: who is not named is not asked.</param>
@@ -56,7 +61,8 @@ public sealed class TidemarkClient : IAsyncDisposable
             calls.Cluster = found.Cluster;
             var proposals = new ProposalPool();
             RemoteShard[] shards = [.. found.Shards.Select(shard => new RemoteShard(shard.ShardId, calls, proposals))];
-            return new TidemarkClient(calls, new StoreNamespace<RemoteShard>(found.Name, settings, RouterOf(found), shards, options.TimeProvider, TidemarkNodeOptions.NewId));
+            var space = new StoreNamespace<RemoteShard>(found.Name, settings, RouterOf(found), shards, options.TimeProvider, TidemarkNodeOptions.NewId);
+            return new TidemarkClient(calls, space, await ClientTopics.OpenAsync(calls, proposals, options, cancellationToken).ConfigureAwait(false));
         }
         catch
         {
@@ -69,6 +75,7 @@ public sealed class TidemarkClient : IAsyncDisposable
     public ValueTask DisposeAsync()
     {
         foreach (RemoteShard shard in _namespace.Shards) shard.Close();
+        _topics.Close();
         return _calls.DisposeAsync();
     }
 

@@ -22,9 +22,10 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
     private readonly TidemarkNodeOptions _options;
     private readonly ILogger _logger;
     private readonly IDisposable _lock;
-    private readonly NodeRoute[] _routes;
+    private readonly KeyValueRoute[] _routes;
     private readonly LocalShard[] _shards;
     private readonly LocalNamespace _namespace;
+    private readonly NodeTopics _topics;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Lock _gate = new();
     private volatile NodeRun? _run;
@@ -38,12 +39,14 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
         (_options, _lock) = (options, held);
         _before = new NodeDescription(options.Node, IsRunning: false, options.Versions.Lowest, [], []);
         _logger = options.LoggerFactory?.CreateLogger("Tidemark.Node") ?? (ILogger)NullLogger.Instance;
-        _routes = [.. Enumerable.Range(0, options.Namespace.ShardCount).Select(shard => new NodeRoute(shard, this, options.TimeProvider, options.OperationTimeout))];
+        _routes = [.. Enumerable.Range(0, options.Namespace.ShardCount).Select(shard => new KeyValueRoute(shard, this, options.TimeProvider, options.OperationTimeout))];
         var proposals = new ProposalPool();
         _shards = [.. _routes.Select(route => new LocalShard(route, proposals))];
         var router = new HashRangeRouter(HashRangeRouter.CreateEven(_shards.Length).Ranges);
         _namespace = new LocalNamespace(TidemarkStore.DefaultNamespaceName, options.Namespace, router, _shards, options.TimeProvider, TidemarkNodeOptions.NewId);
-        Store = new NodeKeyValueStore(_namespace, new NodeCalls(this, _namespace, options.TimeProvider, options.OperationTimeout, options.AnswerPatience));
+        var calls = new NodeCalls(this, _namespace, options.TimeProvider, options.OperationTimeout, options.AnswerPatience);
+        Store = new NodeKeyValueStore(_namespace, calls);
+        _topics = new NodeTopics(this, options, calls);
     }
 
     /// <summary>The node's number.</summary>
@@ -51,6 +54,9 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
 
     /// <summary>The cluster's default namespace.</summary>
     public KeyValueStore Store { get; }
+
+    /// <summary>The cluster's topics. What is created or changed on another node is known here a moment later.</summary>
+    public TopicCollection Topics => _topics;
 
     NodeRun? INodeRuns.Current => _run;
 
@@ -73,7 +79,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
         var node = new TidemarkNode(options, options.FileSystem.Lock(Path.Combine(options.Directory, LogFiles.LockName)));
         try
         {
-            node._run = await Task.Run(() => NodeRun.StartAsync(options, node._logger, node._namespace, node.Published, cancellationToken), cancellationToken).ConfigureAwait(false);
+            node._run = await Task.Run(() => NodeRun.StartAsync(options, node._logger, node._namespace, node._topics, node.Published, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -146,6 +152,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
         await Task.Yield();
         if (!isAbrupt && _run is { } leading) await leading.HandOverAsync().ConfigureAwait(false);
         foreach (LocalShard shard in _shards) shard.Close();
+        _topics.Close();
         Volatile.Write(ref _isEnded, true);
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _supervision.ConfigureAwait(false);
@@ -183,7 +190,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
                 pause = pause * 2 < _longestPause ? pause * 2 : _longestPause;
                 try
                 {
-                    _run = await NodeRun.StartAsync(_options, _logger, _namespace, Published, _stopping.Token).ConfigureAwait(false);
+                    _run = await NodeRun.StartAsync(_options, _logger, _namespace, _topics, Published, _stopping.Token).ConfigureAwait(false);
                 }
                 catch (Exception e) when (e is not OperationCanceledException)   // What the host's own parts throw ends no node.
                 {
@@ -221,6 +228,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
     private void Published(long shard)
     {
         if (shard < _routes.Length) _routes[shard].Signal();
+        else _topics.Published(shard);
     }
 }
 

@@ -56,6 +56,28 @@ internal sealed class Placement
         return [.. Enumerable.Range(0, count).Select(place => nodes[(int)(((shard * count) + place) % nodes.Count)]).Order()];
     }
 
+    /// <summary>The nodes of shards that a running cluster gets, as they would come to be placed. Nodes that are down keep some only where too few are up.</summary>
+    internal static IReadOnlyList<int>[] ForNew(IReadOnlyDictionary<int, PlacementNode> nodes, IEnumerable<ShardStatus> shards, int? replicas, int count)
+    {
+        int keepers = nodes.Values.Count(node => node.Keeps);
+        var placement = new Placement(nodes, shards, Math.Min(replicas ?? keepers, keepers));
+        var ensembles = new IReadOnlyList<int>[count];
+        foreach (ref IReadOnlyList<int> ensemble in ensembles.AsSpan())
+        {
+            var status = new ShardStatus(0, ShardStatus.Nobody, [], null, "");
+            while (status.Ensemble.Count < placement._wanted)
+            {
+                int node = placement.Best(status, static _ => true) ?? nodes.First(node => node.Value.Keeps && !status.Ensemble.Contains(node.Key)).Key;
+                status = status with { Ensemble = [.. status.Ensemble, node] };
+                placement._counts[node] = placement.CountOf(node) + 1;
+            }
+
+            ensemble = [.. status.Ensemble.Order()];
+        }
+
+        return ensembles;
+    }
+
     /// <summary>Who keeps a shard once what is under way is done.</summary>
     private static IEnumerable<int> Aim(ShardStatus status) => status.Next ?? (status.Observer == ShardStatus.Nobody ? status.Ensemble : status.Ensemble.Append(status.Observer));
 

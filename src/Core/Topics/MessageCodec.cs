@@ -21,6 +21,9 @@ internal static class MessageCodec
         return length;
     }
 
+    /// <summary>No fewer bytes than the message takes.</summary>
+    internal static int LengthOf(StoredMessage message) => RoomOfParts + IdBytes + (message.Key?.Length ?? 0) + message.HeaderBytes.Length + message.Payload.Length;
+
     /// <param name="writer">The output.</param>
     /// <param name="message">The message, which has its id.</param>
     /// <param name="now">When it was produced, where it does not say.</param>
@@ -32,7 +35,7 @@ internal static class MessageCodec
         writer.Write(id);
         if (message.Key is { } key) writer.Write(key.Span);
         else writer.WriteNil();
-        writer.Write(((message.ProducedAt ?? now).UtcTicks - DateTimeOffset.UnixEpoch.Ticks) / TimeSpan.TicksPerMicrosecond);
+        writer.Write(MicrosecondsOf(message.ProducedAt ?? now));
         writer.WriteArrayHeader(2 * message.Headers.Count);
         foreach (MessageHeader header in message.Headers)
         {
@@ -40,6 +43,21 @@ internal static class MessageCodec
             writer.Write(header.Value.Span);
         }
 
+        writer.Write(message.Payload.Span);
+    }
+
+    /// <summary>Writes a message as it was read.</summary>
+    internal static void Write(ref MessagePackWriter writer, StoredMessage message)
+    {
+        Span<byte> id = stackalloc byte[IdBytes];
+        message.Id.TryWriteBytes(id, bigEndian: true, out _);
+        writer.WriteArrayHeader(Fields);
+        writer.Write(id);
+        if (message.Key is { } key) writer.Write(key.Span);
+        else writer.WriteNil();
+        writer.Write(MicrosecondsOf(message.ProducedAt));
+        if (message.HeaderBytes.IsEmpty) writer.WriteArrayHeader(0);
+        else writer.WriteRaw(message.HeaderBytes.Span);
         writer.Write(message.Payload.Span);
     }
 
@@ -89,6 +107,8 @@ internal static class MessageCodec
         foreach (ref MessageHeader header in headers.AsSpan()) header = new MessageHeader(reader.ReadString()!, Part(ref reader, bytes));
         return headers;
     }
+
+    private static long MicrosecondsOf(DateTimeOffset time) => (time.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) / TimeSpan.TicksPerMicrosecond;
 
     private static int SkipHeaders(ref MessagePackReader reader)
     {

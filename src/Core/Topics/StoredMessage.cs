@@ -4,12 +4,11 @@ namespace Tidemark;
 /// <remarks>Immutable. Its bytes are shared with others of its batch; keep it as long as you like.</remarks>
 public sealed class StoredMessage
 {
-    private readonly ReadOnlyMemory<byte> _headerBytes;   // As they are in the log; most readers do not look.
     private IReadOnlyList<MessageHeader>? _headers;
 
     internal StoredMessage(
         int partition, long offset, HybridTimestamp timestamp, Guid id, StoreKey? key, DateTimeOffset producedAt, ReadOnlyMemory<byte> headerBytes, ReadOnlyMemory<byte> payload) =>
-        (Partition, Offset, Timestamp, Id, Key, ProducedAt, _headerBytes, Payload) = (partition, offset, timestamp, id, key, producedAt, headerBytes, payload);
+        (Partition, Offset, Timestamp, Id, Key, ProducedAt, HeaderBytes, Payload) = (partition, offset, timestamp, id, key, producedAt, headerBytes, payload);
 
     /// <summary>The partition it is in.</summary>
     public int Partition { get; }
@@ -30,7 +29,10 @@ public sealed class StoredMessage
     public DateTimeOffset ProducedAt { get; }
 
     /// <summary>Its headers, in the order they were given in.</summary>
-    public IReadOnlyList<MessageHeader> Headers => _headers ??= Core.Topics.MessageCodec.ReadHeaders(_headerBytes);
+    public IReadOnlyList<MessageHeader> Headers => _headers ??= Core.Topics.MessageCodec.ReadHeaders(HeaderBytes);
+
+    /// <summary>The headers as they are in the log, where most readers do not look; empty where there are none.</summary>
+    internal ReadOnlyMemory<byte> HeaderBytes { get; }
 
     /// <summary>Its bytes.</summary>
     public ReadOnlyMemory<byte> Payload { get; }

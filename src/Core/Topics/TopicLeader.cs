@@ -27,7 +27,8 @@ internal sealed class TopicLeader : ILeaderRole
     private readonly Dictionary<Guid, long> _ids = [];
     private readonly HashSet<TopicCommand> _proposed = [];
     private long _end;
-    private (long Entry, long End) _before;   // The batch let through last, and where the partition ended before it.
+    private TopicSettings? _settings;
+    private (long Entry, long End, TopicSettings? Settings) _before;   // What was let through last, and how it was before.
     private long _lookAt, _idleCheckAt, _retryAt;
 
     /// <param name="machine">The state, up to date.</param>
@@ -35,15 +36,19 @@ internal sealed class TopicLeader : ILeaderRole
     /// <param name="now">The time.</param>
     internal TopicLeader(TopicMachine machine, IMessageLog log, DateTimeOffset now)
     {
-        (_machine, _log, _end) = (machine, log, machine.End);
+        (_machine, _log, _end, _settings) = (machine, log, machine.End, machine.Settings);
         _lookAt = _idleCheckAt = now.UtcTicks;
     }
+
+    /// <summary>The settings that the partition shall have; null where somebody else sees to that.</summary>
+    internal Func<TopicSettings>? Wanted { get; init; }
 
     /// <inheritdoc/>
     public long NextDue
     {
         get
         {
+            if (OtherSettings is not null) return _retryAt;
             long due = _machine.Settings is { RetentionMilliseconds: null, RetentionBytes: null } ? long.MaxValue : _lookAt;
             if (_machine.ProducerCount > 0) due = Math.Min(due, _idleCheckAt);
             return due == long.MaxValue ? due : Math.Max(due, _retryAt);
@@ -55,11 +60,17 @@ internal sealed class TopicLeader : ILeaderRole
     public void Admit(long offset, ref ushort kind, ref ReadOnlyMemory<byte> payload)
     {
         Forget();
+        if ((TopicCommand)kind == TopicCommand.Configure)
+        {
+            var settings = TopicSettings.Read(payload.Span);
+            (_before, _settings) = ((offset, _end, _settings), settings);
+        }
+
         if ((TopicCommand)kind != TopicCommand.Append) return;
         var reader = new MessagePackReader(payload.Span);
         BatchHead head = BatchCodec.ReadHead(ref reader);
         if (head.Count == 0) throw new MalformedDataException(reader.Consumed, "a batch has a message");
-        _before = (offset, _end);
+        _before = (offset, _end, _settings);
         if (head.Producer is { } producer)
         {
             if (LastOf(producer) != head.Sequence - 1)
@@ -74,7 +85,7 @@ internal sealed class TopicLeader : ILeaderRole
         List<Guid>? ids = null;
         head = head with { First = _end };
         if (head.ExpectedOffset is { } expected && expected != _end) head = head with { Count = 0 };
-        else if (_machine.Settings is { DeduplicationIds: > 0 and int remembered }) ids = LeaveOutKnown(_end - remembered, ref head, ref payload, ref reader);
+        else if (_settings is { DeduplicationIds: > 0 and int remembered }) ids = LeaveOutKnown(_end - remembered, ref head, ref payload, ref reader);
         if (head.Count == 0) payload = Without(head);
         else BatchCodec.Place(payload, head.First);
         _end += head.Count;
@@ -85,7 +96,7 @@ internal sealed class TopicLeader : ILeaderRole
     public void Withdraw(long offset)
     {
         if (_before.Entry != offset) return;
-        _end = _before.End;
+        (_end, _settings) = (_before.End, _before.Settings);
         for (int left = _underWay.Count; left > 0; left--)
         {
             UnderWay batch = _underWay.Dequeue();
@@ -97,7 +108,9 @@ internal sealed class TopicLeader : ILeaderRole
     /// <inheritdoc/>
     public void Tick(DateTimeOffset now, List<(ushort Kind, byte[] Payload)> proposals)
     {
-        if (now.UtcTicks < _retryAt || _machine.Settings is not { } settings) return;
+        if (now.UtcTicks < _retryAt) return;
+        if (OtherSettings is { } wanted) Configure(wanted, proposals);
+        if (_machine.Settings is not { } settings) return;
         if (now.UtcTicks >= _lookAt && !_proposed.Contains(TopicCommand.Trim)) Look(settings, now, proposals);
         if (now.UtcTicks >= _idleCheckAt && !_proposed.Contains(TopicCommand.ForgetProducers)) EndProducers(settings, now, proposals);
     }
@@ -108,6 +121,9 @@ internal sealed class TopicLeader : ILeaderRole
         _proposed.Remove((TopicCommand)kind);
         if (!isApplied) _retryAt = now.UtcTicks + _retryPause.Ticks;
     }
+
+    /// <summary>Settings that are wanted, and neither there nor under way.</summary>
+    private TopicSettings? OtherSettings => Wanted?.Invoke() is { } wanted && wanted != _settings && !_proposed.Contains(TopicCommand.Configure) ? wanted : null;
 
     /// <summary>The number of a producer's last append, with those that are under way; -2 for one that is not known.</summary>
     private long LastOf(Guid producer) => _producers.TryGetValue(producer, out (long Sequence, long Entry) last) ? last.Sequence : _machine.FindProducer(producer)?.Sequence ?? -2;
@@ -199,6 +215,14 @@ internal sealed class TopicLeader : ILeaderRole
         if (Retention.Decide(_log, settings, _machine.Start, _machine.End, _machine.Released, now) is not { } cut) return;
         _proposed.Add(TopicCommand.Trim);
         proposals.Add(((ushort)TopicCommand.Trim, TopicCommands.Numbers([cut.Before, cut.Entry])));
+    }
+
+    private void Configure(TopicSettings wanted, List<(ushort, byte[])> proposals)
+    {
+        var output = new ArrayBufferWriter<byte>(32);
+        wanted.Write(output);
+        _proposed.Add(TopicCommand.Configure);
+        proposals.Add(((ushort)TopicCommand.Configure, output.WrittenSpan.ToArray()));
     }
 
     private void EndProducers(TopicSettings settings, DateTimeOffset now, List<(ushort, byte[])> proposals)

@@ -1,6 +1,9 @@
+using System.Buffers;
+
 using Microsoft.Extensions.Logging;
 
 using Tidemark.Replication.Remote;
+using Tidemark.Replication.Shards;
 using Tidemark.Replication.Transport;
 using Tidemark.Replication.Wire;
 
@@ -50,14 +53,23 @@ internal sealed class MemberCalls : StoreCalls, IAsyncDisposable
         }
     }
 
-    /// <summary>Has something done: once it was sent and not answered, nobody knows.</summary>
-    /// <param name="request">What.</param>
-    /// <param name="isOver">Whether nobody waits for it any more: then it is not sent once more.</param>
-    /// <returns>What the machine answered.</returns>
-    /// <exception cref="ShardUnavailableException">It surely did not happen.</exception>
-    /// <exception cref="OutcomeUnknownException">It was not answered.</exception>
-    internal async Task<ReadOnlyMemory<byte>> WriteAsync(CommandRequest request, Func<bool> isOver) =>
-        request.BodyOf(await AskAsync(request, isRepeatable: false, isPatient: false, CancellationToken.None, isOver).ConfigureAwait(false)).Bytes;
+    /// <summary>Has a command done, and finishes it: once it was sent and not answered, nobody knows. Where nobody waits for it any more it is not sent once more.</summary>
+    internal async Task SubmitAsync(long shard, Proposal proposal)
+    {
+        Exception? failure = null;
+        try
+        {
+            var request = new CommandRequest(shard, proposal.Kind, proposal.Payload.WrittenMemory);
+            StoreAnswer answer = await AskAsync(request, isRepeatable: false, isPatient: false, CancellationToken.None, () => proposal.IsOver).ConfigureAwait(false);
+            proposal.Answer.Write(request.BodyOf(answer).Bytes.Span);
+        }
+        catch (Exception e)
+        {
+            failure = e;
+        }
+
+        proposal.Finish(failure);
+    }
 
     /// <summary>Asks to keep a session alive.</summary>
     /// <returns>Whether it lives.</returns>

@@ -1,6 +1,3 @@
-using System.Buffers;
-
-using Tidemark.Core.KeyValue;
 using Tidemark.Replication.KeyValue;
 using Tidemark.Replication.Shards;
 using Tidemark.Replication.Wire;
@@ -18,21 +15,5 @@ internal sealed class RemoteShard(long id, MemberCalls calls, ProposalPool propo
 
     internal override Task<bool> KeepAliveAsync(Guid session) => calls.KeepAliveAsync(new KeepAliveRequest(id, session));
 
-    protected override void Send(Proposal proposal) => _ = SendAsync(proposal);
-
-    private async Task SendAsync(Proposal proposal)
-    {
-        Exception? failure = null;
-        try
-        {
-            ReadOnlyMemory<byte> answer = await calls.WriteAsync(new CommandRequest(id, (KvCommand)proposal.Kind, proposal.Payload.WrittenMemory), () => proposal.IsOver).ConfigureAwait(false);
-            proposal.Answer.Write(answer.Span);
-        }
-        catch (Exception e)
-        {
-            failure = e;
-        }
-
-        proposal.Finish(failure);
-    }
+    protected override void Send(Proposal proposal) => _ = calls.SubmitAsync(id, proposal);
 }

@@ -26,9 +26,18 @@ internal sealed record NodeStart(int Node, string? Zone = null)
 /// <param name="Speaks">The version of the protocol in which nodes speak and write: one that each node that keeps shards has said it speaks. It never goes back.</param>
 /// <param name="Replicas">How many nodes keep each shard; null for all that may.</param>
 /// <param name="Nodes">Each node that was started, or may keep shards.</param>
-/// <param name="Shards">The status of each shard.</param>
+/// <param name="Shards">The status of each shard: those of the namespace, and the partitions of topics.</param>
 internal sealed record ClusterStatus(Guid Cluster, int Speaks, int? Replicas, ImmutableSortedDictionary<int, NodeStatus> Nodes, ImmutableSortedDictionary<long, ShardStatus> Shards)
 {
+    /// <summary>The id that the next new shard gets. All below were given out, and none is given twice.</summary>
+    internal required long NextShard { get; init; }
+
+    /// <summary>How often a topic was created, changed or deleted.</summary>
+    internal long TopicChanges { get; init; }
+
+    /// <summary>The topics, by name.</summary>
+    internal ImmutableSortedDictionary<string, ClusterTopic> Topics { get; init; } = ImmutableSortedDictionary.Create<string, ClusterTopic>(StringComparer.Ordinal);
+
     /// <summary>The most nodes that may keep shards.</summary>
     internal const int MostKeepers = 32;
 
@@ -68,16 +77,54 @@ internal sealed record ClusterStatus(Guid Cluster, int Speaks, int? Replicas, Im
     }
 
     /// <summary>The next step to where shards shall be; null where there is none at the moment.</summary>
-    internal PlacementStep? NextStep(Func<int, bool> isUp, Func<long, bool> canChange) =>
-        Placement.Next(Nodes.ToDictionary(node => node.Key, node => new PlacementNode(node.Value.Zone, node.Value.Keeps, isUp(node.Key))), Shards, Replicas, canChange);
+    internal PlacementStep? NextStep(Func<int, bool> isUp, Func<long, bool> canChange) => Placement.Next(PlacementNodes(isUp), Shards, Replicas, canChange);
+
+    /// <summary>What the shards are that are partitions.</summary>
+    internal Dictionary<long, ClusterPartition> Partitions()
+    {
+        var partitions = new Dictionary<long, ClusterPartition>();
+        foreach (ClusterTopic topic in Topics.Values)
+        {
+            for (int number = 0; number < topic.Shards.Count; number++) partitions.Add(topic.Shards[number], new ClusterPartition(topic, number));
+        }
+
+        return partitions;
+    }
+
+    /// <summary>The same, with one topic more.</summary>
+    /// <param name="name">Its name, which is one.</param>
+    /// <param name="id">Its id, which nobody has.</param>
+    /// <param name="options">Its settings, within their limits.</param>
+    /// <param name="isUp">Whether a node can be counted on at the moment.</param>
+    /// <exception cref="ArgumentException">There is one of that name.</exception>
+    internal ClusterStatus WithTopic(string name, Guid id, TopicOptions options, Func<int, bool> isUp) => Topics.ContainsKey(name)
+        ? throw new ArgumentException($"There is a topic '{name}' already.", nameof(name))
+        : WithPartitions(new ClusterTopic(name, id, options, []), isUp);
+
+    /// <summary>The same, where a topic has other settings, and perhaps more partitions.</summary>
+    /// <inheritdoc cref="WithTopic"/>
+    /// <exception cref="ArgumentException">There is none of that name, or it has more partitions.</exception>
+    internal ClusterStatus WithTopicOptions(string name, TopicOptions options, Func<int, bool> isUp)
+    {
+        ClusterTopic topic = Topics.GetValueOrDefault(name) ?? throw new ArgumentException($"There is no topic '{name}'.", nameof(name));
+        return options.Partitions >= topic.Shards.Count
+            ? WithPartitions(topic with { Options = options }, isUp)
+            : throw new ArgumentException($"Topic '{name}' has {topic.Shards.Count} partitions, which are never taken away; {options.Partitions} are fewer.", nameof(options));
+    }
+
+    /// <summary>The same, without a topic that there is, and without its shards.</summary>
+    internal ClusterStatus WithoutTopic(string name) => this with { TopicChanges = TopicChanges + 1, Topics = Topics.Remove(name), Shards = Shards.RemoveRange(Topics[name].Shards) };
 
     /// <summary>A new cluster: nobody leads, no node was started.</summary>
-    internal static ClusterStatus New(Guid cluster, IEnumerable<int> nodes, IEnumerable<(long Shard, IReadOnlyList<int> Ensemble)> shards, int? replicas = null, ProtocolVersions? versions = null) => new(
-        cluster,
-        (versions ?? ProtocolVersions.Own).Lowest,   // Until each node has said that it speaks more.
-        replicas,
-        nodes.ToImmutableSortedDictionary(node => node, _ => new NodeStatus(Keeps: true)),
-        shards.ToImmutableSortedDictionary(shard => shard.Shard, shard => new ShardStatus(0, ShardStatus.Nobody, shard.Ensemble, null, "new")));
+    internal static ClusterStatus New(Guid cluster, IEnumerable<int> nodes, IEnumerable<(long Shard, IReadOnlyList<int> Ensemble)> shards, int? replicas = null, ProtocolVersions? versions = null)
+    {
+        var first = shards.ToImmutableSortedDictionary(shard => shard.Shard, shard => NewShard(shard.Ensemble));
+        int speaks = (versions ?? ProtocolVersions.Own).Lowest;   // Until each node has said that it speaks more.
+        return new ClusterStatus(cluster, speaks, replicas, nodes.ToImmutableSortedDictionary(node => node, _ => new NodeStatus(Keeps: true)), first)
+        {
+            NextShard = first.Keys.LastOrDefault(-1) + 1,
+        };
+    }
 
     internal byte[] ToBytes()
     {
@@ -89,12 +136,17 @@ internal sealed record ClusterStatus(Guid Cluster, int Speaks, int? Replicas, Im
             writer.WriteString("cluster", Cluster);
             writer.WriteNumber("speaks", Speaks);
             if (Replicas is { } replicas) writer.WriteNumber("replicas", replicas);
+            writer.WriteNumber("nextShard", NextShard);
             writer.WriteStartArray("nodes");
             foreach ((int node, NodeStatus status) in Nodes) Write(writer, node, status);
 
             writer.WriteEndArray();
             writer.WriteStartArray("shards");
             foreach ((long shard, ShardStatus status) in Shards) Write(writer, shard, status);
+            writer.WriteEndArray();
+            writer.WriteNumber("topicChanges", TopicChanges);
+            writer.WriteStartArray("topics");
+            foreach (ClusterTopic topic in Topics.Values) topic.Write(writer);
             writer.WriteEndArray();
             writer.WriteEndObject();
         }
@@ -111,12 +163,19 @@ internal sealed record ClusterStatus(Guid Cluster, int Speaks, int? Replicas, Im
             JsonElement root = document.RootElement;
             int version = root.GetProperty("version").GetInt32();
             if (version != Version) throw new FormatMismatchException(Name, $"version {Version}", $"version {version}");
-            return new ClusterStatus(
+            var status = new ClusterStatus(
                 root.GetProperty("cluster").GetGuid(),
                 root.GetProperty("speaks").GetInt32(),
                 root.TryGetProperty("replicas", out JsonElement replicas) ? ReadReplicas(replicas) : null,
                 Unique(root.GetProperty("nodes"), node => node.GetProperty("node").GetInt32(), ReadNode),
-                Unique(root.GetProperty("shards"), shard => shard.GetProperty("shard").GetInt64(), ReadShard));
+                Unique(root.GetProperty("shards"), shard => shard.GetProperty("shard").GetInt64(), ReadShard))
+            {
+                NextShard = root.GetProperty("nextShard").GetInt64(),
+                TopicChanges = root.GetProperty("topicChanges").GetInt64(),
+                Topics = root.GetProperty("topics").EnumerateArray().Select(ClusterTopic.Read).ToDictionary(topic => topic.Name).ToImmutableSortedDictionary(StringComparer.Ordinal),
+            };
+            status.RequireShards();
+            return status;
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
         {
@@ -125,6 +184,32 @@ internal sealed record ClusterStatus(Guid Cluster, int Speaks, int? Replicas, Im
     }
 
     private const string Name = "cluster status";
+
+    private static ShardStatus NewShard(IReadOnlyList<int> ensemble) => new(0, ShardStatus.Nobody, ensemble, null, "new");
+
+    private Dictionary<int, PlacementNode> PlacementNodes(Func<int, bool> isUp) =>
+        Nodes.ToDictionary(node => node.Key, node => new PlacementNode(node.Value.Zone, node.Value.Keeps, isUp(node.Key)));
+
+    /// <summary>Gives a topic as many shards as its settings say.</summary>
+    private ClusterStatus WithPartitions(ClusterTopic topic, Func<int, bool> isUp)
+    {
+        IReadOnlyList<int>[] added = Placement.ForNew(PlacementNodes(isUp), Shards.Values, Replicas, topic.Options.Partitions - topic.Shards.Count);
+        topic = topic with { Shards = [.. topic.Shards, .. added.Select((_, at) => NextShard + at)] };
+        return this with
+        {
+            NextShard = NextShard + added.Length,
+            TopicChanges = TopicChanges + 1,
+            Topics = Topics.SetItem(topic.Name, topic),
+            Shards = Shards.AddRange(added.Select((ensemble, at) => KeyValuePair.Create(NextShard + at, NewShard(ensemble)))),
+        };
+    }
+
+    /// <exception cref="FormatException">A topic has a shard that is not there, or another's; or one is there that was not given out.</exception>
+    private void RequireShards()
+    {
+        if (Shards.Keys.Any(shard => shard < 0 || shard >= NextShard)) throw new FormatException($"Shards are some of 0 to {NextShard - 1}, which were given out.");
+        if (Partitions().Keys.Any(shard => !Shards.ContainsKey(shard))) throw new FormatException("A topic has a shard that is not there.");   // Two that have the same one are refused with it.
+    }
 
     private static void Write(Utf8JsonWriter writer, int node, NodeStatus status)
     {

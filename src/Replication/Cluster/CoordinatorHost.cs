@@ -43,7 +43,7 @@ internal sealed class CoordinatorHost
     private readonly List<ElectionEffect> _effects = [];
     private ClusterStatus? _status;
     private long _version;
-    private (ClusterStatus Status, List<(long Shard, string Nonce)> Shards)? _writing;
+    private Writing? _writing;
     private int _unanswered;   // Writes whose answer has not come: more than the one under way where one was given up.
     private bool _isReading;
     private bool _isReadWanted = true;
@@ -91,7 +91,8 @@ internal sealed class CoordinatorHost
         if (IsCalling && now - _calledAt > 20 * _times.Beat)
         {
             // The answer does not come any more. It may still, and then is not believed.
-            (_isReading, _writing, _isReadWanted) = (false, null, true);
+            (_isReading, _isReadWanted) = (false, true);
+            EndWriting(isDone: false);
         }
 
         if (_status is not null && IsActing(now))
@@ -136,14 +137,17 @@ internal sealed class CoordinatorHost
     /// <summary>Whether <see cref="Change"/> would begin anything.</summary>
     internal bool CanChange(long shard) => _elections.TryGetValue(shard, out Election? election) && election.Core.CanChange;
 
-    /// <summary>Shards may be placed on a node from now on, or may not. What comes of it shows in <see cref="Status"/>; where another write is under way nothing does, and it is asked again.</summary>
-    /// <exception cref="InvalidOperationException">It is the last where they may.</exception>
-    /// <exception cref="LimitExceededException">There would be more nodes than keep shards together.</exception>
-    internal void SetKeeps(int node, bool keeps)
+    /// <summary>Has another document take the place of the one that is known. What comes of it shows in <see cref="Status"/>.</summary>
+    /// <param name="change">Makes it of the one that is known. What it throws is thrown here.</param>
+    /// <param name="ended">Told, later, whether it was written; where not, nobody knows before <see cref="Status"/> is another.</param>
+    /// <returns>Whether it is begun. Where another call is under way it is not, and is asked again.</returns>
+    internal bool TryRewrite(Func<ClusterStatus, ClusterStatus> change, Action<bool>? ended = null)
     {
-        if (_status is null) return;
-        ClusterStatus next = _status.WithKeeps(node, keeps);
-        if (!IsCalling && !_isReadWanted) Write(next, []);
+        if (_status is null) return false;
+        ClusterStatus next = change(_status);
+        if (IsCalling || _isReadWanted) return false;
+        Write(new Writing(next, [], ended ?? (static _ => { })));
+        return true;
     }
 
     /// <summary>The store has this document; null for none.</summary>
@@ -176,16 +180,17 @@ internal sealed class CoordinatorHost
             return;
         }
 
-        _writing = null;
         (_status, _version) = (writing.Status, version);
         foreach ((long shard, string nonce) in writing.Shards)
         {
-            Election election = _elections[shard];
+            if (!_elections.TryGetValue(shard, out Election? election)) continue;
             if (election.Wanted?.Nonce == nonce) election.Wanted = null;
             (election.Known, election.IsAsking) = (_status.Shards[shard], false);
             Step(election, core => core.Written(nonce, version, _effects));
         }
 
+        if (writing.Shards.Count == 0) Learn(writing.Status, version);
+        EndWriting(isDone: true);
         Pump();
     }
 
@@ -199,8 +204,16 @@ internal sealed class CoordinatorHost
     /// <summary>What is there now tells what has become of it.</summary>
     private void GiveUpWrite()
     {
-        (_writing, _isReadWanted) = (null, true);
+        _isReadWanted = true;
+        EndWriting(isDone: false);
         Pump();
+    }
+
+    private void EndWriting(bool isDone)
+    {
+        Action<bool>? ended = _writing?.Ended;
+        _writing = null;
+        ended?.Invoke(isDone);
     }
 
     /// <summary>Where its elections stand, in one line.</summary>
@@ -232,6 +245,7 @@ internal sealed class CoordinatorHost
     private void Learn(ClusterStatus status, long version)
     {
         (_status, _version) = (status, version);
+        foreach (long gone in _elections.Keys.Where(shard => !status.Shards.ContainsKey(shard)).ToArray()) _elections.Remove(gone);   // With all that they wanted written.
         foreach ((long shard, ShardStatus found) in status.Shards)
         {
             if (!_elections.TryGetValue(shard, out Election? election))
@@ -264,14 +278,14 @@ internal sealed class CoordinatorHost
             shards.Add((election.Shard, wanted.Nonce));
         }
 
-        if (shards.Count > 0) Write(next, shards);
+        if (shards.Count > 0) Write(new Writing(next, shards, static _ => { }));
     }
 
-    private void Write(ClusterStatus next, List<(long Shard, string Nonce)> shards)
+    private void Write(Writing writing)
     {
-        _writing = (next, shards);
+        _writing = writing;
         _unanswered++;
-        _store.Write(next.ToBytes(), _version);
+        _store.Write(writing.Status.ToBytes(), _version);
     }
 
     private void Step(Election election, Action<ElectionCore> step)
@@ -295,6 +309,12 @@ internal sealed class CoordinatorHost
             }
         }
     }
+
+    /// <summary>A write that is under way.</summary>
+    /// <param name="Status">The document.</param>
+    /// <param name="Shards">The shards whose elections want it, and their nonces; none where it is about other things.</param>
+    /// <param name="Ended">Told whether it was written.</param>
+    private sealed record Writing(ClusterStatus Status, List<(long Shard, string Nonce)> Shards, Action<bool> Ended);
 
     private sealed class Election(long shard, ElectionCore core)
     {

@@ -222,12 +222,13 @@ internal sealed class StoreRuntime : IAsyncDisposable
             machine = new TopicMachine(identity);
             var keeper = LogBaseKeeper.Open(
                 machine, _options.FileSystem, stateDirectory, new SnapshotIdentity(storeId, shardId, TopicMachine.Number), () => new TopicMachine(identity), log, _pool, _options.SnapshotLogBytes, _logger);
-            var partition = new LocalPartition(number, machine, log, _pool, _appends, _options.TimeProvider);
+            var state = new ShardState(log, machine, keeper);
+            var partition = new LocalPartition(number, state, _pool, _appends, _options.TimeProvider);
             partition.Host = new ShardHost(new ShardHostOptions
             {
                 ShardId = shardId,
                 Name = directory,
-                State = new ShardState(log, machine, keeper),
+                State = state,
                 Pool = _pool,
                 Publish = partition.Publish,
                 CreateLeader = partition.CreateLeader,

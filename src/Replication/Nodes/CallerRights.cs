@@ -4,19 +4,28 @@ using Tidemark.Core.KeyValue;
 using Tidemark.Core.MessagePack;
 using Tidemark.Replication.KeyValue;
 using Tidemark.Replication.Wire;
+using Tidemark.Storage.Catalog;
 
 namespace Tidemark.Replication.Nodes;
 
 /// <summary>Looks at what a caller asks before any of it is done: whether it may, and whether its commands are such as a program's own store gives.</summary>
-internal sealed class CallerRights(LocalNamespace space, Func<ClientOperation, bool>? authorize)
+/// <param name="space">The namespace.</param>
+/// <param name="topicOf">The topic that a shard is a partition of; null where it is none.</param>
+/// <param name="authorize">Who may do what; null for all everything.</param>
+internal sealed class CallerRights(LocalNamespace space, Func<long, Topic?> topicOf, Func<ClientOperation, bool>? authorize)
 {
     /// <exception cref="NotAuthorizedException">It may not.</exception>
     /// <exception cref="ArgumentException">It means nothing here.</exception>
+    /// <exception cref="ShardUnavailableException">It is about a topic that is not known here, yet or any more.</exception>
     /// <exception cref="MalformedDataException">Its command is none.</exception>
     internal void Check(StoreRequest request, ClaimsPrincipal? principal)
     {
         switch (request)
         {
+            case CommandRequest command when space.Shards.All(shard => shard.Id != command.Shard):
+                Topic topic = TopicOf(command.Shard);
+                Ask(Operation(TopicCommandRules.Check(command, topic.Options), principal, topic.Name));
+                break;
             case CommandRequest command:
                 CheckCommand(command, principal);
                 break;
@@ -44,13 +53,31 @@ internal sealed class CallerRights(LocalNamespace space, Func<ClientOperation, b
             case SequenceRequest watch:
                 Ask(Operation(ClientOperationKind.Watch, principal, null, KeyRange.Prefix(watch.Prefix.Span)));
                 break;
+            case CreateTopic create:
+                Ask(Operation(ClientOperationKind.CreateTopic, principal, create.Name));
+                CatalogName.Require(create.Name, "topic");
+                create.Options.Validate();
+                break;
+            case ChangeTopic change:
+                Ask(Operation(ClientOperationKind.ChangeTopic, principal, change.Name));
+                change.Options.Validate();
+                break;
+            case DeleteTopic delete:
+                Ask(Operation(ClientOperationKind.DeleteTopic, principal, delete.Name));
+                break;
+            case MessagesRequest or BoundsRequest:
+                Ask(Operation(ClientOperationKind.Read, principal, TopicOf(request.Shard).Name));
+                break;
+            case TrimRequest:
+                Ask(Operation(ClientOperationKind.Trim, principal, TopicOf(request.Shard).Name));
+                break;
         }   // The others name what only its owner knows, or nothing.
     }
 
     private void CheckCommand(CommandRequest request, ClaimsPrincipal? principal)
     {
         var reader = new MessagePackReader(request.Payload.Span);
-        switch (request.Command)
+        switch ((KvCommand)request.Command)
         {
             case KvCommand.Write:
                 CheckWrite(ref reader, request.Shard, principal);
@@ -78,7 +105,7 @@ internal sealed class CallerRights(LocalNamespace space, Func<ClientOperation, b
                 reader.ReadNil();
                 break;
             default:
-                throw new ArgumentException($"A client may not give commands of kind {(ushort)request.Command}.", nameof(request));
+                throw new ArgumentException($"A client may not give commands of kind {request.Command}.", nameof(request));
         }
 
         reader.ReadEnd();
@@ -116,11 +143,15 @@ internal sealed class CallerRights(LocalNamespace space, Func<ClientOperation, b
         }
     }
 
+    private Topic TopicOf(long shard) => topicOf(shard) ?? throw TopicOperations.NotKnown(shard);
+
     private ClientOperation Operation(ClientOperationKind kind, ClaimsPrincipal? principal, StoreKey key) =>
         new(principal, kind, space.Settings.KeyOrder) { Key = key };
 
     private ClientOperation Operation(ClientOperationKind kind, ClaimsPrincipal? principal, StoreKey? index, KeyRange range) =>
         new(principal, kind, space.Settings.KeyOrder) { Index = index, Range = range };
+
+    private ClientOperation Operation(ClientOperationKind kind, ClaimsPrincipal? principal, string topic) => new(principal, kind, space.Settings.KeyOrder) { Topic = topic };
 
     private void Ask(ClientOperation operation)
     {
@@ -135,7 +166,7 @@ internal sealed class CallerRights(LocalNamespace space, Func<ClientOperation, b
         }
 
         if (mayDo) return;
-        string what = operation.Key is { } key ? $" of '{key}'" : operation.Range is null ? "" : " of such a range";
+        string what = operation.Topic is { } topic ? $" of topic '{topic}'" : operation.Key is { } key ? $" of '{key}'" : operation.Range is null ? "" : " of such a range";
         throw new NotAuthorizedException($"{operation.Principal?.Identity?.Name ?? "Who proved nothing"} may not do {operation.Kind}{what}. The nodes decide that by their option {nameof(TidemarkNodeOptions.Authorize)}.");
     }
 }

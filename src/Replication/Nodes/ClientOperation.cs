@@ -34,6 +34,24 @@ public enum ClientOperationKind
 
     /// <summary>Register a client whose writes happen once. Neither key nor range.</summary>
     RegisterClient = 9,
+
+    /// <summary>Append messages to a topic, or be one of its producers.</summary>
+    Append = 10,
+
+    /// <summary>Read messages of a topic, or how its partitions are.</summary>
+    Read = 11,
+
+    /// <summary>Let messages of a topic go: trim it, or say that a consumer has read them.</summary>
+    Trim = 12,
+
+    /// <summary>Create a topic.</summary>
+    CreateTopic = 13,
+
+    /// <summary>Change a topic's settings, or add partitions.</summary>
+    ChangeTopic = 14,
+
+    /// <summary>Delete a topic.</summary>
+    DeleteTopic = 15,
 }
 
 /// <summary>One thing that a process wants to do which is no member. A transaction is several, one after another.</summary>
@@ -57,6 +75,9 @@ public sealed class ClientOperation
 
     /// <summary>The index's name, where it reads by one.</summary>
     public StoreKey? Index { get; internal init; }
+
+    /// <summary>The topic's name, where it is about one.</summary>
+    public string? Topic { get; internal init; }
 
     /// <summary>Whether all keys that it may be about begin with a prefix. False where that is not sure, and where it is about no keys.</summary>
     /// <remarks>Of a range between two keys it is sure where both begin with the prefix and, in hierarchical order, are of one depth.</remarks>

@@ -18,8 +18,8 @@ internal sealed record NodeHostOptions
 
     public required NodeDisk Disk { get; init; }
 
-    /// <summary>The kind of each shard.</summary>
-    public required Func<long, ShardKind> KindOf { get; init; }
+    /// <summary>The kind of each shard, given which partition it is, where it is one.</summary>
+    public required Func<long, ClusterPartition?, ShardKind> KindOf { get; init; }
 
     public required ITransport Transport { get; init; }
 
@@ -37,6 +37,9 @@ internal sealed record NodeHostOptions
 
     /// <summary>How often a node looks whether it leads more shards than others, and where shards are to be placed; null for never.</summary>
     public TimeSpan? BalanceInterval { get; init; }
+
+    /// <summary>Called with each status that is another than the last, on the node's thread.</summary>
+    public Action<ClusterStatus>? Followed { get; init; }
 
     /// <summary>Called when the state of a shard has changed, on the shard's thread.</summary>
     public Action<ReplicaHost>? Published { get; init; }
@@ -212,6 +215,7 @@ internal sealed class NodeHost
         if (ReferenceEquals(_seen, Coordinator.Status) || Coordinator.Status is not { } status) return;
         (_seen, _isPlacementDue) = (status, true);
         _replicas.Follow(status, now);
+        _options.Followed?.Invoke(status);
     }
 
     /// <summary>Has shards placed as they shall be, step by step: each when the one before shows in the status, or when something else may have changed.</summary>
@@ -232,7 +236,7 @@ internal sealed class NodeHost
         if (keeps && !status.Nodes.ContainsKey(node)) return false;   // It was never started.
         if (status.NodeOf(node).Keeps != keeps)
         {
-            Coordinator.SetKeeps(node, keeps);
+            Coordinator.TryRewrite(known => known.WithKeeps(node, keeps));
             return false;
         }
 
@@ -268,6 +272,9 @@ internal static partial class NodeMessages
 
     [LoggerMessage(403, LogLevel.Information, "Node {Node} keeps shard {Shard} no more, which nodes {Ensemble} do. Its files are deleted.")]
     internal static partial void ShardLeft(ILogger logger, int node, long shard, string ensemble);
+
+    [LoggerMessage(404, LogLevel.Information, "Shard {Shard} is no more: its topic was deleted. Its files on node {Node} are deleted too.")]
+    internal static partial void ShardDeleted(ILogger logger, int node, long shard);
 
     [LoggerMessage(402, LogLevel.Information, "The clock of node {Node} agrees with most others.")]
     internal static partial void ClockFit(ILogger logger, int node);

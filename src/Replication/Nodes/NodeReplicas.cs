@@ -4,18 +4,56 @@ using System.Runtime.ExceptionServices;
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Cluster;
 using Tidemark.Replication.Shards;
+using Tidemark.Replication.Topics;
 using Tidemark.Replication.Wire;
+using Tidemark.Storage.Files;
 
 namespace Tidemark.Replication.Nodes;
 
-/// <summary>A shard of a node: its host, and the machine that its host has at the moment.</summary>
-internal sealed class ReplicaHost
+/// <summary>A shard of a node: its host, and the state that its host has at the moment.</summary>
+internal sealed class ReplicaHost : IDisposable
 {
+    private long _shown = -1;
+
     internal required long ShardId { get; init; }
+
+    internal required ShardKind Kind { get; init; }
 
     internal ShardHost Host { get; set; } = null!;   // Set right after: the host is made with this object's hooks.
 
-    internal IStateMachine Machine { get; set; } = null!;
+    internal ShardState State { get; private set; } = null!;
+
+    internal IStateMachine Machine => State.Machine;
+
+    /// <summary>Reads the messages of a partition; null where the shard is none.</summary>
+    internal PartitionReads? Reads { get; private set; }
+
+    /// <summary>Any thread: the last entry whose effects readers see.</summary>
+    internal long Shown => Volatile.Read(ref _shown);
+
+    /// <summary>It has this state from now on.</summary>
+    internal void Use(ShardState state, FilePool pool)
+    {
+        PartitionReads? before = Reads;
+        Volatile.Write(ref _shown, -1);
+        State = state;
+        Reads = Kind.OpenReads(state, pool, () => Host?.Wake?.Invoke());
+        before?.Dispose();
+    }
+
+    /// <summary>The shard's thread: shows readers the state.</summary>
+    internal void Publish()
+    {
+        Kind.Publish(this);
+        Volatile.Write(ref _shown, Machine.Position.Offset);
+    }
+
+    /// <summary>Lets go of what its readers hold, once the host is closed.</summary>
+    public void Dispose()
+    {
+        Reads?.Dispose();
+        (Machine as IDisposable)?.Dispose();
+    }
 }
 
 /// <summary>How replicas reach the rest of their node and of the cluster. Called from any thread.</summary>
@@ -42,9 +80,10 @@ internal sealed class NodeReplicas
         BootedNode booted = options.Booted;
         try
         {
-            foreach ((long shard, ShardStatus status) in booted.Status.Shards)
+            Dictionary<long, ClusterPartition> partitions = booted.Status.Partitions();
+            for (long shard = 0; shard < booted.Status.NextShard; shard++)   // Also those that are no more: their topic may have been deleted while this node was down.
             {
-                if (status.IsKeptBy(options.Node)) Open(shard, status.Term, booted.IsLost);
+                if (booted.Status.Shards.TryGetValue(shard, out ShardStatus? status) && status.IsKeptBy(options.Node)) Open(shard, partitions.GetValueOrDefault(shard), status.Term, booted.IsLost);
                 else ReplicaDirectory.Remove(options.Disk, shard);
             }
 
@@ -68,35 +107,47 @@ internal sealed class NodeReplicas
     /// <summary>The status has changed.</summary>
     internal void Follow(ClusterStatus status, DateTimeOffset now)
     {
+        Dictionary<long, ClusterPartition> partitions = status.Partitions();
         foreach ((long shard, ShardStatus found) in status.Shards)
         {
+            ReplicaHost? replica = _all.GetValueOrDefault(shard);
             if (found.IsKeptBy(_options.Node))
             {
                 Tenure? before = _tenures.GetValueOrDefault(shard);
-                if (!_all.ContainsKey(shard) && before is not { IsEnding: true }) Open(shard, Math.Max(found.Term, before?.Term ?? 0), isLost: false);
+                if (replica is null && before is not { IsEnding: true }) Open(shard, partitions.GetValueOrDefault(shard), Math.Max(found.Term, before?.Term ?? 0), isLost: false);
+                else if (replica?.Kind.Follow(partitions.GetValueOrDefault(shard)) == true) replica.Host.Post(_ => replica.State.Log.MaxSegmentAge = replica.Kind.SegmentAge);
             }
-            else if (_all.TryGetValue(shard, out ReplicaHost? replica))
+            else if (replica is not null)
             {
                 if (found.Leader == _options.Node) replica.Host.Receive(_options.Node, new ShardMessage(shard, new NewTerm(found.Term)));   // No election asks it any more, and it may lead without knowing.
                 else Release(replica, found, now);
             }
         }
+
+        foreach (ReplicaHost replica in _all.Values)
+        {
+            if (!status.Shards.ContainsKey(replica.ShardId)) Release(replica, null, now);
+        }
     }
 
     /// <summary>Closes a replica and deletes its files. Should it be wanted again before that is done, it waits.</summary>
-    private void Release(ReplicaHost replica, ShardStatus status, DateTimeOffset now)
+    /// <param name="replica">The replica.</param>
+    /// <param name="status">Of its shard; null where that is no more.</param>
+    /// <param name="now">The time.</param>
+    private void Release(ReplicaHost replica, ShardStatus? status, DateTimeOffset now)
     {
         Tenure tenure = _tenures[replica.ShardId];
         tenure.IsEnding = true;
         _all.TryRemove(replica.ShardId, out _);
-        NodeMessages.ShardLeft(_options.Disk.Logger, _options.Node, replica.ShardId, string.Join(", ", status.Ensemble));
+        if (status is null) NodeMessages.ShardDeleted(_options.Disk.Logger, _options.Node, replica.ShardId);
+        else NodeMessages.ShardLeft(_options.Disk.Logger, _options.Node, replica.ShardId, string.Join(", ", status.Ensemble));
         Action end = () =>
         {
             Exception? failure = null;
             try
             {
                 replica.Host.CloseForGood(now);
-                (replica.Machine as IDisposable)?.Dispose();
+                replica.Dispose();
                 ReplicaDirectory.Remove(_options.Disk, replica.ShardId);
             }
             catch (Exception e)
@@ -118,13 +169,14 @@ internal sealed class NodeReplicas
         tenure.IsEnding = false;
     }
 
-    private void Open(long shard, long term, bool isLost)
+    private void Open(long shard, ClusterPartition? partition, long term, bool isLost)
     {
         if (!_tenures.TryGetValue(shard, out Tenure? tenure)) _tenures[shard] = tenure = new Tenure();
-        ShardKind kind = _options.KindOf(shard);
+        ShardKind kind = _options.KindOf(shard, partition);
         NodeDisk disk = _options.Disk;
         (ReplicaDirectory directory, ShardState state, LogTerms terms) = ReplicaDirectory.Open(disk, shard, kind, term, isLost);
-        var replica = new ReplicaHost { ShardId = shard, Machine = state.Machine };
+        var replica = new ReplicaHost { ShardId = shard, Kind = kind };
+        replica.Use(state, disk.Pool);
         replica.Host = new ShardHost(new ShardHostOptions
         {
             ShardId = shard,
@@ -133,11 +185,11 @@ internal sealed class NodeReplicas
             Pool = disk.Pool,
             Publish = () =>
             {
-                kind.Publish(replica.Machine, isLed: replica.Host?.Leader is not null);
+                replica.Publish();
                 _options.Published?.Invoke(replica);
             },
             Applied = _options.Applied is { } applied ? record => applied(replica, record) : null,
-            CreateLeader = kind.CreateLeader,
+            CreateLeader = (_, now) => kind.CreateLeader(replica, now),
             Clock = disk.Clock,
             TimeProvider = _options.TimeProvider,
             Logger = disk.Logger,
@@ -151,7 +203,7 @@ internal sealed class NodeReplicas
                 Send = _links.Send,
                 Tell = _links.Tell,
                 IsClockFit = _links.IsClockFit,
-                Replaced = next => replica.Machine = next.Machine,
+                Replaced = next => replica.Use(next, disk.Pool),
                 Heartbeat = _options.Times.Beat,
                 Patience = _options.LeaderPatience,
                 MarkInterval = _options.MarkInterval,

@@ -1,35 +1,53 @@
 using System.Buffers;
 
-using Tidemark.Core.KeyValue;
 using Tidemark.Core.Replication;
-using Tidemark.Replication.KeyValue;
 using Tidemark.Replication.Shards;
 using Tidemark.Replication.Wire;
 
 namespace Tidemark.Replication.Nodes;
 
 /// <summary>The way from this node's programs to whoever leads a shard: to the replica here where it leads, else to another node. What surely did not happen is tried again for a while.</summary>
-internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, TimeSpan patience) : IShardRoute
+internal class NodeRoute(long shard, INodeRuns runs, TimeProvider time, TimeSpan patience)
 {
     private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan _longestLook = TimeSpan.FromMilliseconds(100);   // A replica that others keep by now changes no more, and nobody says so.
 
     private TaskCompletionSource _changed = NewSignal();
-    private long _told = -1;   // The last entry that a leader elsewhere has told of: it is committed, and may not have come here yet.
+    private long _told = -1;
+    private volatile bool _isClosed;
 
     public long ShardId => shard;
 
-    public bool IsHere => Replica() is not null;
+    public bool IsHere => Replica is not null;
 
+    /// <summary>The replica that this node keeps.</summary>
     /// <exception cref="ShardUnavailableException">This node does not keep the shard, or is between two runs.</exception>
-    public KvMachine Machine => (KvMachine)(Replica()?.Machine ?? throw (runs.Current is { } run
+    internal ReplicaHost Here => Replica ?? throw (runs.Current is { } run
         ? new ShardUnavailableException(shard, $"Node {runs.Node} does not keep shard {shard}, so there is nothing here to look at.", run.LeaderOf(shard))
-        : Unavailable("The node's replicas are being opened again.")));
+        : Unavailable("The node's replicas are being opened again."));
+
+    /// <summary>The same, or null.</summary>
+    internal ReplicaHost? Replica => runs.Current?.Kept(shard);
 
     public Task Changed => Volatile.Read(ref _changed).Task;
 
+    /// <summary>The last entry that a leader elsewhere has told of: it is committed, and may not have come here yet.</summary>
+    protected long LastTold => Volatile.Read(ref _told);
+
+    /// <summary>On the stopwatch that deadlines go by.</summary>
+    protected long Now => time.GetTimestamp();
+
+    private bool IsEnded => _isClosed || runs.IsEnded;
+
     /// <summary>The state here has changed.</summary>
     internal void Signal() => Interlocked.Exchange(ref _changed, NewSignal()).TrySetResult();
+
+    /// <summary>The shard is no more: nothing is tried again.</summary>
+    internal void Close()
+    {
+        _isClosed = true;
+        Signal();
+    }
 
     public void Submit(Proposal proposal)
     {
@@ -41,13 +59,13 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
     public async ValueTask<long> ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        if (level.Kind == ReadLevelKind.Local) return Machine.Table.Published.AppliedOffset;
+        if (level.Kind == ReadLevelKind.Local) return Here.Shown;
         long deadline = DeadlineFromNow();
         long needed = await AskToReadAsync(deadline, level.Staleness, cancellationToken).ConfigureAwait(false);
-        while (Machine.Table.Published.AppliedOffset < needed)
+        while (Here.Shown < needed)
         {
             Task changed = Changed;
-            if (Machine.Table.Published.AppliedOffset >= needed) break;
+            if (Here.Shown >= needed) break;
             TimeSpan left = TimeLeft(deadline);
             if (left <= TimeSpan.Zero) throw Unavailable($"This node is behind: it has not applied entry {needed}, which the read must see.");
             await Task.WhenAny(changed, Task.Delay(left < _longestLook ? left : _longestLook, time, cancellationToken)).ConfigureAwait(false);
@@ -57,33 +75,8 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
         return needed;
     }
 
-    public async Task<long> WatchFromAsync()
-    {
-        long? here = Replica()?.Machine is KvMachine machine ? Math.Max(machine.Table.Published.AppliedOffset, Volatile.Read(ref _told)) : null;
-        long deadline = here is null ? DeadlineFromNow() : time.GetTimestamp();   // Once: a later answer would leave out what was written before it.
-        try
-        {
-            return await AskToReadAsync(deadline, TimeSpan.Zero, CancellationToken.None).ConfigureAwait(false);
-        }
-        catch (ShardUnavailableException) when (here is not null)
-        {
-            return here.Value;
-        }
-    }
-
-    public Task<bool> KeepAliveAsync(Guid session) => AskLeaderAsync<bool>(
-        new RouteRequest(RouteKind.KeepAlive, shard, 0, 0, default, session.ToByteArray(bigEndian: true)),
-        (replica, ended) => replica.Host.KeepAlive(session, (isAlive, unknown) => ended(unknown is null ? isAlive : null, unknown)),
-        static answer => answer.Outcome switch
-        {
-            RequestOutcome.Done => true,
-            RequestOutcome.SessionIsOver => false,
-            _ => null,
-        },
-        DeadlineFromNow(), "a keep-alive", CancellationToken.None);
-
     /// <summary>Asks the leader how far one must have applied to read.</summary>
-    private Task<long> AskToReadAsync(long deadline, TimeSpan staleness, CancellationToken cancellationToken) => AskLeaderAsync<long>(
+    protected Task<long> AskToReadAsync(long deadline, TimeSpan staleness, CancellationToken cancellationToken) => AskLeaderAsync<long>(
         new RouteRequest(RouteKind.Read, shard, 0, 0, staleness, default),
         (replica, ended) => replica.Host.Read((refusal, at) => ended(refusal is null ? at.Offset : null, null), staleness),
         answer => answer.Outcome == RequestOutcome.Done ? Told(answer.Position.Offset) : null,
@@ -106,7 +99,7 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
     /// <param name="deadline">Until when it is tried.</param>
     /// <param name="what">What it is about, for people.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    private async Task<T> AskLeaderAsync<T>(
+    protected async Task<T> AskLeaderAsync<T>(
         RouteRequest request, Action<ReplicaHost, Action<T?, Exception?>> askHere, Func<RouteAnswer, T?> read, long deadline, string what, CancellationToken cancellationToken)
         where T : struct
     {
@@ -115,7 +108,7 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
             int leader = Leader();
             Exception? refusal = null;
             var answer = new TaskCompletionSource<T?>(TaskCreationOptions.RunContinuationsAsynchronously);
-            if (leader == runs.Node && Replica() is { } replica)
+            if (leader == runs.Node && Replica is { } replica)
             {
                 askHere(replica, (known, why) =>
                 {
@@ -129,7 +122,7 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
             }
 
             if (await answer.Task.WaitAsync(cancellationToken).ConfigureAwait(false) is { } found) return found;
-            if (runs.IsEnded) throw Ended();
+            if (IsEnded) throw Ended();
             if (TimeLeft(deadline) <= TimeSpan.Zero) throw refusal as ShardUnavailableException ?? Unavailable($"No leader answered {what} in time.");
             await Task.Delay(_pause, time, cancellationToken).ConfigureAwait(false);
         }
@@ -137,7 +130,7 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
 
     private void Send(Proposal proposal, int leader)
     {
-        if (leader == runs.Node && Replica() is { } replica)
+        if (leader == runs.Node && Replica is { } replica)
         {
             replica.Host.Submit(proposal);
         }
@@ -186,14 +179,14 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
     private async Task SendLaterAsync(Proposal proposal, TidemarkException? refusal = null)
     {
         await Task.Delay(_pause, time).ConfigureAwait(false);
-        if (TimeLeft(proposal.Deadline) > TimeSpan.Zero && !proposal.IsOver && !runs.IsEnded)
+        if (TimeLeft(proposal.Deadline) > TimeSpan.Zero && !proposal.IsOver && !IsEnded)
         {
             Send(proposal, Leader());
             return;
         }
 
         proposal.Rerouted = null;
-        proposal.Finish(runs.IsEnded ? Ended() : refusal as StoreFullException ?? (Exception)Unavailable($"Nobody has led it for {(proposal.Patience ?? patience).TotalSeconds:0.###} s. Are most of the nodes up, and do they reach each other?"));
+        proposal.Finish(IsEnded ? Ended() : refusal as StoreFullException ?? (Exception)Unavailable($"Nobody has led it for {(proposal.Patience ?? patience).TotalSeconds:0.###} s. Are most of the nodes up, and do they reach each other?"));
     }
 
     private bool TryAsk(int node, RouteRequest request, Action<RouteAnswer?> ended) =>
@@ -201,15 +194,13 @@ internal sealed class NodeRoute(long shard, INodeRuns runs, TimeProvider time, T
 
     private int Leader() => runs.Current?.LeaderOf(shard) ?? ShardStatus.Nobody;
 
-    private ReplicaHost? Replica() => runs.Current?.Kept(shard);
-
-    private long DeadlineFromNow(TimeSpan? most = null) => time.GetTimestamp() + (long)((most < patience ? most.Value : patience).TotalSeconds * time.TimestampFrequency);
+    protected long DeadlineFromNow(TimeSpan? most = null) => time.GetTimestamp() + (long)((most < patience ? most.Value : patience).TotalSeconds * time.TimestampFrequency);
 
     private TimeSpan TimeLeft(long deadline) => time.GetElapsedTime(time.GetTimestamp(), deadline);
 
     private ShardUnavailableException Unavailable(string why) => new(shard, $"Shard {shard}: {why}", ShardStatus.Nobody);
 
-    private static ObjectDisposedException Ended() => new(nameof(TidemarkNode));
+    private ObjectDisposedException Ended() => new(_isClosed ? nameof(Topic) : nameof(TidemarkNode));
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

@@ -36,7 +36,7 @@ internal sealed class NodeRun : IAsyncDisposable
     private readonly ConcurrentQueue<Task> _released = new();   // Replicas that are closed, or will be, because others keep them now.
     private readonly StoreService _callers, _members;
 
-    private NodeRun(TidemarkNodeOptions options, BootedNode booted, ITransport transport, ILogger logger, LocalNamespace space, Action<long> published)
+    private NodeRun(TidemarkNodeOptions options, BootedNode booted, ITransport transport, ILogger logger, LocalNamespace space, NodeTopics topics, Action<long> published)
     {
         (_options, _transport, _booted, _time) = (options, transport, booted.Status, new SteadyTime(options.TimeProvider));
         _executors = new ShardExecutors(options.Executors, options.TimeProvider, _threads, () => _time.Now);
@@ -53,18 +53,19 @@ internal sealed class NodeRun : IAsyncDisposable
             Node = options.Node,
             Booted = booted,
             Disk = disk,
-            KindOf = _ => kind,
+            KindOf = (_, partition) => partition is null ? kind : new TopicShardKind(partition, options.SnapshotLogBytes),
             Transport = transport,
             Store = node => calls = new StatusCalls(node, options.Status, options.TimeProvider, options.AnswerPatience, _stopping.Token),
             TimeProvider = options.TimeProvider,
             Times = new(options.Heartbeat, options.Suspicion),
             LeaderPatience = 2 * options.Suspicion,
             BalanceInterval = 2 * options.Suspicion,
+            Followed = topics.Follow,
             Published = replica => published(replica.ShardId),
         });
         Host.Requested = new RouteService(Host, transport, Desk, new ProposalPool()).Take;
-        Operations = new StoreOperations(options.Node, disk.Cluster, space, LeaderOf);
-        _callers = new StoreService(Operations, new CallerRights(space, options.Authorize), new CallerLimits(), disk.Cluster, transport, options.TimeProvider, logger, _stopping.Token);
+        Operations = new StoreOperations(options.Node, disk.Cluster, space, new TopicOperations(topics), LeaderOf);
+        _callers = new StoreService(Operations, new CallerRights(space, shard => topics.FindShard(shard)?.Topic, options.Authorize), new CallerLimits(), disk.Cluster, transport, options.TimeProvider, logger, _stopping.Token);
         _members = new StoreService(Operations, rights: null, CallerLimits.OfMembers, disk.Cluster, transport, options.TimeProvider, logger, _stopping.Token);
         Host.Called = Called;
         foreach (ReplicaHost replica in Host.Replicas.Values) _executors.Add(replica.Host);
@@ -93,12 +94,12 @@ internal sealed class NodeRun : IAsyncDisposable
     /// <summary>Starts the node.</summary>
     /// <exception cref="FormatMismatchException">The directory is another node's, cluster's or engine's, or the status is another cluster's.</exception>
     /// <exception cref="IOException">Disk or status store could not be reached.</exception>
-    internal static async Task<NodeRun> StartAsync(TidemarkNodeOptions options, ILogger logger, LocalNamespace space, Action<long> published, CancellationToken cancellationToken)
+    internal static async Task<NodeRun> StartAsync(TidemarkNodeOptions options, ILogger logger, LocalNamespace space, NodeTopics topics, Action<long> published, CancellationToken cancellationToken)
     {
         EngineFile.Claim(options.FileSystem, options.Directory, options.Engine.Name);
         BootedNode booted = await NodeBoot.RunAsync(options.FileSystem, options.Directory, new NodeStart(options.Node, options.Zone) { Versions = options.Versions }, options.Status, FirstStatus, cancellationToken).ConfigureAwait(false);
-        if (booted.Status.Shards.Count != options.Namespace.ShardCount)
-            throw new FormatMismatchException(options.Directory, $"a cluster of {options.Namespace.ShardCount} shards", $"one of {booted.Status.Shards.Count}: the count never changes");
+        int shards = booted.Status.Shards.Count - booted.Status.Topics.Values.Sum(topic => topic.Shards.Count);
+        if (shards != options.Namespace.ShardCount) throw new FormatMismatchException(options.Directory, $"a cluster of {options.Namespace.ShardCount} shards", $"one of {shards}: the count never changes");
         if (options.Replicas is { } replicas && replicas != booted.Status.Replicas) TidemarkNodeMessages.OtherReplicas(logger, options.Node, replicas, $"{booted.Status.Replicas?.ToString(CultureInfo.InvariantCulture) ?? "all"}");
         ClusterStatus FirstStatus() => options.Members.Contains(options.Node)
             ? options.NewStatus()
@@ -108,9 +109,10 @@ internal sealed class NodeRun : IAsyncDisposable
         NodeRun run;
         try
         {
-            int most = options.Namespace.MaxBatchBytes + NamespaceOptions.CommandRoom;
-            if (transport.MaxMessageBytes < most) throw new LimitExceededException("message that the namespace's batches need", most, transport.MaxMessageBytes, nameof(ITransport.MaxMessageBytes));
-            run = new NodeRun(options, booted, transport, logger, space, published);
+            RequireRoom(transport, options.Namespace.MaxBatchBytes);
+            foreach (ClusterTopic topic in booted.Status.Topics.Values) RequireRoom(transport, topic.Options.MaxBatchBytes);
+            run = new NodeRun(options, booted, transport, logger, space, topics, published);
+            topics.Follow(booted.Status);
         }
         catch
         {
@@ -148,6 +150,23 @@ internal sealed class NodeRun : IAsyncDisposable
         return Status.Shards.GetValueOrDefault(shard) is { } found ? [.. found.Quorum.Members.Where(node => node != Host.Node).OrderBy(node => node == leader ? 0 : 1)] : [];
     }
 
+    /// <exception cref="LimitExceededException">The transport's messages are too short for such batches.</exception>
+    internal void RequireRoom(int batchBytes) => RequireRoom(_transport, batchBytes);
+
+    /// <summary>Has another status take the place of the one that is known here.</summary>
+    /// <param name="change">Makes it, given whether a node can be counted on at the moment; null where all is as it shall be. On the node's thread.</param>
+    /// <param name="cancellationToken">Ends the wait, as the end of the run does: it may still be written.</param>
+    /// <returns>Whether it is so. Where not, it is tried again, with what is known then.</returns>
+    internal Task<bool> TryRewriteAsync(Func<ClusterStatus, Func<int, bool>, ClusterStatus?> change, CancellationToken cancellationToken) => AskNodeAsync(
+        answer =>
+        {
+            ClusterStatus? next = null;
+            if (Host.Coordinator.Status is not { } status) answer.SetResult(false);
+            else if ((next = change(status, node => Host.IsUp(node, _time.Now))) is null) answer.SetResult(true);
+            else if (!Host.Coordinator.TryRewrite(_ => next, answer.SetResult)) answer.SetResult(false);
+        },
+        cancellationToken);
+
     /// <summary>Has shards placed on a node, or none any more, and waits until that is so.</summary>
     /// <param name="node">The node.</param>
     /// <param name="keeps">Whether it keeps shards.</param>
@@ -156,22 +175,9 @@ internal sealed class NodeRun : IAsyncDisposable
     /// <exception cref="LimitExceededException">There would be more nodes than keep shards together.</exception>
     internal async Task PlaceAsync(int node, bool keeps, CancellationToken cancellationToken)
     {
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stopping.Token);
-        while (true)
+        while (!await AskNodeAsync(answer => answer.SetResult(Host.TryPlace(node, keeps, _time.Now)), cancellationToken).ConfigureAwait(false))
         {
-            var isDone = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
-            Host.Post(() =>
-            {
-                try
-                {
-                    isDone.SetResult(Host.TryPlace(node, keeps, _time.Now));
-                }
-                catch (Exception e) when (e is TidemarkException or InvalidOperationException)
-                {
-                    isDone.SetException(e);
-                }
-            });
-            if (await isDone.Task.WaitAsync(either.Token).ConfigureAwait(false)) return;
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stopping.Token);
             await Task.Delay(_options.Heartbeat, _options.TimeProvider, either.Token).ConfigureAwait(false);
         }
     }
@@ -181,6 +187,31 @@ internal sealed class NodeRun : IAsyncDisposable
 
     /// <summary>The shards of the cluster as they are known here.</summary>
     internal IReadOnlyList<ShardOverview> Describe() => [.. Status.Shards.Select(shard => Describe(shard.Key, shard.Value))];
+
+    private static void RequireRoom(ITransport transport, int batchBytes)
+    {
+        int most = batchBytes + NamespaceOptions.CommandRoom;
+        if (transport.MaxMessageBytes < most) throw new LimitExceededException("message that batches need", most, transport.MaxMessageBytes, nameof(ITransport.MaxMessageBytes));
+    }
+
+    /// <summary>Has something done on the node's thread, and waits for its answer.</summary>
+    private async Task<bool> AskNodeAsync(Action<TaskCompletionSource<bool>> ask, CancellationToken cancellationToken)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stopping.Token);
+        var answer = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Host.Post(() =>
+        {
+            try
+            {
+                ask(answer);
+            }
+            catch (Exception e) when (e is TidemarkException or InvalidOperationException or ArgumentException)
+            {
+                answer.SetException(e);
+            }
+        });
+        return await answer.Task.WaitAsync(either.Token).ConfigureAwait(false);
+    }
 
     private ShardOverview Describe(long shard, ShardStatus status)
     {
@@ -196,12 +227,12 @@ internal sealed class NodeRun : IAsyncDisposable
         for (int attempt = 0; _options.TimeProvider.GetElapsedTime(start) < _handOverPatience; attempt++)
         {
             ReplicaHost[] led = [.. Host.Replicas.Values.Where(replica => replica.Host.Leads)];
-            if (led.All(replica => Status.Shards[replica.ShardId].Quorum.Members is [_])) return;   // Nothing is led, or nobody else has it.
+            if (led.All(replica => OtherKeepersOf(replica.ShardId).Length == 0)) return;   // Nothing is led, or nobody else has it.
             if (attempt % 10 == 0)
             {
                 foreach (ReplicaHost replica in led)
                 {
-                    int[] others = [.. Status.Shards[replica.ShardId].Ensemble.Where(node => node != Host.Node)];
+                    int[] others = [.. (Status.Shards.GetValueOrDefault(replica.ShardId)?.Ensemble ?? []).Where(node => node != Host.Node)];
                     if (others.Length > 0) replica.Host.HandOverTo(others[attempt / 10 % others.Length]);
                 }
             }
@@ -226,7 +257,7 @@ internal sealed class NodeRun : IAsyncDisposable
             await Task.WhenAll(_released).ConfigureAwait(false);
             _threads.Stop();
             await _transport.DisposeAsync().ConfigureAwait(false);
-            foreach (ReplicaHost replica in Host.Replicas.Values) (replica.Machine as IDisposable)?.Dispose();
+            foreach (ReplicaHost replica in Host.Replicas.Values) replica.Dispose();
             _stopping.Dispose();
         }
     }

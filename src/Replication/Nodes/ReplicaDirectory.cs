@@ -178,27 +178,28 @@ internal sealed class ReplicaDirectory : IReplicaDisk
         string stateDirectory = StateOf(generation), logDirectory = LogOf(generation);
         Files.CreateDirectory(stateDirectory);
         Files.CreateDirectory(logDirectory);
-        (IStateMachine machine, IStateKeeper keeper) = _kind.Open(Files, stateDirectory, RowsOf(generation), SnapshotIdentity);
+        var options = new LogOptions
+        {
+            StoreId = _identity.StoreId,
+            ShardId = _identity.ShardId,
+            SegmentBytes = _kind.SegmentBytes ?? _disk.SegmentBytes,
+            MaxSegmentAge = _kind.SegmentAge,
+            MaxRecordBytes = _kind.MaxCommandBytes,
+            MaxBatchBytes = _kind.MaxCommandBytes + NamespaceOptions.CommandRoom,
+            FirstOffset = (before?.Offset ?? -1) + 1,
+            Before = before,
+            Clock = _disk.Clock,
+        };
+        options.Validate();
+        LogEngine log = LogEngine.Open(new LogFiles(_disk.Pool, logDirectory), options, _disk.Clock, _disk.Batches, new Random(_disk.Random.Next()), NullLogger.Instance);
         try
         {
-            var options = new LogOptions
-            {
-                StoreId = _identity.StoreId,
-                ShardId = _identity.ShardId,
-                SegmentBytes = _disk.SegmentBytes,
-                MaxRecordBytes = _kind.MaxCommandBytes,
-                MaxBatchBytes = _kind.MaxCommandBytes + NamespaceOptions.CommandRoom,
-                FirstOffset = (before?.Offset ?? -1) + 1,
-                Before = before,
-                Clock = _disk.Clock,
-            };
-            options.Validate();
-            LogEngine log = LogEngine.Open(new LogFiles(_disk.Pool, logDirectory), options, _disk.Clock, _disk.Batches, new Random(_disk.Random.Next()), NullLogger.Instance);
+            (IStateMachine machine, IStateKeeper keeper) = _kind.Open(new StatePlace(Files, stateDirectory, RowsOf(generation), SnapshotIdentity, log, _disk.Pool));
             return new ShardState(log, machine, keeper);
         }
         catch
         {
-            keeper.Dispose();
+            log.Close();
             throw;
         }
     }

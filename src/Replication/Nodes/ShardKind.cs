@@ -1,10 +1,23 @@
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.Replication;
+using Tidemark.Replication.Cluster;
+using Tidemark.Replication.Shards;
+using Tidemark.Replication.Topics;
 using Tidemark.Storage.Files;
+using Tidemark.Storage.Log;
 using Tidemark.Storage.Snapshots;
 using Tidemark.Storage.State;
 
 namespace Tidemark.Replication.Nodes;
+
+/// <summary>Where a replica's state is kept.</summary>
+/// <param name="Files">The disk.</param>
+/// <param name="Snapshots">The directory of its snapshots; what was received from a leader is one.</param>
+/// <param name="Rows">The directory of its engine, where that keeps files of its own.</param>
+/// <param name="Identity">Whose state it is.</param>
+/// <param name="Log">The log behind it.</param>
+/// <param name="Pool">The pool that holds the log's files.</param>
+internal sealed record StatePlace(IFileSystem Files, string Snapshots, string Rows, SnapshotIdentity Identity, LogEngine Log, FilePool Pool);
 
 /// <summary>What kind of state machine a shard has, and how its state is opened, shown and remembered.</summary>
 /// <param name="snapshotLogBytes">How many bytes of entries are applied before the state is written down again.</param>
@@ -16,31 +29,45 @@ internal abstract class ShardKind(long snapshotLogBytes)
     /// <summary>The longest command, in bytes.</summary>
     internal virtual int MaxCommandBytes => NamespaceOptions.LeastCommandBytes;
 
+    /// <summary>The length of the log's segments; null for what the node has them be.</summary>
+    internal virtual long? SegmentBytes => null;
+
+    /// <summary>How long a segment of the log takes entries; null for ever.</summary>
+    internal virtual TimeSpan? SegmentAge => null;
+
+    /// <summary>How many bytes of entries are applied before the state is written down again.</summary>
+    protected long SnapshotLogBytes => snapshotLogBytes;
+
     /// <summary>A state without any entry, in memory.</summary>
     internal abstract IStateMachine New(Guid store, long shardId);
 
     /// <summary>Opens a state as it was remembered.</summary>
-    /// <param name="files">The disk.</param>
-    /// <param name="snapshots">The directory of its snapshots; what was received from a leader is one.</param>
-    /// <param name="rows">The directory of its engine, where that keeps files of its own.</param>
-    /// <param name="identity">Whose state it is.</param>
-    internal virtual (IStateMachine Machine, IStateKeeper Keeper) Open(IFileSystem files, string snapshots, string rows, SnapshotIdentity identity)
+    internal virtual (IStateMachine Machine, IStateKeeper Keeper) Open(StatePlace place)
     {
-        IStateMachine machine = New(identity.StoreId, identity.ShardId);
-        return (machine, SnapshotKeeper.Open(machine, files, snapshots, identity, snapshotLogBytes));
+        IStateMachine machine = New(place.Identity.StoreId, place.Identity.ShardId);
+        return (machine, SnapshotKeeper.Open(machine, place.Files, place.Snapshots, place.Identity, snapshotLogBytes));
     }
 
+    /// <summary>What reads messages from the log; null where there are none.</summary>
+    /// <param name="state">Log and state.</param>
+    /// <param name="pool">The pool that holds the log's files.</param>
+    /// <param name="released">Called where files that were read may be removed now.</param>
+    internal virtual PartitionReads? OpenReads(ShardState state, FilePool pool, Action released) => null;
+
+    /// <summary>The status has changed.</summary>
+    /// <param name="partition">Which partition the shard is, where it is one.</param>
+    /// <returns>Whether its replica here is to take note.</returns>
+    internal virtual bool Follow(ClusterPartition? partition) => false;
+
     /// <summary>A state that entries have changed may be looked at by others.</summary>
-    /// <param name="machine">The state.</param>
-    /// <param name="isLed">Whether a leader's part here takes note of what the entries did.</param>
-    internal virtual void Publish(IStateMachine machine, bool isLed)
+    internal virtual void Publish(ReplicaHost replica)
     {
     }
 
     /// <summary>A hash over all rows, not the one that was kept along the way.</summary>
     internal virtual StateHash Recount(IStateMachine machine) => machine.Hash;
 
-    internal virtual ILeaderRole CreateLeader(IStateMachine machine, DateTimeOffset now) => NoLeaderRole.Instance;
+    internal virtual ILeaderRole CreateLeader(ReplicaHost replica, DateTimeOffset now) => NoLeaderRole.Instance;
 
     private sealed class NoLeaderRole : ILeaderRole
     {
@@ -73,16 +100,16 @@ internal sealed class KeyValueShardKind(NamespaceOptions settings, long snapshot
 
     internal override IStateMachine New(Guid store, long shardId) => new KvMachine(StorageEngine.Memory.Open(""), new KvIdentity(store, shardId));
 
-    internal override (IStateMachine Machine, IStateKeeper Keeper) Open(IFileSystem files, string snapshots, string rows, SnapshotIdentity identity)
+    internal override (IStateMachine Machine, IStateKeeper Keeper) Open(StatePlace place)
     {
-        if (Engine.IsInMemory) return base.Open(files, snapshots, rows, identity);
-        files.CreateDirectory(rows);
-        IOrderedEngine engine = Engine.Open(rows, settings);
+        if (Engine.IsInMemory) return base.Open(place);
+        place.Files.CreateDirectory(place.Rows);
+        IOrderedEngine engine = Engine.Open(place.Rows, settings);
         KvMachine? machine = null;
         try
         {
-            machine = new KvMachine(engine, new KvIdentity(identity.StoreId, identity.ShardId));
-            if (engine.AppliedOffset < 0) TakeReceived(machine, files, snapshots, identity);
+            machine = new KvMachine(engine, new KvIdentity(place.Identity.StoreId, place.Identity.ShardId));
+            if (engine.AppliedOffset < 0) TakeReceived(machine, place);
             return (machine, new EngineKeeper(machine, EngineBatchBytes));
         }
         catch
@@ -94,27 +121,27 @@ internal sealed class KeyValueShardKind(NamespaceOptions settings, long snapshot
     }
 
     /// <summary>Fills an engine that holds nothing with the state that was received, if one was, which is not needed any more then.</summary>
-    private static void TakeReceived(KvMachine machine, IFileSystem files, string snapshots, SnapshotIdentity identity)
+    private static void TakeReceived(KvMachine machine, StatePlace place)
     {
-        using (SnapshotReader? received = SnapshotFolder.Open(files, snapshots, identity).OpenNewest())
+        using (SnapshotReader? received = SnapshotFolder.Open(place.Files, place.Snapshots, place.Identity).OpenNewest())
         {
             if (received is null) return;
             machine.Restore(received.Pieces(), received.Info.Position);
         }
 
-        DirectoryFiles.Remove(files, snapshots);
+        DirectoryFiles.Remove(place.Files, place.Snapshots);
     }
 
-    internal override void Publish(IStateMachine machine, bool isLed)
+    internal override void Publish(ReplicaHost replica)
     {
-        var keyValue = (KvMachine)machine;
-        keyValue.Table.Publish(machine.Position.Offset);
-        if (!isLed) keyValue.Sessions.Moves.Clear();
+        var machine = (KvMachine)replica.Machine;
+        machine.Table.Publish(machine.Position.Offset);
+        if (replica.Host?.Leader is null) machine.Sessions.Moves.Clear();   // Nobody takes note of what the entries did.
     }
 
     internal override StateHash Recount(IStateMachine machine) => ((KvMachine)machine).ComputeHash();
 
-    internal override ILeaderRole CreateLeader(IStateMachine machine, DateTimeOffset now) => new KvLeader((KvMachine)machine, now, KvSettings.Of(settings));
+    internal override ILeaderRole CreateLeader(ReplicaHost replica, DateTimeOffset now) => new KvLeader((KvMachine)replica.Machine, now, KvSettings.Of(settings));
 }
 
 /// <summary>A shard of a state machine of the host's own, in memory.</summary>

@@ -13,8 +13,9 @@ namespace Tidemark.Replication.Nodes;
 /// <param name="node">This node's number.</param>
 /// <param name="cluster">The cluster's id.</param>
 /// <param name="space">The namespace.</param>
+/// <param name="topics">What is asked about topics.</param>
 /// <param name="leaderOf">Who leads a shard as far as is known, or -1.</param>
-internal sealed class StoreOperations(int node, Guid cluster, LocalNamespace space, Func<long, int> leaderOf)
+internal sealed class StoreOperations(int node, Guid cluster, LocalNamespace space, TopicOperations topics, Func<long, int> leaderOf)
 {
     private const int MostEntries = 4_096;
     private const int MostBytes = 256 * 1024;
@@ -29,7 +30,8 @@ internal sealed class StoreOperations(int node, Guid cluster, LocalNamespace spa
     internal async ValueTask<StoreAnswer> RunAsync(StoreRequest request, TimeSpan patience, CancellationToken cancellationToken)
     {
         if (request is DescribeRequest) return Done(new StoreDescriptionBody(cluster, space.Name, KvSettings.Of(space.Settings), space.Ranges));
-        LocalShard shard = space.Shards.FirstOrDefault(shard => shard.Id == request.Shard) ?? throw new ArgumentException($"There is no shard {request.Shard}.", nameof(request));
+        if (space.Shards.FirstOrDefault(shard => shard.Id == request.Shard) is not { } shard)
+            return await topics.RunAsync(request, patience, cancellationToken).ConfigureAwait(false) is { } body ? Done(body) : NotKept(request.Shard);
         switch (request)
         {
             case CommandRequest command:
@@ -40,7 +42,7 @@ internal sealed class StoreOperations(int node, Guid cluster, LocalNamespace spa
                 return Done(new EventsBody([], PlaceOf(shard, await shard.WatchFromAsync().WaitAsync(cancellationToken).ConfigureAwait(false))));
         }
 
-        if (!shard.IsHere) return new StoreAnswer(RequestOutcome.NotKept, leaderOf(shard.Id), $"Node {node} does not keep shard {shard.Id}.", null);
+        if (!shard.IsHere) return NotKept(shard.Id);
         return Done(request switch
         {
             GetRequest get => await GetAsync(shard, get, cancellationToken).ConfigureAwait(false),
@@ -48,13 +50,16 @@ internal sealed class StoreOperations(int node, Guid cluster, LocalNamespace spa
             IndexScanRequest scan => await ScanAsync(shard, scan, cancellationToken).ConfigureAwait(false),
             WatchRequest watch => await WatchAsync(shard, watch, cancellationToken).ConfigureAwait(false),
             SequenceRequest watch => await WatchAsync(shard, watch, cancellationToken).ConfigureAwait(false),
-            _ => new OutcomeBody(await ShardedKeyValueStore.FindOutcomeAsync(shard, ((OutcomeRequest)request).Write, cancellationToken).ConfigureAwait(false)),
+            OutcomeRequest outcome => new OutcomeBody(await ShardedKeyValueStore.FindOutcomeAsync(shard, outcome.Write, cancellationToken).ConfigureAwait(false)),
+            _ => throw new ArgumentException($"Shard {shard.Id} is no partition of a topic.", nameof(request)),
         });
     }
 
+    private StoreAnswer NotKept(long shard) => new(RequestOutcome.NotKept, leaderOf(shard), $"Node {node} does not keep shard {shard}.", null);
+
     private static async ValueTask<ReadOnlyMemory<byte>> CommandAsync(LocalShard shard, CommandRequest request, TimeSpan patience)
     {
-        Proposal proposal = shard.Rent(request.Command);
+        Proposal proposal = shard.Rent((KvCommand)request.Command);
         try
         {
             proposal.Patience = patience;

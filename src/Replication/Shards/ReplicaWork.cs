@@ -47,7 +47,7 @@ internal sealed class ReplicaWork : IDisposable
         {
             Replay();
             Core = ReplicaCore.Alone(State.Log.NextOffset, State.Machine.Position.Offset + 1);
-            Leader = options.CreateLeader(State.Machine, options.TimeProvider.GetUtcNow());
+            Leader = options.CreateLeader(State, options.TimeProvider.GetUtcNow());
         }
         else
         {
@@ -434,7 +434,7 @@ internal sealed class ReplicaWork : IDisposable
                 _reads.Answer(effect.To);
                 break;
             case EffectKind.Serve:
-                Leader = _options.CreateLeader(State.Machine, now);
+                Leader = _options.CreateLeader(State, now);
                 ShardMessages.Serving(_options.Logger, _options.ShardId, Core.Term);
                 break;
             case EffectKind.Abandon:

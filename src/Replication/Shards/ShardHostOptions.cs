@@ -27,7 +27,7 @@ internal sealed record ShardHostOptions
     public required Action Publish { get; init; }
 
     /// <summary>Makes the leader's part for a state that is up to date.</summary>
-    public required Func<IStateMachine, DateTimeOffset, ILeaderRole> CreateLeader { get; init; }
+    public required Func<ShardState, DateTimeOffset, ILeaderRole> CreateLeader { get; init; }
 
     /// <summary>Stamps entries.</summary>
     public required HybridClock Clock { get; init; }

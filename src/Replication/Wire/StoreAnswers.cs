@@ -88,7 +88,8 @@ internal static class StoreAnswerCodec
         PageBody page => Write(page),
         EventsBody events => Write(events),
         OutcomeBody outcome => Write(outcome.Outcome),
-        _ => Write((StoreDescriptionBody)body),
+        StoreDescriptionBody description => Write(description),
+        _ => TopicAnswerCodec.Write(body),
     };
 
     private static ReadOnlyMemory<byte> Write(StoreDescriptionBody body)

@@ -19,6 +19,13 @@ internal enum StoreRequestKind : byte
     Watch = 7,
     WatchSequence = 8,
     Outcome = 9,
+    Topics = 10,
+    CreateTopic = 11,
+    ChangeTopic = 12,
+    DeleteTopic = 13,
+    Messages = 14,
+    Bounds = 15,
+    Trim = 16,
 }
 
 /// <summary>Something a client, or another node, asks of a node.</summary>
@@ -45,8 +52,8 @@ internal sealed record DescribeRequest() : StoreRequest<StoreDescriptionBody>(St
     protected override StoreDescriptionBody Read(ReadOnlyMemory<byte> bytes) => StoreAnswerCodec.ReadDescription(bytes.Span);
 }
 
-/// <summary>Bring a command through a shard's log.</summary>
-internal sealed record CommandRequest(long Shard, KvCommand Command, ReadOnlyMemory<byte> Payload) : StoreRequest<BytesBody>(StoreRequestKind.Command, Shard)
+/// <summary>Bring a command through a shard's log. Its kind is one of the shard's machine.</summary>
+internal sealed record CommandRequest(long Shard, ushort Command, ReadOnlyMemory<byte> Payload) : StoreRequest<BytesBody>(StoreRequestKind.Command, Shard)
 {
     protected override BytesBody Read(ReadOnlyMemory<byte> bytes) => new(bytes);
 }
@@ -138,7 +145,7 @@ internal static class StoreRequestCodec
         StoreRequest request = head.Kind switch
         {
             StoreRequestKind.Describe => new DescribeRequest(),
-            StoreRequestKind.Command => new CommandRequest(reader.ReadInt64(), (KvCommand)reader.ReadUInt16(), ShardMessageCodec.ReadBytes(ref reader, bytes)),
+            StoreRequestKind.Command => new CommandRequest(reader.ReadInt64(), reader.ReadUInt16(), ShardMessageCodec.ReadBytes(ref reader, bytes)),
             StoreRequestKind.KeepAlive => new KeepAliveRequest(reader.ReadInt64(), StoreParts.ReadId(ref reader)),
             StoreRequestKind.Get => new GetRequest(
                 reader.ReadInt64(), StoreParts.ReadOptionalKey(ref reader), StoreParts.ReadKey(ref reader), ReadComparison(ref reader), StoreParts.ReadLevel(ref reader)),
@@ -148,7 +155,8 @@ internal static class StoreRequestCodec
             StoreRequestKind.Watch => new WatchRequest(
                 reader.ReadInt64(), StoreParts.ReadRange(ref reader), StoreParts.ReadPlace(ref reader), reader.ReadBoolean(), reader.ReadBoolean()),
             StoreRequestKind.WatchSequence => new SequenceRequest(reader.ReadInt64(), StoreParts.ReadKey(ref reader), StoreParts.ReadOptionalKey(ref reader)),
-            _ => ReadOutcome(ref reader),
+            StoreRequestKind.Outcome => ReadOutcome(ref reader),
+            _ => TopicRequestCodec.Read(head.Kind, ref reader),
         };
         reader.ReadEnd();
         return request;
@@ -160,7 +168,7 @@ internal static class StoreRequestCodec
         byte version = reader.ReadByte();
         if (version != Version) throw ShardMessageCodec.Wrong(reader, $"a client's message of version {Version}, not {version}");
         var kind = (StoreRequestKind)reader.ReadByte();
-        if (kind is < StoreRequestKind.Describe or > StoreRequestKind.Outcome || fields != HeadFields + FieldsOf(kind))
+        if (kind is < StoreRequestKind.Describe or > StoreRequestKind.Trim || fields != HeadFields + FieldsOf(kind))
             throw ShardMessageCodec.Wrong(reader, $"a kind of request with its fields, not {kind} with {fields}");
         (long id, Guid cluster, int patience) = (reader.ReadInt64(), StoreParts.ReadId(ref reader), reader.ReadInt32());
         if (patience < 0) throw ShardMessageCodec.Wrong(reader, $"no negative time, not {patience}");
@@ -169,6 +177,7 @@ internal static class StoreRequestCodec
 
     private static int FieldsOf(StoreRequestKind kind) => kind switch
     {
+        >= StoreRequestKind.Topics => TopicRequestCodec.FieldsOf(kind),
         StoreRequestKind.Describe => 0,
         StoreRequestKind.KeepAlive => 2,
         StoreRequestKind.Command or StoreRequestKind.WatchSequence or StoreRequestKind.Outcome => 3,
@@ -179,6 +188,12 @@ internal static class StoreRequestCodec
 
     private static void WriteFields(ref MessagePackWriter writer, StoreRequest request)
     {
+        if (request.Kind >= StoreRequestKind.Topics)
+        {
+            TopicRequestCodec.WriteFields(ref writer, request);
+            return;
+        }
+
         if (request is not DescribeRequest) writer.Write(request.Shard);
         switch (request)
         {

@@ -27,7 +27,7 @@ internal static class CatalogTopicCodec
         return new CatalogTopic { Name = name, Options = settings with { Partitions = shards.Length }, Shards = shards };
     }
 
-    private static void WriteSettings(ref MessagePackWriter writer, TopicOptions settings)
+    internal static void WriteSettings(ref MessagePackWriter writer, TopicOptions settings)
     {
         writer.WriteArrayHeader(SettingFields);
         writer.Write((long)settings.MaxMessageBytes);
@@ -43,7 +43,7 @@ internal static class CatalogTopicCodec
         writer.Write((long)settings.MaxProducers);
     }
 
-    private static TopicOptions ReadSettings(ref MessagePackReader reader)
+    internal static TopicOptions ReadSettings(ref MessagePackReader reader)
     {
         CatalogParts.RequireFields(ref reader, SettingFields, "topic's settings");
         return new TopicOptions

@@ -124,7 +124,7 @@ internal sealed class ClusterSimulation : IDisposable
     /// <summary>Operations that clients have ended.</summary>
     internal long Operations => _clients.Sum(client => client.Done);
 
-    internal ShardKind KindOf(long shard) => _plan.Kind;
+    internal ShardKind KindOf(long shard, ClusterPartition? partition) => _plan.Kind;
 
     /// <summary>Called when the state of a replica has changed.</summary>
     internal Action? Published { get; set; }

@@ -262,7 +262,7 @@ internal sealed class SimFaults(ClusterSimulation cluster)
         int keepers = status.Nodes.Values.Count(found => found.Keeps);
         if (!keeps && keepers <= Math.Max(2, cluster.Nodes.Count / 2)) return;
         if (cluster.Nodes.Any(member => member.HasHiddenDamage || member.IsDiskOld || !member.IsUp || member.Drivers.Values.Any(driver => driver.Host.Core.IsLost))) return;
-        host.Post(() => Do("ensemble change", () => host.Coordinator.SetKeeps(other, keeps)));
+        host.Post(() => Do("ensemble change", () => host.Coordinator.TryRewrite(known => known.WithKeeps(other, keeps))));
     }
 
     private void HandOver(SimNode node)

@@ -199,7 +199,7 @@ public sealed class ClientFaultTests
         hostile.TrySend(0, cut);
         await WaitAsync(() => answers.Any(answer => answer.Outcome == RequestOutcome.Refused));
         answers.Clear();
-        hostile.TrySend(0, StoreRequestCodec.Write(9, default, TimeSpan.FromSeconds(1), new CommandRequest(0, KvCommand.Configure, new byte[] { 0x90 })));
+        hostile.TrySend(0, StoreRequestCodec.Write(9, default, TimeSpan.FromSeconds(1), new CommandRequest(0, (ushort)KvCommand.Configure, new byte[] { 0x90 })));
         await WaitAsync(() => answers.Any(answer => answer.Outcome == RequestOutcome.Refused));
         answers.Clear();
 

@@ -58,19 +58,19 @@ public sealed class CallerTests
     public void Commands_that_no_program_gives_are_refused()
     {
         var space = new LocalNamespace("default", new NamespaceOptions(), HashRangeRouter.CreateEven(2), [.. Shards(2)], TimeProvider.System, () => default);
-        var rights = new CallerRights(space, null);
+        var rights = new CallerRights(space, static _ => null, null);
         foreach (KvCommand command in (KvCommand[])[KvCommand.None, KvCommand.Configure, KvCommand.ExpireSessions, KvCommand.ExpireRecords, (KvCommand)65535])
-            Assert.Throws<ArgumentException>(() => rights.Check(new CommandRequest(0, command, new byte[] { 0x90 }), null));
-        Assert.Throws<MalformedDataException>(() => rights.Check(new CommandRequest(0, KvCommand.Write, new byte[] { 0xC1 }), null));
-        Assert.Throws<MalformedDataException>(() => rights.Check(new CommandRequest(0, KvCommand.ForgetClients, new byte[] { 0x92 }), null));
+            Assert.Throws<ArgumentException>(() => rights.Check(new CommandRequest(0, (ushort)command, new byte[] { 0x90 }), null));
+        Assert.Throws<MalformedDataException>(() => rights.Check(new CommandRequest(0, (ushort)KvCommand.Write, new byte[] { 0xC1 }), null));
+        Assert.Throws<MalformedDataException>(() => rights.Check(new CommandRequest(0, (ushort)KvCommand.ForgetClients, new byte[] { 0x92 }), null));
 
         // A put on the shard that its key does not belong to would never be found again.
         var put = new ArrayBufferWriter<byte>();
         CommandWriter.WritePut(put, null, "/a"u8, "1"u8, default);
         long own = space.ShardOf("/a", null).Id;
-        rights.Check(new CommandRequest(own, KvCommand.Write, put.WrittenMemory), null);
-        Assert.Throws<ArgumentException>(() => rights.Check(new CommandRequest(1 - own, KvCommand.Write, put.WrittenMemory), null));
-        Assert.Throws<NotAuthorizedException>(() => new CallerRights(space, _ => throw new InvalidOperationException("no")).Check(new CommandRequest(own, KvCommand.Write, put.WrittenMemory), null));
+        rights.Check(new CommandRequest(own, (ushort)KvCommand.Write, put.WrittenMemory), null);
+        Assert.Throws<ArgumentException>(() => rights.Check(new CommandRequest(1 - own, (ushort)KvCommand.Write, put.WrittenMemory), null));
+        Assert.Throws<NotAuthorizedException>(() => new CallerRights(space, static _ => null, _ => throw new InvalidOperationException("no")).Check(new CommandRequest(own, (ushort)KvCommand.Write, put.WrittenMemory), null));
     }
 
     /// <summary>

@@ -36,7 +36,7 @@ public sealed class StoreCallsTests
         var calls = new ScriptedCalls((_, member) => member == 0 ? null : _done);
         await calls.ReadAsync(Get(0), CancellationToken.None);
         Assert.Equal([(0L, 0), (0L, 1)], calls.Asked);
-        await Assert.ThrowsAsync<OutcomeUnknownException>(() => calls.WriteAsync(new CommandRequest(1, KvCommand.Write, default)));
+        await Assert.ThrowsAsync<OutcomeUnknownException>(() => calls.WriteAsync(new CommandRequest(1, (ushort)KvCommand.Write, default)));
         Assert.Equal((1L, 0), Assert.Single(calls.Asked.Skip(2)));
     }
 

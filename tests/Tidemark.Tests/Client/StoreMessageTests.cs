@@ -2,6 +2,8 @@ using System.Buffers;
 
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.MessagePack;
+using Tidemark.Core.Topics;
+using Tidemark.Replication.Cluster;
 using Tidemark.Replication.Wire;
 
 namespace Tidemark.Tests.Client;
@@ -14,10 +16,12 @@ public sealed class StoreMessageTests
 
     private static readonly ScanOptions _scan = new() { Reverse = true, Limit = 9, ContinuationToken = "AQID", Level = ReadLevel.Bounded(TimeSpan.FromSeconds(1)) };
 
+    private static readonly TopicOptions _topic = new() { Partitions = 2, RetentionAge = TimeSpan.FromDays(7), RetentionConsumer = "c", DeduplicationIds = 9 };
+
     private static readonly StoreRequest[] _requests =
     [
         new DescribeRequest(),
-        new CommandRequest(3, KvCommand.Write, new byte[] { 1, 2, 3 }),
+        new CommandRequest(3, (ushort)KvCommand.Write, new byte[] { 1, 2, 3 }),
         new KeepAliveRequest(3, _cluster),
         new GetRequest(3, null, "/a"),
         new GetRequest(3, "i", "/a", KeyComparison.Floor, ReadLevel.Local),
@@ -27,6 +31,15 @@ public sealed class StoreMessageTests
         new WatchRequest(3, KeyRange.Between("a", "b"), null, false, true),
         new SequenceRequest(3, "/a", "/a-1"),
         new OutcomeRequest(new WriteId(_cluster, 3, 99)),
+        new TopicsRequest(4),
+        new CreateTopic("t", _cluster, _topic),
+        new ChangeTopic("t", new TopicOptions()),
+        new DeleteTopic("t", _cluster),
+        new MessagesRequest(3, 0, TopicPosition.Last(5), new TopicReadOptions { MaxMessages = 7, MaxBytes = 8, Reverse = true, OutOfRange = OutOfRangePolicy.End, Level = ReadLevel.Local }),
+        new MessagesRequest(3, 0, TopicPosition.AtTime(HybridTimestamp.MaxValue), new TopicReadOptions()),
+        new BoundsRequest(3, 17, ReadLevel.Local),
+        new BoundsRequest(3, null, default),
+        new TrimRequest(3, 17),
     ];
 
     private static readonly byte[] _row = RecordRow.Write(
@@ -53,6 +66,9 @@ public sealed class StoreMessageTests
         (StoreAnswerCodec.Write(new PageBody([new StoreRecord("/a", _row)], null, null) { SortKeys = [new byte[] { 1, 2 }] }), bytes => StoreAnswerCodec.ReadPage(bytes.Span, isKeysOnly: false)),
         (StoreAnswerCodec.Write(new EventsBody([Event(StoreEventKind.Modified), Event(StoreEventKind.RangeDeleted)], _place)), bytes => StoreAnswerCodec.ReadEvents(bytes.Span)),
         (StoreAnswerCodec.Write(new OutcomeBody(new WriteOutcome(StoreStatus.Ok, new WriteResult(StoreStatus.Ok, "/a", 7, new HybridTimestamp(9), 1)))), bytes => StoreAnswerCodec.ReadOutcome(bytes.Span)),
+        (StoreAnswerCodec.Write(new TopicsBody(4, [new ClusterTopic("t", _cluster, _topic, [5, 6])])), bytes => TopicAnswerCodec.ReadTopics(bytes.Span)),
+        (StoreAnswerCodec.Write(new MessagesBody(new TopicPage([Message("h"), Message(null)], 9, 1, 10), null)), bytes => TopicAnswerCodec.ReadMessages(bytes, 2)),
+        (StoreAnswerCodec.Write(new BoundsBody(1, 10, new HybridTimestamp(77))), bytes => TopicAnswerCodec.ReadBounds(bytes.Span)),
         (StoreAnswerCodec.Write(7, new StoreAnswer(RequestOutcome.Unavailable, 2, "why", new BytesBody(new byte[] { 1 }))), bytes => StoreAnswerCodec.Read(bytes)),
     ];
 
@@ -66,6 +82,25 @@ public sealed class StoreMessageTests
             StoreRequest read = StoreRequestCodec.Read(bytes);
             Assert.Equal(request.GetType(), read.GetType());
             Assert.Equal(bytes.ToArray(), Bytes(read).ToArray());   // Ranges and buffers are equal by what they hold.
+        }
+    }
+
+    [Fact]
+    public void Messages_and_topics_are_read_as_they_were_written()
+    {
+        TopicsBody topics = TopicAnswerCodec.ReadTopics(StoreAnswerCodec.Write(new TopicsBody(4, [new ClusterTopic("t", _cluster, _topic, [5, 6])])).Span);
+        ClusterTopic topic = Assert.Single(topics.Topics);
+        Assert.Equal((4L, "t", _cluster, _topic), (topics.Changes, topic.Name, topic.Id, topic.Options));
+        Assert.Equal([5L, 6L], topic.Shards);
+
+        MessagesBody found = TopicAnswerCodec.ReadMessages(StoreAnswerCodec.Write(new MessagesBody(new TopicPage([Message("h"), Message(null)], 9, 1, 10), 17)), partition: 2);
+        Assert.Equal((9L, 1L, 10L, 17L), (found.Page.Next, found.Page.Start, found.Page.End, found.OutOfRange));
+        foreach ((StoredMessage message, string? header) in found.Page.Messages.Zip((string?[])["h", null]))
+        {
+            StoredMessage expected = Message(header);
+            Assert.Equal((2, expected.Offset, expected.Timestamp, expected.Id, expected.Key, expected.ProducedAt), (message.Partition, message.Offset, message.Timestamp, message.Id, message.Key, message.ProducedAt));
+            Assert.Equal(expected.Payload.ToArray(), message.Payload.ToArray());
+            Assert.Equal(expected.Headers.Select(part => part.Name), message.Headers.Select(part => part.Name));
         }
     }
 
@@ -170,4 +205,16 @@ public sealed class StoreMessageTests
         Shard = 3,
         Token = _place,
     };
+
+    /// <summary>A message as it is in a log.</summary>
+    private static StoredMessage Message(string? header)
+    {
+        var output = new ArrayBufferWriter<byte>();
+        var writer = new MessagePackWriter(output);
+        MessageHeader[] headers = header is null ? [] : [new MessageHeader(header, new byte[] { 1 })];
+        MessageCodec.Write(ref writer, new TopicMessage("payload"u8.ToArray()) { Id = _cluster, Key = header is null ? null : (StoreKey?)"k", Headers = headers }, new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero));
+        writer.Flush();
+        var reader = new MessagePackReader(output.WrittenSpan);
+        return MessageCodec.Read(ref reader, output.WrittenMemory, 2, 8, new HybridTimestamp(99));
+    }
 }

@@ -34,12 +34,13 @@ internal sealed class SyncPartition
         Machine = new TopicMachine(_identity);
         var keeper = LogBaseKeeper.Open(
             Machine, disk, _stateDirectory, new SnapshotIdentity(_identity.StoreId, _identity.ShardId, TopicMachine.Number), () => new TopicMachine(_identity), log, pool, minLogBytes: 2048);
-        Partition = new LocalPartition(0, Machine, log, pool, new ProposalPool(), _time);
+        var state = new ShardState(log, Machine, keeper);
+        Partition = new LocalPartition(0, state, pool, new ProposalPool(), _time);
         Partition.Host = Host = new ShardHost(new ShardHostOptions
         {
             ShardId = _identity.ShardId,
             Name = "/partition",
-            State = new ShardState(log, Machine, keeper),
+            State = state,
             Pool = pool,
             Publish = Partition.Publish,
             CreateLeader = Partition.CreateLeader,

@@ -51,19 +51,46 @@ public sealed class CoordinatorHostTests
     {
         _stored = _stored.With(2, new NodeStatus(5, "east", Keeps: false)).With(3, new NodeStatus(Keeps: false));
         TickUntilWritten();
-        _host.SetKeeps(2, true);
+        _host.TryRewrite(status => status.WithKeeps(2, true));
         Assert.Single(_calls.Writes);   // Another write is under way: it is to be asked again.
         Store();
-        _host.SetKeeps(2, true);
+        _host.TryRewrite(status => status.WithKeeps(2, true));
         Assert.Equal(new NodeStatus(5, "east", Keeps: true), ClusterStatus.Read(_calls.Writes[0].Content).NodeOf(2));
         Store();
-        _host.SetKeeps(1, false);
+        _host.TryRewrite(status => status.WithKeeps(1, false));
         Store();
-        Assert.Throws<InvalidOperationException>(() => _host.SetKeeps(2, false));
+        Assert.Throws<InvalidOperationException>(() => _host.TryRewrite(status => status.WithKeeps(2, false)));
         Assert.Equal([2], _host.Status!.Nodes.Where(node => node.Value.Keeps).Select(node => node.Key));
         var nine = ClusterStatus.New(Guid.Empty, Enumerable.Range(0, 9), []);
         Assert.Throws<LimitExceededException>(() => nine.WithKeeps(9, true));
         Assert.True((nine with { Replicas = 3 }).WithKeeps(9, true).NodeOf(9).Keeps);
+    }
+
+    [Fact]
+    public void A_topic_brings_its_shards_elections_and_they_go_with_it()
+    {
+        _stored = ClusterStatus.New(Guid.Empty, [1, 2, 3], [(0, [1, 2, 3])]);
+        TickUntilWritten();
+        Store();
+        var told = new List<bool>();
+        Assert.True(_host.TryRewrite(status => status.WithTopic("t", Guid.Empty, new TopicOptions { Partitions = 2 }, static _ => true), told.Add));
+        Assert.False(_host.TryRewrite(static status => status));   // Another write is under way: it is to be asked again.
+        Store();
+        Assert.Equal([true], told);
+        Assert.Equal([1L, 2L], _host.Status!.Topics["t"].Shards);
+        _sent.Clear();
+        TickUntilWritten();
+        Assert.All([1L, 2L], shard => Assert.Equal(1, ClusterStatus.Read(_calls.Writes[0].Content).Shards[shard].Term));   // Their elections have begun.
+
+        // Another deletes the topic first: what the elections wanted written is not, or the shards were back.
+        _stored = _host.Status.WithoutTopic("t");
+        _version++;
+        Refuse();
+        Answer();
+        for (int i = 0; i < 20; i++) Tick(1, 2, 3);
+        Assert.Equal([0L], _host.Status!.Shards.Keys);
+        Assert.All(_calls.Writes, write => Assert.Equal([0L], ClusterStatus.Read(write.Content).Shards.Keys));
+        Assert.Equal(3, _host.Status.NextShard);
     }
 
     [Fact]
