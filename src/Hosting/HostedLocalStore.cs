@@ -11,6 +11,8 @@ internal sealed class HostedLocalStore(IServiceProvider services, string name, s
 
     internal override TidemarkStore Store => _store ?? throw NotStarted(NodeParts.TitleOf(name));
 
+    internal override TopicCollection Topics => Store.Topics;
+
     internal override Task<HealthCheckResult> CheckAsync(HealthStatus failure, CancellationToken cancellationToken)
     {
         if (_store is not { } store) return Task.FromResult(new HealthCheckResult(failure, "The store has not been opened yet."));

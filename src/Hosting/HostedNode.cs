@@ -19,6 +19,8 @@ internal sealed class HostedNode(IServiceProvider services, NodeParts parts, IOp
 
     internal override KeyValueStore Store => Node.Store;
 
+    internal override TopicCollection Topics => Node.Topics;
+
     /// <exception cref="InvalidOperationException">The host has not started it yet.</exception>
     internal TidemarkNode Node => _node ?? throw NotStarted(parts.Title);
 

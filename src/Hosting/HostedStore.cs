@@ -13,6 +13,9 @@ internal abstract class HostedStore : IHostedLifecycleService, IAsyncDisposable,
     /// <exception cref="InvalidOperationException">The host has not started it yet.</exception>
     internal abstract KeyValueStore Store { get; }
 
+    /// <inheritdoc cref="Store"/>
+    internal abstract TopicCollection Topics { get; }
+
     internal abstract Task<HealthCheckResult> CheckAsync(HealthStatus failure, CancellationToken cancellationToken);
 
     public Task StartingAsync(CancellationToken cancellationToken) => StartAsync(cancellationToken);

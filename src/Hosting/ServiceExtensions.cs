@@ -62,7 +62,6 @@ public static class TidemarkServiceCollectionExtensions
         ArgumentException.ThrowIfNullOrEmpty(directory);
         services.AddHosted(name, provider => new HostedLocalStore(provider, name, directory, options));
         services.Add<TidemarkStore>(name, hosted => ((HostedLocalStore)hosted).Store);
-        services.Add<TopicCollection>(name, hosted => ((HostedLocalStore)hosted).Store.Topics);
         return services;
     }
 
@@ -129,6 +128,7 @@ public static class TidemarkServiceCollectionExtensions
         services.AddKeyedSingleton(name, (provider, _) => create(provider));
         services.AddSingleton<IHostedService>(provider => provider.HostedOf(name));
         services.Add<KeyValueStore>(name, hosted => new HostedKeyValueStore(hosted));
+        services.Add(name, hosted => hosted.Topics);
     }
 
     private static void Add<T>(this IServiceCollection services, string name, Func<HostedStore, T> get)
