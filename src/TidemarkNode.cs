@@ -92,7 +92,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
         return node;
     }
 
-    /// <summary>Who leads each shard, as far as this node knows; -1 for nobody.</summary>
+    /// <summary>Who leads each shard of the namespace, as far as this node knows; -1 for nobody. For partitions of topics see <see cref="Describe"/>.</summary>
     public IReadOnlyList<int> GetLeaders() => [.. _routes.Select(route => _run?.LeaderOf(route.ShardId) ?? ShardStatus.Nobody)];
 
     /// <summary>Has a node keep shards too. It must have been started: it is given all there is of a shard, and counts from then on. Completes when it keeps what it is to keep: every shard, or its share where the cluster has a number of replicas.</summary>

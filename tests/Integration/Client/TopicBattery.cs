@@ -128,7 +128,7 @@ internal sealed class TopicBattery(TopicCollection topics)
 
     private async Task ChangeAsync()
     {
-        Topic changed = await topics.ChangeAsync("orders", _topic.Options with { Partitions = 5, DeduplicationIds = 0 });
+        Topic changed = await topics.ChangeAsync("orders", _topic.Options with { Partitions = 5 });
         Say(ReferenceEquals(changed, _topic), _topic.Options);
         foreach (int partition in (int[])[0, 4])
         {

@@ -1,10 +1,12 @@
 using System.Buffers;
 
 using Tidemark.Core.KeyValue;
+using Tidemark.Core.Topics;
 using Tidemark.Replication.KeyValue;
 using Tidemark.Replication.Nodes;
 using Tidemark.Replication.Remote;
 using Tidemark.Replication.Shards;
+using Tidemark.Replication.Topics;
 using Tidemark.Replication.Wire;
 
 namespace Tidemark.Tests.Client;
@@ -71,6 +73,39 @@ public sealed class CallerTests
         rights.Check(new CommandRequest(own, (ushort)KvCommand.Write, put.WrittenMemory), null);
         Assert.Throws<ArgumentException>(() => rights.Check(new CommandRequest(1 - own, (ushort)KvCommand.Write, put.WrittenMemory), null));
         Assert.Throws<NotAuthorizedException>(() => new CallerRights(space, static _ => null, _ => throw new InvalidOperationException("no")).Check(new CommandRequest(own, (ushort)KvCommand.Write, put.WrittenMemory), null));
+    }
+
+    [Fact]
+    public void Commands_to_a_topic_are_looked_at_and_asked_for_by_its_name()
+    {
+        var space = new LocalNamespace("default", new NamespaceOptions(), HashRangeRouter.CreateEven(1), [.. Shards(1)], TimeProvider.System, () => default);
+        var topic = new PartitionedTopic("t", new TopicView(new TopicOptions { MaxMessageBytes = 10, MaxBatchBytes = 100_000 }, []), TimeProvider.System, () => default);
+        var asked = new List<string>();
+        var rights = new CallerRights(space, shard => shard == 7 ? topic : null, operation =>
+        {
+            asked.Add($"{operation.Kind} {operation.Topic}");
+            return true;
+        });
+        rights.Check(new CommandRequest(7, (ushort)TopicCommand.Append, Batch(1, 8)), null);
+        rights.Check(new CommandRequest(7, (ushort)TopicCommand.Release, TopicCommands.Numbers([3])), null);
+        rights.Check(new MessagesRequest(7, 0, TopicPosition.First, new TopicReadOptions()), null);
+        rights.Check(new TrimRequest(7, 3), null);
+        Assert.Equal(["Append t", "Trim t", "Read t", "Trim t"], asked);
+
+        foreach (TopicCommand command in (TopicCommand[])[TopicCommand.Configure, TopicCommand.Trim, TopicCommand.Repeat, (TopicCommand)65535])
+            Assert.Throws<ArgumentException>(() => rights.Check(new CommandRequest(7, (ushort)command, Batch(1, 8)), null));
+        Assert.Throws<MalformedDataException>(() => rights.Check(new CommandRequest(7, (ushort)TopicCommand.Append, Batch(1, 8).AsMemory()[..^1]), null));
+        Assert.Throws<MalformedDataException>(() => rights.Check(new CommandRequest(7, (ushort)TopicCommand.Append, Batch(0, 8)), null));
+        Assert.Throws<LimitExceededException>(() => rights.Check(new CommandRequest(7, (ushort)TopicCommand.Append, Batch(1, 80_000)), null));
+        Assert.Throws<LimitExceededException>(() => rights.Check(new CommandRequest(7, (ushort)TopicCommand.Append, Batch(4, 50_000)), null));
+        Assert.Throws<ShardUnavailableException>(() => rights.Check(new CommandRequest(8, (ushort)TopicCommand.Append, Batch(1, 8)), null));
+
+        static byte[] Batch(int count, int bytes)
+        {
+            var output = new ArrayBufferWriter<byte>();
+            BatchCodec.Write(output, new BatchHead(0, null, null, 0, 0, count), [.. Enumerable.Range(0, count).Select(_ => new TopicMessage(new byte[bytes]))], default(DateTimeOffset).AddYears(2000));
+            return output.WrittenSpan.ToArray();
+        }
     }
 
     /// <summary>
