@@ -17,14 +17,9 @@ public sealed class TidemarkClient : IAsyncDisposable
 {
     private readonly MemberCalls _calls;
     private readonly StoreNamespace<RemoteShard> _namespace;
-
     private readonly ClientTopics _topics;
 
-    private TidemarkClient(MemberCalls calls, StoreNamespace<RemoteShard> space, ClientTopics topics)
-    {
-        (_calls, _namespace, _topics) = (calls, space, topics);
-        Store = new ClientKeyValueStore(space, calls);
-    }
+    private TidemarkClient(MemberCalls calls, StoreNamespace<RemoteShard> space, KeyValueStore store, ClientTopics topics) => (_calls, _namespace, Store, _topics) = (calls, space, store, topics);
 
     /// <summary>The cluster's default namespace. Its <see cref="KeyValueStore.TryGet"/> throws <see cref="NotSupportedException"/>: there is nothing here to look at.</summary>
     public KeyValueStore Store { get; }
@@ -62,7 +57,8 @@ public sealed class TidemarkClient : IAsyncDisposable
             var proposals = new ProposalPool();
             RemoteShard[] shards = [.. found.Shards.Select(shard => new RemoteShard(shard.ShardId, calls, proposals))];
             var space = new StoreNamespace<RemoteShard>(found.Name, settings, RouterOf(found), shards, options.TimeProvider, TidemarkNodeOptions.NewId);
-            return new TidemarkClient(calls, space, await ClientTopics.OpenAsync(calls, proposals, options, cancellationToken).ConfigureAwait(false));
+            var store = new ClientKeyValueStore(space, calls);
+            return new TidemarkClient(calls, space, store, await ClientTopics.OpenAsync(calls, store, proposals, options, cancellationToken).ConfigureAwait(false));
         }
         catch
         {

@@ -46,7 +46,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
         _namespace = new LocalNamespace(TidemarkStore.DefaultNamespaceName, options.Namespace, router, _shards, options.TimeProvider, TidemarkNodeOptions.NewId);
         var calls = new NodeCalls(this, _namespace, options.TimeProvider, options.OperationTimeout, options.AnswerPatience);
         Store = new NodeKeyValueStore(_namespace, calls);
-        _topics = new NodeTopics(this, options, calls);
+        _topics = new NodeTopics(this, options, calls, Store);
     }
 
     /// <summary>The node's number.</summary>

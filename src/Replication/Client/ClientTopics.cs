@@ -1,4 +1,5 @@
 using Tidemark.Replication.Cluster;
+using Tidemark.Replication.Consumers;
 using Tidemark.Replication.Shards;
 using Tidemark.Replication.Topics;
 using Tidemark.Replication.Wire;
@@ -14,13 +15,13 @@ internal sealed class ClientTopics : ClusterTopics<ClientPartition>
     private readonly TimeProvider _time;
     private readonly ProposalPool _proposals;
 
-    private ClientTopics(MemberCalls calls, ProposalPool proposals, TidemarkClientOptions options)
-        : base(options.TimeProvider, options.OperationTimeout, TidemarkNodeOptions.NewId) => (_calls, _proposals, _time) = (calls, proposals, options.TimeProvider);
+    private ClientTopics(MemberCalls calls, KeyValueStore store, ProposalPool proposals, TidemarkClientOptions options)
+        : base(options.TimeProvider, options.OperationTimeout, TidemarkNodeOptions.NewId, (topic, cancellationToken) => ConsumerRows.ForgetTopicAsync(store, topic, cancellationToken)) => (_calls, _proposals, _time) = (calls, proposals, options.TimeProvider);
 
     /// <summary>Asks for the topics there are.</summary>
-    internal static async Task<ClientTopics> OpenAsync(MemberCalls calls, ProposalPool proposals, TidemarkClientOptions options, CancellationToken cancellationToken)
+    internal static async Task<ClientTopics> OpenAsync(MemberCalls calls, KeyValueStore store, ProposalPool proposals, TidemarkClientOptions options, CancellationToken cancellationToken)
     {
-        var topics = new ClientTopics(calls, proposals, options);
+        var topics = new ClientTopics(calls, store, proposals, options);
         await topics.LookAsync(cancellationToken).ConfigureAwait(false);
         _ = Task.Run(topics.FollowAsync, CancellationToken.None);
         return topics;

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 using Tidemark.Storage.Catalog;
 
 namespace Tidemark.Replication.Consumers;
@@ -21,7 +23,7 @@ internal sealed class ConsumerRows
         _store = store;
         Topic = topic;
         Consumer = consumer;
-        _prefix = $"{Root}{Escape(topic.Name)}:{Escape(consumer)}:";
+        _prefix = $"{PrefixOf(topic)}{Escape(consumer)}:";
         _partition = _prefix;
         AssignmentKey = _prefix + Assignment;
         Group = KeyRange.Between(_prefix + Assignment, _prefix + BehindMembers);
@@ -75,10 +77,10 @@ internal sealed class ConsumerRows
     }
 
     /// <summary>Deletes what all consumers and groups of a topic have stored. Members that still read find themselves lost.</summary>
-    internal static async ValueTask ForgetTopicAsync(KeyValueStore store, string topic, CancellationToken cancellationToken)
+    internal static async ValueTask ForgetTopicAsync(KeyValueStore store, Topic topic, CancellationToken cancellationToken)
     {
-        string prefix = $"{Root}{Escape(topic)}:";
-        KeyRange all = KeyRange.Between(prefix, $"{Root}{Escape(topic)};");   // ';' follows ':'.
+        string prefix = PrefixOf(topic);
+        KeyRange all = KeyRange.Between(prefix, prefix[..^1] + ";");   // ';' follows ':'.
         var consumers = new HashSet<string>();
         await foreach (StoreKey key in store.ListAsync(all, null, cancellationToken).ConfigureAwait(false))
         {
@@ -92,6 +94,9 @@ internal sealed class ConsumerRows
             (await store.CommitAsync(delete, cancellationToken).ConfigureAwait(false)).ThrowIfRefused();
         }
     }
+
+    /// <summary>The number is part of it: a new topic of an old name has none of the old one's records, also where those could not be deleted.</summary>
+    private static string PrefixOf(Topic topic) => string.Create(CultureInfo.InvariantCulture, $"{Root}{Escape(topic.Name)}:{topic.Number}:");
 
     /// <summary>A name without what separates names, and without '/': in either order of keys all records of a topic lie together.</summary>
     private static string Escape(string name) =>

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Cluster;
+using Tidemark.Replication.Consumers;
 using Tidemark.Replication.Remote;
 using Tidemark.Replication.Shards;
 using Tidemark.Replication.Topics;
@@ -10,8 +11,9 @@ using Tidemark.Replication.Wire;
 namespace Tidemark.Replication.Nodes;
 
 /// <summary>The topics of a cluster as one of its nodes has them, in all its runs.</summary>
-internal sealed class NodeTopics(INodeRuns runs, TidemarkNodeOptions options, IShardReads reads)
-    : ClusterTopics<NodePartition>(options.TimeProvider, options.OperationTimeout, TidemarkNodeOptions.NewId)
+internal sealed class NodeTopics(INodeRuns runs, TidemarkNodeOptions options, IShardReads reads, KeyValueStore store)
+    : ClusterTopics<NodePartition>(
+        options.TimeProvider, options.OperationTimeout, TidemarkNodeOptions.NewId, (topic, cancellationToken) => ConsumerRows.ForgetTopicAsync(store, topic, cancellationToken))
 {
     private readonly ProposalPool _proposals = new();
     private readonly ConcurrentDictionary<long, NodePartition> _partitions = new();

@@ -124,7 +124,8 @@ internal sealed class ShardHost : IDisposable
     internal void Submit(Proposal proposal)
     {
         int weight = proposal.Weight;
-        if (Interlocked.Add(ref _pendingBytes, weight) > _options.MaxPendingBytes)
+        long pending = Interlocked.Add(ref _pendingBytes, weight);
+        if (pending > _options.MaxPendingBytes && pending > weight)   // One that is alone goes through, however long.
         {
             Interlocked.Add(ref _pendingBytes, -weight);
             proposal.Finish(new OverloadedException($"{_options.MaxPendingBytes} bytes of commands wait for shard {ShardId} already. Wait for earlier ones and try again."));

@@ -18,7 +18,8 @@ internal sealed record KnownTopic<TPartition>(ClusterTopic Entry, IReadOnlyList<
 /// <param name="time">Clock.</param>
 /// <param name="patience">How long a change may take to be known here.</param>
 /// <param name="newId">An id that nobody has.</param>
-internal abstract class ClusterTopics<TPartition>(TimeProvider time, TimeSpan patience, Func<Guid> newId) : TopicCollection
+/// <param name="forgetConsumers">Deletes what consumers of a topic have stored.</param>
+internal abstract class ClusterTopics<TPartition>(TimeProvider time, TimeSpan patience, Func<Guid> newId, Func<Topic, CancellationToken, ValueTask> forgetConsumers) : TopicCollection
     where TPartition : TopicPartition
 {
     private readonly Lock _gate = new();
@@ -82,6 +83,7 @@ internal abstract class ClusterTopics<TPartition>(TimeProvider time, TimeSpan pa
         if (!_known.TryGetValue(name, out KnownTopic<TPartition>? topic)) return false;
         await ChangeAsync(new DeleteTopic(name, topic.Entry.Id), cancellationToken).ConfigureAwait(false);
         await AwaitAsync(() => Find(name, topic.Entry.Id) is null ? topic : null, cancellationToken).ConfigureAwait(false);
+        await forgetConsumers(topic.Face, cancellationToken).ConfigureAwait(false);
         return true;
     }
 
@@ -134,7 +136,7 @@ internal abstract class ClusterTopics<TPartition>(TimeProvider time, TimeSpan pa
         var partitions = new List<TPartition>(before?.Partitions ?? []);
         for (int number = partitions.Count; number < entry.Shards.Count; number++) partitions.Add(Open(new ClusterPartition(entry, number)));
         var view = new TopicView(entry.Options, partitions);
-        if (before is null) return new KnownTopic<TPartition>(entry, partitions, new PartitionedTopic(entry.Name, view, time, newId));
+        if (before is null) return new KnownTopic<TPartition>(entry, partitions, new PartitionedTopic(entry.Name, entry.Shards[0], view, time, newId));
         before.Face.Change(view);
         return before with { Entry = entry, Partitions = partitions };
     }

@@ -19,7 +19,7 @@ internal sealed record LocalTopic(CatalogTopic Entry, IReadOnlyList<LocalPartiti
 /// <param name="catalog">What names them.</param>
 /// <param name="runtime">What their partitions run on.</param>
 /// <param name="forgetConsumers">Deletes what consumers of a topic have stored.</param>
-internal sealed class LocalTopics(OpenCatalog catalog, StoreRuntime runtime, Func<string, ValueTask> forgetConsumers) : TopicCollection
+internal sealed class LocalTopics(OpenCatalog catalog, StoreRuntime runtime, Func<Topic, ValueTask> forgetConsumers) : TopicCollection
 {
     private volatile ImmutableSortedDictionary<string, LocalTopic> _open = ImmutableSortedDictionary.Create<string, LocalTopic>(StringComparer.Ordinal);
 
@@ -83,7 +83,6 @@ internal sealed class LocalTopics(OpenCatalog catalog, StoreRuntime runtime, Fun
 
     private async ValueTask<Topic> CreateAsync(string name, TopicOptions options)
     {
-        await forgetConsumers(name).ConfigureAwait(false);   // Of an earlier topic of the name, whose deletion was interrupted.
         var entry = new CatalogTopic { Name = name, Options = options, Shards = TakeShards(options.Partitions) };
         // The partitions come first: once the catalog names one, its log is there, and one that is not there was lost.
         LocalTopic topic = await OpenAsync(entry).ConfigureAwait(false);
@@ -125,7 +124,7 @@ internal sealed class LocalTopics(OpenCatalog catalog, StoreRuntime runtime, Fun
 
         await CloseAsync(topic).ConfigureAwait(false);
         foreach (long shardId in topic.Entry.Shards) runtime.RemoveShard(shardId);
-        await forgetConsumers(topic.Entry.Name).ConfigureAwait(false);
+        await forgetConsumers(topic.Face).ConfigureAwait(false);
     }
 
     private async ValueTask CloseAsync(LocalTopic topic)
@@ -143,7 +142,7 @@ internal sealed class LocalTopics(OpenCatalog catalog, StoreRuntime runtime, Fun
     private async ValueTask<LocalTopic> OpenAsync(CatalogTopic entry)
     {
         IReadOnlyList<LocalPartition> partitions = await OpenPartitionsAsync(entry, first: 0).ConfigureAwait(false);
-        return new LocalTopic(entry, partitions, new PartitionedTopic(entry.Name, new TopicView(entry.Options, partitions), runtime.TimeProvider, runtime.NewId));
+        return new LocalTopic(entry, partitions, new PartitionedTopic(entry.Name, entry.Shards[0], new TopicView(entry.Options, partitions), runtime.TimeProvider, runtime.NewId));
     }
 
     /// <summary>Opens a topic's partitions from one on, all or none.</summary>

@@ -11,18 +11,22 @@ internal sealed class PartitionedTopic : Topic
     private uint _turn;
 
     /// <param name="name">Its name.</param>
+    /// <param name="number">What no other topic has.</param>
     /// <param name="view">What it is now.</param>
     /// <param name="time">For the ids of messages.</param>
     /// <param name="newId">An id that nobody has.</param>
-    internal PartitionedTopic(string name, TopicView view, TimeProvider time, Func<Guid> newId)
+    internal PartitionedTopic(string name, long number, TopicView view, TimeProvider time, Func<Guid> newId)
     {
-        Name = name;
+        (Name, Number) = (name, number);
         _view = view;
         _newId = newId;
         _ids = new MessageIds(time, newId);
     }
 
     public override string Name { get; }
+
+    /// <summary>The shard of its first partition: no other ever gets it.</summary>
+    internal override long Number { get; }
 
     public override TopicOptions Options => _view.Options;
 

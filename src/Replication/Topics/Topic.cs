@@ -76,6 +76,9 @@ public abstract class Topic
     /// <param name="cancellationToken">Ends the wait.</param>
     public abstract ValueTask PurgeAsync(CancellationToken cancellationToken = default);
 
+    /// <summary>What tells it from earlier topics of its name: a number that no two have.</summary>
+    internal virtual long Number => 0;
+
     /// <summary>The consumer that <see cref="TopicOptions.RetentionConsumer"/> names has read all of a partition before an offset: what it held may go.</summary>
     internal virtual ValueTask ReleaseAsync(int partition, long before, CancellationToken cancellationToken) => ValueTask.CompletedTask;
 }

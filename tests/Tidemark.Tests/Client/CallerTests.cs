@@ -79,7 +79,7 @@ public sealed class CallerTests
     public void Commands_to_a_topic_are_looked_at_and_asked_for_by_its_name()
     {
         var space = new LocalNamespace("default", new NamespaceOptions(), HashRangeRouter.CreateEven(1), [.. Shards(1)], TimeProvider.System, () => default);
-        var topic = new PartitionedTopic("t", new TopicView(new TopicOptions { MaxMessageBytes = 10, MaxBatchBytes = 100_000 }, []), TimeProvider.System, () => default);
+        var topic = new PartitionedTopic("t", 1, new TopicView(new TopicOptions { MaxMessageBytes = 10, MaxBatchBytes = 100_000 }, []), TimeProvider.System, () => default);
         var asked = new List<string>();
         var rights = new CallerRights(space, shard => shard == 7 ? topic : null, operation =>
         {

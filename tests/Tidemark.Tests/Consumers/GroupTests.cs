@@ -109,7 +109,7 @@ public sealed class GroupTests
         await using GroupMember first = await bench.JoinAsync("g", new GroupOptions { Lost = lost.AddRange }), second = await bench.JoinAsync("g");
         bench.Topic.Grow(4);
         await bench.UntilAsync(() => first.Partitions.Count == 2 && second.Partitions.Count == 2, TimeSpan.FromSeconds(1));
-        await ConsumerRows.ForgetTopicAsync(bench.Store, bench.Topic.Name, default);
+        await ConsumerRows.ForgetTopicAsync(bench.Store, bench.Topic, default);
         await bench.UntilAsync(() => lost.Count >= 2);
     }
 

@@ -225,7 +225,7 @@ public sealed class TopicConsumerTests
         foreach (TopicConsumer consumer in new[] { one, two, spared }) Assert.True(await consumer.StoreOffsetAsync(0, 0));
         await bench.FillAsync(0, 2);
         await ConsumerBench.TakeAsync(one, 1);
-        await ConsumerRows.ForgetTopicAsync(bench.Store, bench.Topic.Name, default);
+        await ConsumerRows.ForgetTopicAsync(bench.Store, bench.Topic, default);
         Assert.Null(await one.GetOffsetAsync(0));
         Assert.Null(await two.GetOffsetAsync(0));
         Assert.Equal(0, await spared.GetOffsetAsync(0));

@@ -11,7 +11,7 @@ internal static class FakeTopic
     internal static PartitionedTopic Over(FakePartition[] partitions, TopicOptions? options = null)
     {
         var random = new Random(7);
-        return new PartitionedTopic("orders", View(partitions, options), new ManualTimeProvider(), () => NewId(random));
+        return new PartitionedTopic("orders", 1, View(partitions, options), new ManualTimeProvider(), () => NewId(random));
     }
 
     internal static TopicView View(FakePartition[] partitions, TopicOptions? options = null) => new((options ?? new TopicOptions()) with { Partitions = partitions.Length }, partitions);
