@@ -26,6 +26,7 @@ var benches = new Dictionary<string, Func<BenchOptions, IEnumerable<BenchRow>>>(
     ["topic-tail"] = TopicReadBench.RunTail,
     ["transport"] = TransportBench.Run,
     ["replicated-put"] = ReplicatedBench.RunPut,
+    ["replicated-append"] = ReplicatedBench.RunTopic,
     ["replicated-get"] = ReplicatedBench.RunGet,
     ["failover"] = ReplicatedBench.RunFailover,
     ["rolling-restart"] = ReplicatedBench.RunRollingRestart,

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 using Tidemark.Core.KeyValue;
+using Tidemark.Core.Replication;
 using Tidemark.Core.Topics;
 using Tidemark.Replication.Shards;
 using Tidemark.Replication.Topics;
@@ -149,9 +150,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
     /// <remarks>The log comes last: where there is one, the state before it is there too.</remarks>
     internal void CreateShard(Guid storeId, long shardId, NamespaceOptions settings, IEnumerable<ReadOnlyMemory<byte>> state, StatePosition position)
     {
-        string stateDirectory = StoreLayout.State(_directory, shardId);
-        _options.FileSystem.CreateDirectory(stateDirectory);
-        _options.FileSystem.CreateDirectory(StoreLayout.Log(_directory, shardId));
+        string stateDirectory = MakeDirectories(shardId);
         using (IOrderedEngine engine = _options.Engine.Open(stateDirectory, settings))
         using (var machine = new KvMachine(engine, new KvIdentity(storeId, shardId)))
         {
@@ -169,10 +168,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
     /// <summary>Opens a shard's log and state and brings the state up to the log's end. Nobody drives it yet.</summary>
     internal LocalShard Recover(Guid storeId, long shardId, NamespaceOptions settings)
     {
-        string directory = StoreLayout.Shard(_directory, shardId);
-        string stateDirectory = StoreLayout.State(_directory, shardId);
-        _options.FileSystem.CreateDirectory(stateDirectory);
-        _options.FileSystem.CreateDirectory(StoreLayout.Log(_directory, shardId));
+        string stateDirectory = MakeDirectories(shardId);
         LogEngine log = OpenLog(storeId, shardId, settings);
         IOrderedEngine? engine = null;
         KvMachine? machine = null;
@@ -182,20 +178,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
             machine = new KvMachine(engine, new KvIdentity(storeId, shardId));
             IStateKeeper keeper = Keeper(machine, stateDirectory, storeId, shardId);
             var shard = new LocalShard(machine, _proposals);
-            shard.Host = new ShardHost(new ShardHostOptions
-            {
-                ShardId = shardId,
-                Name = directory,
-                State = new ShardState(log, machine, keeper),
-                Pool = _pool,
-                Publish = shard.Publish,
-                CreateLeader = (_, now) => shard.Leader = new KvLeader(machine, now),
-                Clock = Clock,
-                TimeProvider = _options.TimeProvider,
-                MaxPendingBytes = _options.MaxPendingBytes,
-                Logger = _logger,
-            });
-            ShardMessages.Opened(_logger, shardId, machine.Position.Offset, log.Start, log.NextOffset);
+            shard.Host = OpenHost(shardId, new ShardState(log, machine, keeper), shard.Publish, (_, now) => shard.Leader = new KvLeader(machine, now));
             return shard;
         }
         catch
@@ -210,10 +193,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
     /// <summary>Opens a partition's log and state and brings the state up to the log's end. Nobody drives it yet.</summary>
     internal LocalPartition RecoverPartition(Guid storeId, long shardId, int number, TopicOptions options)
     {
-        string directory = StoreLayout.Shard(_directory, shardId);
-        string stateDirectory = StoreLayout.State(_directory, shardId);
-        _options.FileSystem.CreateDirectory(stateDirectory);
-        _options.FileSystem.CreateDirectory(StoreLayout.Log(_directory, shardId));
+        string stateDirectory = MakeDirectories(shardId);
         LogEngine log = OpenLog(storeId, shardId, options);
         TopicMachine? machine = null;
         try
@@ -224,20 +204,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
                 machine, _options.FileSystem, stateDirectory, new SnapshotIdentity(storeId, shardId, TopicMachine.Number), () => new TopicMachine(identity), log, _pool, _options.SnapshotLogBytes, _logger);
             var state = new ShardState(log, machine, keeper);
             var partition = new LocalPartition(number, state, _pool, _appends, _options.TimeProvider);
-            partition.Host = new ShardHost(new ShardHostOptions
-            {
-                ShardId = shardId,
-                Name = directory,
-                State = state,
-                Pool = _pool,
-                Publish = partition.Publish,
-                CreateLeader = partition.CreateLeader,
-                Clock = Clock,
-                TimeProvider = _options.TimeProvider,
-                MaxPendingBytes = _options.MaxPendingBytes,
-                Logger = _logger,
-            });
-            ShardMessages.Opened(_logger, shardId, machine.Position.Offset, log.Start, log.NextOffset);
+            partition.Host = OpenHost(shardId, state, partition.Publish, partition.CreateLeader);
             return partition;
         }
         catch
@@ -246,6 +213,34 @@ internal sealed class StoreRuntime : IAsyncDisposable
             log.Close();
             throw;
         }
+    }
+
+    /// <returns>The directory of its state.</returns>
+    private string MakeDirectories(long shardId)
+    {
+        _options.FileSystem.CreateDirectory(StoreLayout.State(_directory, shardId));
+        _options.FileSystem.CreateDirectory(StoreLayout.Log(_directory, shardId));
+        return StoreLayout.State(_directory, shardId);
+    }
+
+    /// <summary>Brings a state up to the end of its log.</summary>
+    private ShardHost OpenHost(long shardId, ShardState state, Action publish, Func<ShardState, DateTimeOffset, ILeaderRole> createLeader)
+    {
+        var host = new ShardHost(new ShardHostOptions
+        {
+            ShardId = shardId,
+            Name = StoreLayout.Shard(_directory, shardId),
+            State = state,
+            Pool = _pool,
+            Publish = publish,
+            CreateLeader = createLeader,
+            Clock = Clock,
+            TimeProvider = _options.TimeProvider,
+            MaxPendingBytes = _options.MaxPendingBytes,
+            Logger = _logger,
+        });
+        ShardMessages.Opened(_logger, shardId, state.Machine.Position.Offset, state.Log.Start, state.Log.NextOffset);
+        return host;
     }
 
     private IStateKeeper Keeper(KvMachine machine, string stateDirectory, Guid storeId, long shardId)
