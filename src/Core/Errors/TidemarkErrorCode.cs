@@ -56,4 +56,7 @@ public enum TidemarkErrorCode
 
     /// <summary>Who asks may not do that. See <see cref="NotAuthorizedException"/>.</summary>
     NotAuthorized = 17,
+
+    /// <summary>A mutator said that a mutation may not be. See <see cref="MutationRejectedException"/>.</summary>
+    MutationRejected = 18,
 }

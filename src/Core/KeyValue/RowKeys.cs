@@ -18,6 +18,10 @@ internal enum RowTable : byte
     Sequence = 8,
     Change = 9,
     Settings = 10,
+    SyncCursor = 11,
+    SyncClient = 12,
+    SyncRejection = 13,
+    SyncHorizon = 14,
 }
 
 /// <summary>Builds the keys of rows. Bytes: docs/format/kv-state.md.</summary>
@@ -50,6 +54,8 @@ internal static class RowKeys
     internal static byte[] Ephemeral(ReadOnlySpan<byte> session, ReadOnlySpan<byte> encodedKey) => [(byte)RowTable.Ephemeral, .. session, .. encodedKey];
 
     internal static byte[] Client(ReadOnlySpan<byte> client) => [(byte)RowTable.Client, .. client];
+
+    internal static byte[] SyncCursor(ReadOnlySpan<byte> client) => [(byte)RowTable.SyncCursor, .. client];
 
     internal static byte[] Sequence(ReadOnlySpan<byte> prefix) => [(byte)RowTable.Sequence, .. prefix];
 
