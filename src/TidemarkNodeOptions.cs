@@ -52,6 +52,10 @@ public sealed record TidemarkNodeOptions
     /// <summary>How long another node, or the status store, may take to answer one request. Of a write that went there the outcome is unknown then. Default 2 s.</summary>
     public TimeSpan AnswerPatience { get; init; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>What clients that sync may call. Null: nothing. docs/rebase.md.</summary>
+    /// <remarks>They run on the shards' threads. The same on all nodes: whichever leads runs them. Where there are any, each write of a shard costs a copy of its bytes more.</remarks>
+    public Mutators? Mutators { get; init; }
+
     /// <summary>Whether a process that is no member may do something. Where it may not, it gets <see cref="NotAuthorizedException"/> and nothing happens. Null: who may connect may do everything.</summary>
     /// <remarks>Called on any thread, before anything is done; what throws refuses too. The same on all nodes: a client asks whichever it reaches. Keeping a session alive and ending it are not asked for: only who opened it knows its id.</remarks>
     public Func<ClientOperation, bool>? Authorize { get; init; }

@@ -35,6 +35,10 @@ public sealed record TidemarkStoreOptions
     /// <summary>A log's segment size. See <see cref="LogOptions.SegmentBytes"/>. Default 64 MiB.</summary>
     public long LogSegmentBytes { get; init; } = 64L * 1024 * 1024;
 
+    /// <summary>What clients that sync may call, of every namespace. Null: nothing. docs/rebase.md.</summary>
+    /// <remarks>They run on the shards' threads. Where there are any, each write of a shard costs a copy of its bytes more.</remarks>
+    public Mutators? Mutators { get; init; }
+
     /// <summary>Where ids and salts come from. Null: an unpredictable seed. Give a seeded one to repeat a run exactly.</summary>
     public Random? Random { get; init; }
 

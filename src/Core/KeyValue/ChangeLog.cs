@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Binary;
 
 using Tidemark.Core.MessagePack;
 using Tidemark.Core.State;
@@ -8,8 +9,16 @@ namespace Tidemark.Core.KeyValue;
 /// <summary>The bounded list of what happened to records, one row an entry, that watches read.</summary>
 internal sealed class ChangeLog(KvState state)
 {
+    /// <summary>How many fields of a row stand before its changes: the entry's timestamp, and the content hash behind it.</summary>
+    internal const int HeadFields = 4;
+
+    /// <summary>A change that no watch tells: a client's cursor has moved.</summary>
+    internal const int CursorMoved = 6;
+
     private const int Created = (int)StoreEventKind.Created, Modified = (int)StoreEventKind.Modified;
     private const int Deleted = (int)StoreEventKind.Deleted, RangeDeleted = (int)StoreEventKind.RangeDeleted;
+
+    private const int TrimmedBytes = 40;
 
     private readonly ArrayBufferWriter<byte> _changes = new();
     private readonly ArrayBufferWriter<byte> _row = new();
@@ -32,6 +41,16 @@ internal sealed class ChangeLog(KvState state)
 
     internal void Delete(ReadOnlySpan<byte> encodedKey, long version) => Add(Deleted, encodedKey, version);
 
+    internal void MoveCursor(ReadOnlySpan<byte> client)
+    {
+        var writer = new MessagePackWriter(_changes);
+        writer.WriteArrayHeader(2);
+        writer.Write((long)CursorMoved);
+        writer.Write(client);
+        writer.Flush();
+        _count++;
+    }
+
     internal void DeleteRange(KeyRange range)
     {
         var writer = new MessagePackWriter(_changes);
@@ -50,8 +69,11 @@ internal sealed class ChangeLog(KvState state)
         if (_count == 0) return;
         _row.ResetWrittenCount();
         var writer = new MessagePackWriter(_row);
-        writer.WriteArrayHeader(_count + 1);
+        writer.WriteArrayHeader(_count + HeadFields);
         writer.Write(state.Position.Timestamp.Value);
+        writer.Write(state.Content.Low);
+        writer.Write(state.Content.High);
+        writer.Write(state.Content.Rows);
         writer.WriteRaw(_changes.WrittenSpan);
         writer.Flush();
         _count = 0;
@@ -83,8 +105,21 @@ internal sealed class ChangeLog(KvState state)
         }
 
         foreach ((byte[] key, byte[] value) in oldest) state.Table.Remove(key, value);
-        if (oldest.Count > 0) state.Table.Set(RowKeys.ChangesTrimmed, oldest[^1].Key[1..]);
+        if (oldest.Count > 0) state.Table.Set(RowKeys.ChangesTrimmed, TrimmedRow(oldest[^1].Key, oldest[^1].Value));
         state.Counters = counters;
+    }
+
+    /// <summary>What is remembered of the last row that went: its offset, timestamp, and the content hash behind it.</summary>
+    private static byte[] TrimmedRow(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+    {
+        byte[] row = new byte[TrimmedBytes];
+        BinaryPrimitives.WriteInt64BigEndian(row, RowKeys.ChangeOffset(key));
+        ChangeHead head = ChangeScan.ReadHead(value);
+        BinaryPrimitives.WriteUInt64LittleEndian(row.AsSpan(8), head.Timestamp.Value);
+        BinaryPrimitives.WriteUInt64LittleEndian(row.AsSpan(16), head.Content.Low);
+        BinaryPrimitives.WriteUInt64LittleEndian(row.AsSpan(24), head.Content.High);
+        BinaryPrimitives.WriteInt64LittleEndian(row.AsSpan(32), head.Content.Rows);
+        return row;
     }
 
     private void Add(int type, ReadOnlySpan<byte> encodedKey, long version)

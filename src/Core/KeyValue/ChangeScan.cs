@@ -15,6 +15,11 @@ namespace Tidemark.Core.KeyValue;
 internal readonly record struct StoreChange(
     StoreEventKind Kind, byte[] EncodedKey, KeyRange? Range, long Version, HybridTimestamp Timestamp, WatchPlace Place);
 
+/// <summary>What a change row says of its entry.</summary>
+/// <param name="Timestamp">When it was written.</param>
+/// <param name="Content">The content hash behind it.</param>
+internal readonly record struct ChangeHead(HybridTimestamp Timestamp, StateHash Content);
+
 /// <summary>Reads the change log of one shard from a place on.</summary>
 internal static class ChangeScan
 {
@@ -48,16 +53,36 @@ internal static class ChangeScan
         return isLost || entries > 0;
     }
 
+    /// <summary>What stands before a row's changes.</summary>
+    internal static ChangeHead ReadHead(ReadOnlySpan<byte> row)
+    {
+        var reader = new MessagePackReader(row);
+        return ReadHead(ref reader, out _);
+    }
+
+    /// <summary>What stands before a row's changes; they are next then, and as many as is said.</summary>
+    internal static ChangeHead ReadHead(ref MessagePackReader reader, out int changes)
+    {
+        changes = reader.ReadArrayHeader() - ChangeLog.HeadFields;
+        return new ChangeHead(new HybridTimestamp(reader.ReadUInt64()), new StateHash(reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadInt64()));
+    }
+
     private static void ReadRow(ReadOnlySpan<byte> row, long offset, int seen, List<StoreChange> changes)
     {
         var reader = new MessagePackReader(row);
-        int count = reader.ReadArrayHeader() - 1;
-        var timestamp = new HybridTimestamp(reader.ReadUInt64());
+        HybridTimestamp timestamp = ReadHead(ref reader, out int count).Timestamp;
         for (int i = 0; i < count; i++)
         {
             var behind = new WatchPlace(offset, i == count - 1 ? WatchPlace.All : i + 1);
             reader.ReadArrayHeader();
-            var kind = (StoreEventKind)reader.ReadInt32();
+            int type = reader.ReadInt32();
+            if (type == ChangeLog.CursorMoved)
+            {
+                reader.Skip();
+                continue;
+            }
+
+            var kind = (StoreEventKind)type;
             StoreChange change;
             if (kind == StoreEventKind.RangeDeleted)
             {

@@ -14,6 +14,10 @@ internal enum KvCommand : ushort
     ExpireRecords = 6,
     RegisterClient = 7,
     ForgetClients = 8,
+
+    /// <summary>What a client's push asks for. The leader makes a <see cref="Decide"/> of it before it gets its place; in a log it has no effect.</summary>
+    Mutate = 9,
+    Decide = 10,
 }
 
 /// <summary>The operations of a write.</summary>

@@ -2,6 +2,7 @@ using System.Buffers;
 
 using Tidemark.Core.Diagnostics;
 using Tidemark.Core.MessagePack;
+using Tidemark.Core.Rebase;
 using Tidemark.Core.Replication;
 
 namespace Tidemark.Core.KeyValue;
@@ -19,6 +20,7 @@ internal sealed class KvLeader : ILeaderRole
 
     private readonly KvMachine _machine;
     private readonly KvSettings? _wanted;
+    private readonly SyncLeader? _sync;
     private readonly Dictionary<Guid, SessionWatch> _sessions = [];
     private readonly PriorityQueue<Guid, long> _deadlines = new();   // A session's entry may be earlier than its deadline: it is looked at then.
     private readonly HashSet<KvCommand> _underWay = [];
@@ -28,10 +30,12 @@ internal sealed class KvLeader : ILeaderRole
     /// <param name="machine">The state, up to date.</param>
     /// <param name="now">The time.</param>
     /// <param name="wanted">The settings that the shard is to have; null to leave them.</param>
-    internal KvLeader(KvMachine machine, DateTimeOffset now, KvSettings? wanted = null)
+    /// <param name="mutators">What clients that sync may call; null for nothing.</param>
+    internal KvLeader(KvMachine machine, DateTimeOffset now, KvSettings? wanted = null, Mutators? mutators = null)
     {
         _machine = machine;
         _wanted = wanted;
+        _sync = mutators is null ? null : new SyncLeader(machine, mutators);
         machine.Sessions.Moves.Clear();
         foreach ((Guid session, long timeout) in machine.Sessions.All()) Watch(session, timeout, Planted.Is(PlantedBug.SessionTimerNotRestarted) ? machine.Position.Timestamp.Physical : now);
         _nextClientCheck = now.UtcTicks;
@@ -48,6 +52,16 @@ internal sealed class KvLeader : ILeaderRole
             return due == long.MaxValue ? due : Math.Max(due, _retryAt);
         }
     }
+
+    /// <inheritdoc/>
+    public void Admit(long offset, ref ushort kind, ref ReadOnlyMemory<byte> payload)
+    {
+        if (_sync is not null) _sync.Admit(offset, ref kind, ref payload);
+        else if ((KvCommand)kind == KvCommand.Mutate) (kind, payload) = ((ushort)KvCommand.Decide, DecideCommand.Refuse(MutateCommand.Read(payload.Span), SyncRefusal.Delayed, "The shard's leader has no mutators."));
+    }
+
+    /// <inheritdoc/>
+    public void Withdraw(long offset) => _sync?.Withdraw(offset);
 
     /// <summary>Whether a session lives, and if so moves its deadline to a full timeout from now.</summary>
     internal bool TryKeepAlive(Guid session, DateTimeOffset now)

@@ -2,6 +2,7 @@ using System.Buffers;
 
 using Tidemark.Core.Engines;
 using Tidemark.Core.MessagePack;
+using Tidemark.Core.Rebase;
 using Tidemark.Core.State;
 
 namespace Tidemark.Core.KeyValue;
@@ -20,22 +21,27 @@ internal sealed class KvMachine : IStateMachine, IDisposable
     private readonly KvState _state;
     private readonly ChangeLog _changes;
     private readonly KvWrites _writes;
+    private SyncPushed _decided = new(0, SyncRefusal.None, null);   // What came of the mutation that was decided on last.
 
     /// <summary>Takes up what an engine holds.</summary>
     /// <exception cref="FormatMismatchException">It is the state of another store or shard.</exception>
     /// <exception cref="CorruptDataException">What it holds contradicts itself.</exception>
     internal KvMachine(IOrderedEngine engine, KvIdentity identity)
+        : this(new KvState(new StateTable(engine)), identity)
     {
-        _identity = identity;
-        Table = new StateTable(engine);
-        _state = new KvState(Table);
-        _changes = new ChangeLog(_state);
-        Records = new RecordTable(_state, _changes);
-        Sessions = new SessionTable(_state, Records);
-        Clients = new ClientTable(_state);
-        _writes = new KvWrites(_state, _changes, Records, Clients);
         if (Table.TryGet(RowKeys.Header, out ReadOnlySpan<byte> header)) TakeUp(header.ToArray());
         else if (engine.AppliedOffset >= 0) throw new CorruptDataException(engine.Name, 0, "a header row", "none");
+    }
+
+    private KvMachine(KvState state, KvIdentity identity)
+    {
+        (_state, _identity) = (state, identity);
+        _changes = new ChangeLog(state);
+        Records = new RecordTable(state, _changes);
+        Sessions = new SessionTable(state, Records);
+        Clients = new ClientTable(state);
+        SyncClients = new SyncTable(state, _changes);
+        _writes = new KvWrites(state, _changes, Records, Clients);
     }
 
     public StatePosition Position => _state.Position;
@@ -45,13 +51,18 @@ internal sealed class KvMachine : IStateMachine, IDisposable
     /// <summary>The sum over keys, versions and values alone.</summary>
     internal StateHash ContentHash => _state.Content;
 
-    internal StateTable Table { get; }
+    internal StateTable Table => _state.Table;
+
+    /// <summary>Which log its entries come from: the same for all replicas of a shard, another after a restore.</summary>
+    internal Guid LogId => _identity.LogId;
 
     internal RecordTable Records { get; }
 
     internal SessionTable Sessions { get; }
 
     internal ClientTable Clients { get; }
+
+    internal SyncTable SyncClients { get; }
 
     internal KvCounters Counters => _state.Counters;
 
@@ -84,7 +95,8 @@ internal sealed class KvMachine : IStateMachine, IDisposable
                 status = StoreStatus.Malformed;
             }
 
-            KvAnswer.Write(answer, status, status == StoreStatus.Ok ? -1 : 0, entry.Position.Timestamp, []);
+            if (command == KvCommand.Decide) SyncCodec.Write(answer, status == StoreStatus.Ok ? _decided : new SyncPushed(0, SyncRefusal.Delayed, $"The entry that decides on it was refused: {status}."));
+            else KvAnswer.Write(answer, status, status == StoreStatus.Ok ? -1 : 0, entry.Position.Timestamp, []);
         }
 
         _changes.EndEntry();
@@ -114,6 +126,9 @@ internal sealed class KvMachine : IStateMachine, IDisposable
 
         Table.Publish(Position.Offset);
     }
+
+    /// <summary>A machine that begins with the same state and goes its own way, in memory. Costs the same at any size. Its table says how long it is of use.</summary>
+    internal KvMachine Fork() => new(_state.Fork(), _identity);
 
     /// <summary>Puts aside what waits for the engine, header included; null while an earlier part is on its way or nothing waits.</summary>
     internal OrderedTreeView? Freeze()
@@ -157,7 +172,7 @@ internal sealed class KvMachine : IStateMachine, IDisposable
     {
         if (command == KvCommand.None) return StoreStatus.Ok;
         if (command == KvCommand.Configure) return Configure(payload);
-        if (command is < KvCommand.Configure or > KvCommand.ForgetClients) return StoreStatus.UnknownCommand;
+        if (command is < KvCommand.Configure or KvCommand.Mutate or > KvCommand.Decide) return StoreStatus.UnknownCommand;
         if (_state.Settings is null) return StoreStatus.SettingsRefused;
         var reader = new MessagePackReader(payload);
         StoreStatus status = command switch
@@ -167,8 +182,10 @@ internal sealed class KvMachine : IStateMachine, IDisposable
             KvCommand.ExpireSessions => ExpireSessions(ref reader),
             KvCommand.ExpireRecords => ExpireRecords(ref reader),
             KvCommand.RegisterClient => RegisterClient(ref reader),
-            _ => ForgetClients(ref reader),
+            KvCommand.ForgetClients => ForgetClients(ref reader),
+            _ => Decide(ref reader, payload.Length),
         };
+        if (command == KvCommand.Decide) return status;   // One that is not its client's next is read no further.
         reader.ReadEnd();
         return status;
     }
@@ -235,6 +252,21 @@ internal sealed class KvMachine : IStateMachine, IDisposable
             Clients.Remove(client, reader.TryReadNil() ? null : new HybridTimestamp(reader.ReadUInt64()));
         }
 
+        return StoreStatus.Ok;
+    }
+
+    /// <summary>Does what the leader's run of a mutation came to, and moves its client's cursor.</summary>
+    private StoreStatus Decide(ref MessagePackReader reader, int bytes)
+    {
+        DecideCommand decision = DecideCommand.Read(ref reader);
+        _decided = decision.Refusal ?? new SyncPushed(decision.Cursor.Mutation, SyncRefusal.None, null);
+        if (decision.Refusal is not null) return StoreStatus.Ok;
+        StoreStatus place = SyncClients.Judge(decision.Client, decision.Cursor.Mutation);
+        if (place != StoreStatus.Ok) return place;
+        SyncClients.Advance(decision.Client, decision.Cursor, decision.Floor);
+        StoreStatus status = bytes > Settings!.MaxBatchBytes ? StoreStatus.BatchTooLong : _writes.Do(ref reader);
+        SyncRejection? rejection = status is StoreStatus.Ok or StoreStatus.NotFound ? decision.Rejection : new SyncRejection(decision.Cursor.Mutation, "limit", status.ToString());
+        if (rejection is { } reason) SyncClients.Reject(decision.Client, reason);
         return StoreStatus.Ok;
     }
 

@@ -1,5 +1,7 @@
 using System.Buffers;
+using System.Buffers.Binary;
 
+using Tidemark.Core.Hashing;
 using Tidemark.Core.MessagePack;
 using Tidemark.Core.State;
 
@@ -10,23 +12,40 @@ namespace Tidemark.Core.KeyValue;
 /// <param name="ChangeRows">How many change rows there are.</param>
 /// <param name="ChangeBytes">The bytes of their values.</param>
 /// <param name="Sessions">How many sessions there are.</param>
-/// <param name="Clients">How many clients there are.</param>
-internal readonly record struct KvCounters(long LastVersion, long ChangeRows, long ChangeBytes, long Sessions, long Clients);
+/// <param name="Clients">How many clients there are whose writes happen once.</param>
+/// <param name="SyncClients">How many clients there are that sync.</param>
+internal readonly record struct KvCounters(long LastVersion, long ChangeRows, long ChangeBytes, long Sessions, long Clients, long SyncClients);
 
 /// <summary>Whose state it is.</summary>
-internal readonly record struct KvIdentity(Guid StoreId, long ShardId);
+internal readonly record struct KvIdentity(Guid StoreId, long ShardId)
+{
+    /// <summary>An id that every replica derives alike, and no other store.</summary>
+    internal Guid LogId
+    {
+        get
+        {
+            Span<byte> bytes = stackalloc byte[RowKeys.IdBytes + sizeof(long)];
+            StoreId.TryWriteBytes(bytes, bigEndian: true, out _);
+            BinaryPrimitives.WriteInt64BigEndian(bytes[RowKeys.IdBytes..], ShardId);
+            (ulong first, ulong second) = MurmurHash3X64.Hash(bytes);
+            BinaryPrimitives.WriteUInt64BigEndian(bytes, first);
+            BinaryPrimitives.WriteUInt64BigEndian(bytes[sizeof(ulong)..], second);
+            return new Guid(bytes[..RowKeys.IdBytes], bigEndian: true);
+        }
+    }
+}
 
 /// <summary>The rows, counters and settings that the parts of the machine share, and the entry that is being applied.</summary>
 internal sealed class KvState(StateTable table)
 {
     private const int HeaderFormat = 1;
-    private const int HeaderFields = 19;
+    private const int HeaderFields = 20;
 
     internal StateTable Table { get; } = table;
 
     internal KvCounters Counters { get; set; }
 
-    /// <summary>The sum over (encoded key, version and value) of all records.</summary>
+    /// <summary>The sum over (encoded key, version and value) of all records, and over all sync cursors.</summary>
     internal StateHash Content { get; set; }
 
     /// <summary>The settings in force; null before the shard was configured.</summary>
@@ -34,6 +53,9 @@ internal sealed class KvState(StateTable table)
 
     /// <summary>The entry applied last, or being applied.</summary>
     internal StatePosition Position { get; set; } = StatePosition.Start;
+
+    /// <summary>A state that begins with the same rows and goes its own way.</summary>
+    internal KvState Fork() => new(Table.Fork()) { Counters = Counters, Content = Content, Settings = Settings, Position = Position };
 
     internal Savepoint Save() => new(Table.Save(), Counters, Content);
 
@@ -61,6 +83,7 @@ internal sealed class KvState(StateTable table)
         writer.Write(Counters.ChangeBytes);
         writer.Write(Counters.Sessions);
         writer.Write(Counters.Clients);
+        writer.Write(Counters.SyncClients);
         writer.Write((long)StateHash.Algorithm);
         WriteHash(ref writer, Table.Hash);
         WriteHash(ref writer, Content);
@@ -79,7 +102,7 @@ internal sealed class KvState(StateTable table)
             throw new MalformedDataException(0, $"a header of format {HeaderFormat} has {HeaderFields} fields");
         var identity = new KvIdentity(new Guid(CommandParts.ReadId(ref reader), bigEndian: true), reader.ReadInt64());
         Position = new StatePosition(reader.ReadInt64(), reader.ReadInt64(), new HybridTimestamp(reader.ReadUInt64()));
-        Counters = new KvCounters(reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64());
+        Counters = new KvCounters(reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64());
         int algorithm = reader.ReadInt32();
         if (algorithm != StateHash.Algorithm) throw new MalformedDataException(reader.Consumed, $"state hash algorithm {algorithm} is unknown");
         Table.Hash = ReadHash(ref reader);

@@ -53,15 +53,34 @@ internal sealed class KvWrites(KvState state, ChangeLog changes, RecordTable rec
         }
     }
 
+    /// <summary>Does the operations that stand next and last, all or none, as a user's write would.</summary>
+    /// <returns>What one of them may not, or <see cref="StoreStatus.Ok"/>.</returns>
+    /// <exception cref="MalformedDataException">They are no operations. Nothing was done.</exception>
+    internal StoreStatus Do(ref MessagePackReader reader)
+    {
+        _results.Clear();
+        (_status, _failedAt, _isOwn) = (StoreStatus.Ok, -1, false);
+        RunOperations(ref reader, 0);
+        return _status;
+    }
+
     /// <summary>Reads and does what follows the origin. On any fault nothing has been done.</summary>
     private void Run(ref MessagePackReader reader, int bytes)
     {
         if (bytes > state.Settings!.MaxBatchBytes) Fail(StoreStatus.BatchTooLong, 0);
         int conditions = Check(ref reader);
+        RunOperations(ref reader, conditions);
+    }
+
+    /// <summary>Reads and does the operations that stand next and last, all or none.</summary>
+    /// <param name="reader">At their array.</param>
+    /// <param name="first">The index of the first, among what the command asks for.</param>
+    private void RunOperations(ref MessagePackReader reader, int first)
+    {
         int operations = reader.ReadArrayHeader();
         if (operations == 1)
         {
-            RunAlone(ref reader, conditions);
+            RunAlone(ref reader, first);
             return;
         }
 
@@ -69,7 +88,7 @@ internal sealed class KvWrites(KvState state, ChangeLog changes, RecordTable rec
         (int, int) changesBefore = changes.Save();
         try
         {
-            for (int i = 0; i < operations; i++) RunNext(ref reader, conditions + i);
+            for (int i = 0; i < operations; i++) RunNext(ref reader, first + i);
             reader.ReadEnd();
         }
         catch (MalformedDataException)

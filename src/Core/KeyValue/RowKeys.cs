@@ -55,7 +55,14 @@ internal static class RowKeys
 
     internal static byte[] Client(ReadOnlySpan<byte> client) => [(byte)RowTable.Client, .. client];
 
+    internal static byte[] SyncHorizon { get; } = [(byte)RowTable.SyncHorizon];
+
     internal static byte[] SyncCursor(ReadOnlySpan<byte> client) => [(byte)RowTable.SyncCursor, .. client];
+
+    internal static byte[] SyncClient(ReadOnlySpan<byte> client) => [(byte)RowTable.SyncClient, .. client];
+
+    internal static byte[] SyncRejection(ReadOnlySpan<byte> client, long mutation) => OfClient(RowTable.SyncRejection, client, mutation);
+
 
     internal static byte[] Sequence(ReadOnlySpan<byte> prefix) => [(byte)RowTable.Sequence, .. prefix];
 
@@ -68,14 +75,7 @@ internal static class RowKeys
         return key;
     }
 
-    internal static byte[] Outcome(ReadOnlySpan<byte> client, long sequence)
-    {
-        byte[] key = new byte[1 + IdBytes + sizeof(long)];
-        key[0] = (byte)RowTable.Outcome;
-        client.CopyTo(key.AsSpan(1));
-        BinaryPrimitives.WriteInt64BigEndian(key.AsSpan(1 + IdBytes), sequence);
-        return key;
-    }
+    internal static byte[] Outcome(ReadOnlySpan<byte> client, long sequence) => OfClient(RowTable.Outcome, client, sequence);
 
     internal static byte[] Change(long offset)
     {
@@ -125,6 +125,15 @@ internal static class RowKeys
         ReadPart(key, ref at);
         indexKey = ReadPart(key, ref at);
         encodedKey = key[at..];
+    }
+
+    private static byte[] OfClient(RowTable table, ReadOnlySpan<byte> client, long number)
+    {
+        byte[] key = new byte[1 + IdBytes + sizeof(long)];
+        key[0] = (byte)table;
+        client.CopyTo(key.AsSpan(1));
+        BinaryPrimitives.WriteInt64BigEndian(key.AsSpan(1 + IdBytes), number);
+        return key;
     }
 
     private static int PartLength(ReadOnlySpan<byte> part) => part.Length + part.Count((byte)0) + 2;

@@ -130,11 +130,4 @@ public sealed class MutationContext
     }
 
     private KeyValuePair<StoreKey, ReadOnlyMemory<byte>> Decoded(byte[] encodedKey, ReadOnlyMemory<byte> value) => new(_source.Order.Decode(encodedKey), value);
-
-    private sealed class ByteOrder : IComparer<byte[]>
-    {
-        internal static readonly ByteOrder Instance = new();
-
-        public int Compare(byte[]? x, byte[]? y) => x.AsSpan().SequenceCompareTo(y);
-    }
 }

@@ -27,13 +27,13 @@ internal enum MutationEnd : byte
 /// <param name="Fault">What it threw, unless it was rejected.</param>
 internal readonly record struct MutationRun(MutationEnd End, IReadOnlyDictionary<byte[], byte[]?> Writes, string? Code = null, string? Text = null, Exception? Fault = null)
 {
-    private static readonly IReadOnlyDictionary<byte[], byte[]?> _nothing = new Dictionary<byte[], byte[]?>();
+    internal static IReadOnlyDictionary<byte[], byte[]?> Nothing { get; } = new Dictionary<byte[], byte[]?>();
 
     /// <summary>Runs a mutation over records. Whatever the mutator does wrong is an answer.</summary>
     internal static MutationRun Of(Mutators mutators, IMutationSource source, Guid client, TimelineEntry mutation)
     {
         if (!mutators.TryFind(mutation.Name, mutation.Version, out Mutator? mutator))
-            return new MutationRun(MutationEnd.NotKnown, _nothing, Text: $"There is no mutator '{mutation.Name}' of version {mutation.Version}.");
+            return new MutationRun(MutationEnd.NotKnown, Nothing, Text: $"There is no mutator '{mutation.Name}' of version {mutation.Version}.");
         var context = new MutationContext(source, client, mutation.Id, mutation.Time);
         try
         {
@@ -42,16 +42,16 @@ internal readonly record struct MutationRun(MutationEnd End, IReadOnlyDictionary
         }
         catch (MutationRejectedException rejection)
         {
-            return new MutationRun(MutationEnd.Rejected, _nothing, rejection.Reason, rejection.Text);
+            return new MutationRun(MutationEnd.Rejected, Nothing, rejection.Reason, rejection.Text);
         }
         catch (TidemarkException e) when (e.IsTransient)
         {
-            return new MutationRun(MutationEnd.Transient, _nothing, Text: e.Message, Fault: e);
+            return new MutationRun(MutationEnd.Transient, Nothing, Text: e.Message, Fault: e);
         }
 #pragma warning disable CA1031 // The user's code may throw anything, and one mutation must not stop the others.
         catch (Exception e)
         {
-            return new MutationRun(MutationEnd.Faulted, _nothing, Text: e.Message, Fault: e);
+            return new MutationRun(MutationEnd.Faulted, Nothing, Text: e.Message, Fault: e);
         }
 #pragma warning restore CA1031
     }

@@ -9,7 +9,8 @@ namespace Tidemark.Core.Rebase;
 internal static class SyncCodec
 {
     private const int Pull = 1, Push = 2;
-    private const int Changes = 1, Reset = 2, Pushed = 3;
+    private const int Changes = 1, Reset = 2;
+    private const int PushedFields = 3;
 
     internal static void Write(IBufferWriter<byte> output, SyncPull pull)
     {
@@ -57,8 +58,7 @@ internal static class SyncCodec
     internal static void Write(IBufferWriter<byte> output, SyncPushed pushed)
     {
         var writer = new MessagePackWriter(output);
-        writer.WriteArrayHeader(4);
-        writer.Write((long)Pushed);
+        writer.WriteArrayHeader(PushedFields);
         writer.Write(pushed.UpTo);
         writer.Write((long)pushed.Refusal);
         WriteOptional(ref writer, pushed.Text);
@@ -102,7 +102,7 @@ internal static class SyncCodec
         int kind = reader.ReadInt32();
         SyncAnswer answer = (kind, fields) switch
         {
-            (Changes, 7) => ReadChanges(ref reader),
+            (Changes, 8) => ReadChanges(ref reader),
             (Reset, 2) => ReadReset(ref reader),
             _ => throw new MalformedDataException(0, $"there is no answer {kind} of {fields} fields to a pull"),
         };
@@ -113,12 +113,18 @@ internal static class SyncCodec
     /// <exception cref="MalformedDataException">It is no answer to a push.</exception>
     internal static SyncPushed ReadPushed(ReadOnlySpan<byte> bytes)
     {
-        MessagePackReader reader = Begin(bytes, 4, Pushed);
-        long upTo = reader.ReadInt64();
-        var refusal = (SyncRefusal)reader.ReadInt32();
-        string? text = reader.TryReadNil() ? null : reader.ReadString();
+        var reader = new MessagePackReader(bytes);
+        CommandParts.ReadArrayOf(PushedFields, ref reader);
+        SyncPushed pushed = ReadPushed(ref reader);
         reader.ReadEnd();
-        return refusal is >= SyncRefusal.None and <= SyncRefusal.OutcomesFull ? new SyncPushed(upTo, refusal, text) : throw new MalformedDataException(0, $"there is no refusal {refusal}");
+        return pushed;
+    }
+
+    /// <summary>The fields of an answer to a push.</summary>
+    internal static SyncPushed ReadPushed(scoped ref MessagePackReader reader)
+    {
+        var pushed = new SyncPushed(reader.ReadInt64(), (SyncRefusal)reader.ReadInt32(), reader.TryReadNil() ? null : reader.ReadString());
+        return pushed.Refusal is >= SyncRefusal.None and <= SyncRefusal.OutcomesFull ? pushed : throw new MalformedDataException(reader.Consumed, $"there is no refusal {pushed.Refusal}");
     }
 
     internal static void WritePosition(scoped ref MessagePackWriter writer, in SyncPosition position)
@@ -150,14 +156,36 @@ internal static class SyncCodec
         return new TimelineLink(reader.ReadUInt64(), reader.ReadUInt64());
     }
 
+    /// <summary>Why a mutation was rejected, without which it was.</summary>
+    internal static void WriteReason(scoped ref MessagePackWriter writer, in SyncRejection rejection)
+    {
+        writer.WriteArrayHeader(2);
+        writer.Write(rejection.Code);
+        WriteOptional(ref writer, rejection.Text);
+    }
+
+    internal static SyncRejection ReadReason(long mutation, scoped ref MessagePackReader reader)
+    {
+        CommandParts.ReadArrayOf(2, ref reader);
+        return new SyncRejection(mutation, reader.ReadString() ?? throw new MalformedDataException(reader.Consumed, "a rejection has a code"), reader.TryReadNil() ? null : reader.ReadString());
+    }
+
     private static void WriteChanges(scoped ref MessagePackWriter writer, SyncChanges changes)
     {
-        writer.WriteArrayHeader(7);
+        writer.WriteArrayHeader(8);
         writer.Write((long)Changes);
         WritePosition(ref writer, changes.Position);
         writer.Write(changes.Timestamp.Value);
         WriteOptional(ref writer, changes.Bound);
         writer.Write(changes.RowsInAll);
+        writer.WriteArrayHeader(changes.Cleared.Count);
+        foreach (EncodedKeyRange range in changes.Cleared)
+        {
+            writer.WriteArrayHeader(2);
+            writer.Write(range.Start.Span);
+            writer.Write(range.End.Span);
+        }
+
         writer.WriteArrayHeader(changes.Rows.Count);
         foreach (SyncRow row in changes.Rows)
         {
@@ -171,10 +199,9 @@ internal static class SyncCodec
         writer.WriteArrayHeader(changes.Rejections.Count);
         foreach (SyncRejection rejection in changes.Rejections)
         {
-            writer.WriteArrayHeader(3);
+            writer.WriteArrayHeader(2);
             writer.Write(rejection.Mutation);
-            writer.Write(rejection.Code);
-            WriteOptional(ref writer, rejection.Text);
+            WriteReason(ref writer, rejection);
         }
     }
 
@@ -184,6 +211,13 @@ internal static class SyncCodec
         var timestamp = new HybridTimestamp(reader.ReadUInt64());
         byte[]? bound = reader.TryReadNil() ? null : reader.ReadBytes().ToArray();
         long inAll = reader.ReadInt64();
+        var cleared = new EncodedKeyRange[reader.ReadArrayHeader()];
+        for (int i = 0; i < cleared.Length; i++)
+        {
+            CommandParts.ReadArrayOf(2, ref reader);
+            cleared[i] = new EncodedKeyRange(reader.ReadBytes().ToArray(), reader.ReadBytes().ToArray());
+        }
+
         var rows = new SyncRow[reader.ReadArrayHeader()];
         for (int i = 0; i < rows.Length; i++)
         {
@@ -198,11 +232,11 @@ internal static class SyncCodec
         var rejections = new SyncRejection[reader.ReadArrayHeader()];
         for (int i = 0; i < rejections.Length; i++)
         {
-            CommandParts.ReadArrayOf(3, ref reader);
-            rejections[i] = new SyncRejection(reader.ReadInt64(), reader.ReadString() ?? "", reader.TryReadNil() ? null : reader.ReadString());
+            CommandParts.ReadArrayOf(2, ref reader);
+            rejections[i] = ReadReason(reader.ReadInt64(), ref reader);
         }
 
-        return new SyncChanges(position, timestamp, bound, inAll, rows, rejections);
+        return new SyncChanges(position, timestamp, bound, inAll, cleared, rows, rejections);
     }
 
     private static SyncReset ReadReset(scoped ref MessagePackReader reader)

@@ -28,10 +28,12 @@ internal abstract record SyncAnswer;
 /// <param name="Timestamp">When that entry was written.</param>
 /// <param name="Bound">The last row that it has then; null where it has all.</param>
 /// <param name="RowsInAll">How many rows the whole state has.</param>
-/// <param name="Rows">What is to be set and removed, in ascending order.</param>
+/// <param name="Cleared">Ranges of row keys: what the copy has in them goes first.</param>
+/// <param name="Rows">What is to be set and removed then, in ascending order.</param>
 /// <param name="Rejections">Those among the asking client's mutations that were rejected and that it has not said it knows of.</param>
 internal sealed record SyncChanges(
-    SyncPosition Position, HybridTimestamp Timestamp, byte[]? Bound, long RowsInAll, IReadOnlyList<SyncRow> Rows, IReadOnlyList<SyncRejection> Rejections) : SyncAnswer;
+    SyncPosition Position, HybridTimestamp Timestamp, byte[]? Bound, long RowsInAll,
+    IReadOnlyList<EncodedKeyRange> Cleared, IReadOnlyList<SyncRow> Rows, IReadOnlyList<SyncRejection> Rejections) : SyncAnswer;
 
 /// <summary>Says that a copy cannot go on.</summary>
 internal sealed record SyncReset(SyncResetReason Reason) : SyncAnswer;

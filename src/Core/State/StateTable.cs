@@ -31,6 +31,16 @@ internal sealed class StateTable : IDisposable
         _published = new StateView(_top.View(), null, _engine, engine.AppliedOffset);
     }
 
+    private StateTable(StateTable origin)
+    {
+        Engine = origin.Engine;
+        (_engine, _frozen, _base) = (origin._engine, origin._frozen, origin._base);
+        _top = new OrderedTree();
+        _top.Restore(origin._top.View());
+        _published = origin._published;
+        Hash = origin.Hash;
+    }
+
     internal IOrderedEngine Engine { get; }
 
     /// <summary>Whether rows live in memory alone, so that a snapshot file must remember them.</summary>
@@ -113,6 +123,13 @@ internal sealed class StateTable : IDisposable
         _top.Restore(savepoint.Top);
         Hash = savepoint.Hash;
     }
+
+    /// <summary>A table that begins with the same rows and changes by itself, in memory alone, on the same thread. Costs the same at any size.</summary>
+    /// <remarks>It looks at the engine through this table's eyes: of use while <see cref="IsForkOf"/> holds, never published, frozen or disposed.</remarks>
+    internal StateTable Fork() => new(this);
+
+    /// <summary>Whether a fork of a table still sees the engine that it saw.</summary>
+    internal bool IsForkOf(StateTable origin) => _engine == origin._engine && _base == origin._base;
 
     /// <summary>Shows readers all changes so far.</summary>
     /// <param name="appliedOffset">The entry that the last of them came from.</param>

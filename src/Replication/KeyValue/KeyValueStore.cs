@@ -1,3 +1,5 @@
+using Tidemark.Replication.Sync;
+
 namespace Tidemark;
 
 /// <summary>A namespace of records: keys in order, values, versions, sessions, indexes, watches.</summary>
@@ -112,6 +114,9 @@ public abstract class KeyValueStore
 
     /// <summary>Asks what a client's write came to.</summary>
     public abstract ValueTask<WriteOutcome> GetOutcomeAsync(WriteId write, CancellationToken cancellationToken = default);
+
+    /// <summary>The way for a copy of this namespace to its shard; null where there is none, or several.</summary>
+    internal virtual SyncRoute? SyncRoute => null;
 
     /// <summary>The same records with values of a type.</summary>
     public TypedStore<T> For<T>(IValueSerializer<T> serializer) => new(this, serializer);

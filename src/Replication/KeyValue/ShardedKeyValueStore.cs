@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.State;
 using Tidemark.Replication.KeyValue;
+using Tidemark.Replication.Sync;
 
 namespace Tidemark;
 
@@ -25,6 +26,8 @@ public class ShardedKeyValueStore : KeyValueStore
     public override NamespaceOptions Settings => _namespace.Settings;
 
     internal LocalNamespace Local => _namespace;
+
+    internal override SyncRoute? SyncRoute => _namespace.Shards.Count == 1 ? new LocalSyncRoute(_namespace.Shards[0], Order) : null;
 
     private KeyOrder Order => _namespace.Settings.KeyOrder;
 

@@ -178,7 +178,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
             machine = new KvMachine(engine, new KvIdentity(storeId, shardId));
             IStateKeeper keeper = Keeper(machine, stateDirectory, storeId, shardId);
             var shard = new LocalShard(machine, _proposals);
-            shard.Host = OpenHost(shardId, new ShardState(log, machine, keeper), shard.Publish, (_, now) => shard.Leader = new KvLeader(machine, now));
+            shard.Host = OpenHost(shardId, new ShardState(log, machine, keeper), shard.Publish, (_, now) => shard.Leader = new KvLeader(machine, now, wanted: null, _options.Mutators));
             return shard;
         }
         catch

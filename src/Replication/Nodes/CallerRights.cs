@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Security.Claims;
 
 using Tidemark.Core.KeyValue;
@@ -14,11 +15,12 @@ namespace Tidemark.Replication.Nodes;
 /// <param name="authorize">Who may do what; null for all everything.</param>
 internal sealed class CallerRights(LocalNamespace space, Func<long, Topic?> topicOf, Func<ClientOperation, bool>? authorize)
 {
+    /// <returns>What is done: what was asked, or of a mutation that its caller may not the decision that it is rejected.</returns>
     /// <exception cref="NotAuthorizedException">It may not.</exception>
     /// <exception cref="ArgumentException">It means nothing here.</exception>
     /// <exception cref="ShardUnavailableException">It is about a topic that is not known here, yet or any more.</exception>
     /// <exception cref="MalformedDataException">Its command is none.</exception>
-    internal void Check(StoreRequest request, ClaimsPrincipal? principal)
+    internal StoreRequest Check(StoreRequest request, ClaimsPrincipal? principal)
     {
         switch (request)
         {
@@ -26,8 +28,13 @@ internal sealed class CallerRights(LocalNamespace space, Func<long, Topic?> topi
                 Topic topic = TopicOf(command.Shard);
                 Ask(Operation(TopicCommandRules.Check(command, topic.Options), principal, topic.Name));
                 break;
+            case CommandRequest { Command: (ushort)KvCommand.Mutate } command:
+                return CheckMutation(command, principal);
             case CommandRequest command:
                 CheckCommand(command, principal);
+                break;
+            case PullRequest:
+                Ask(new ClientOperation(principal, ClientOperationKind.Pull, space.Settings.KeyOrder) { Range = KeyRange.All });
                 break;
             case GetRequest { Index: { } index }:
                 Ask(Operation(ClientOperationKind.ScanIndex, principal, index, KeyRange.All));
@@ -72,6 +79,28 @@ internal sealed class CallerRights(LocalNamespace space, Func<long, Topic?> topi
                 Ask(Operation(ClientOperationKind.Trim, principal, TopicOf(request.Shard).Name));
                 break;
         }   // The others name what only its owner knows, or nothing.
+
+        return request;
+    }
+
+    /// <summary>A mutation that may not be is rejected in its turn: else those behind it would wait for ever.</summary>
+    private CommandRequest CheckMutation(CommandRequest request, ClaimsPrincipal? principal)
+    {
+        MutateCommand command = MutateCommand.Read(request.Payload.Span);
+        string? forbidden = null;
+        try
+        {
+            Ask(new ClientOperation(principal, ClientOperationKind.Mutate, space.Settings.KeyOrder) { Mutation = command.Mutation.Name });
+        }
+        catch (NotAuthorizedException e)
+        {
+            forbidden = e.Message;
+        }
+
+        if (forbidden == command.Forbidden) return request;
+        var payload = new ArrayBufferWriter<byte>(request.Payload.Length + 256);
+        (command with { Forbidden = forbidden }).Write(payload);
+        return request with { Payload = payload.WrittenMemory };
     }
 
     private void CheckCommand(CommandRequest request, ClaimsPrincipal? principal)
@@ -166,7 +195,7 @@ internal sealed class CallerRights(LocalNamespace space, Func<long, Topic?> topi
         }
 
         if (mayDo) return;
-        string what = operation.Topic is { } topic ? $" of topic '{topic}'" : operation.Key is { } key ? $" of '{key}'" : operation.Range is null ? "" : " of such a range";
+        string what = operation.Topic is { } topic ? $" of topic '{topic}'" : operation.Mutation is { } mutation ? $" '{mutation}'" : operation.Key is { } key ? $" of '{key}'" : operation.Range is null ? "" : " of such a range";
         throw new NotAuthorizedException($"{operation.Principal?.Identity?.Name ?? "Who proved nothing"} may not do {operation.Kind}{what}. The nodes decide that by their option {nameof(TidemarkNodeOptions.Authorize)}.");
     }
 }

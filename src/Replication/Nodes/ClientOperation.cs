@@ -52,6 +52,12 @@ public enum ClientOperationKind
 
     /// <summary>Delete a topic.</summary>
     DeleteTopic = 15,
+
+    /// <summary>Have a copy of all records, and be told what changes: of a <c>LocalStore</c> that syncs.</summary>
+    Pull = 16,
+
+    /// <summary>Have a mutation run. Where it may not, it is rejected with the code "forbidden".</summary>
+    Mutate = 17,
 }
 
 /// <summary>One thing that a process wants to do which is no member. A transaction is several, one after another.</summary>
@@ -78,6 +84,9 @@ public sealed class ClientOperation
 
     /// <summary>The topic's name, where it is about one.</summary>
     public string? Topic { get; internal init; }
+
+    /// <summary>The mutator's name, where it is about a mutation.</summary>
+    public string? Mutation { get; internal init; }
 
     /// <summary>Whether all keys that it may be about begin with a prefix. False where that is not sure, and where it is about no keys.</summary>
     /// <remarks>Of a range between two keys it is sure where both begin with the prefix and, in hierarchical order, are of one depth.</remarks>

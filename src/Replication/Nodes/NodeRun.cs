@@ -46,7 +46,7 @@ internal sealed class NodeRun : IAsyncDisposable
         var disk = new NodeDisk(
             options.Directory, booted.Status.Cluster, booted.Run, new FilePool(options.FileSystem, MaxIdleFiles), clock, new FlushBatches(2 * FlushThreadCount),
             new Random(RandomNumberGenerator.GetInt32(int.MaxValue)), options.LogSegmentBytes, logger);
-        var kind = new KeyValueShardKind(options.Namespace, options.SnapshotLogBytes) { Engine = options.Engine, EngineBatchBytes = options.EngineBatchBytes };
+        var kind = new KeyValueShardKind(options.Namespace, options.SnapshotLogBytes) { Engine = options.Engine, EngineBatchBytes = options.EngineBatchBytes, Mutators = options.Mutators };
         StatusCalls? calls = null;
         Host = OpenHost(new NodeHostOptions
         {

@@ -88,6 +88,9 @@ internal abstract class ShardKind(long snapshotLogBytes)
 /// <summary>A shard of a key-value namespace.</summary>
 internal sealed class KeyValueShardKind(NamespaceOptions settings, long snapshotLogBytes) : ShardKind(snapshotLogBytes)
 {
+    /// <summary>What clients that sync may call; null for nothing.</summary>
+    internal Mutators? Mutators { get; init; }
+
     /// <summary>What its rows are kept in.</summary>
     internal StorageEngine Engine { get; init; } = StorageEngine.Memory;
 
@@ -141,7 +144,7 @@ internal sealed class KeyValueShardKind(NamespaceOptions settings, long snapshot
 
     internal override StateHash Recount(IStateMachine machine) => ((KvMachine)machine).ComputeHash();
 
-    internal override ILeaderRole CreateLeader(ReplicaHost replica, DateTimeOffset now) => new KvLeader((KvMachine)replica.Machine, now, KvSettings.Of(settings));
+    internal override ILeaderRole CreateLeader(ReplicaHost replica, DateTimeOffset now) => new KvLeader((KvMachine)replica.Machine, now, KvSettings.Of(settings), Mutators);
 }
 
 /// <summary>A shard of a state machine of the host's own, in memory.</summary>

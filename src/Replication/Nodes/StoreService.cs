@@ -60,7 +60,7 @@ internal sealed class StoreService(StoreOperations operations, CallerRights? rig
 
             using var deadline = new Deadline(head.Patience < _longestPatience ? head.Patience : _longestPatience, time, stopping);
             StoreRequest request = StoreRequestCodec.Read(bytes);
-            rights?.Check(request, principal);
+            if (rights is not null) request = rights.Check(request, principal);
             Send(from, head.Id, await operations.RunAsync(request, head.Patience, deadline.Token).ConfigureAwait(false));
         }
         catch (OperationCanceledException)

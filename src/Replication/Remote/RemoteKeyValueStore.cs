@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 
 using Tidemark.Core.KeyValue;
 using Tidemark.Replication.KeyValue;
+using Tidemark.Replication.Sync;
 using Tidemark.Replication.Wire;
 
 namespace Tidemark.Replication.Remote;
@@ -15,6 +16,8 @@ internal abstract class RemoteKeyValueStore<TShard>(StoreNamespace<TShard> space
     public override string Name => space.Name;
 
     public override NamespaceOptions Settings => space.Settings;
+
+    internal override SyncRoute? SyncRoute => space.Shards.Count == 1 ? new RemoteSyncRoute(space.Shards[0], space.Settings.KeyOrder, reads) : null;
 
     protected StoreNamespace<TShard> Space => space;
 

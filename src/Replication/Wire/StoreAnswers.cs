@@ -89,6 +89,7 @@ internal static class StoreAnswerCodec
         EventsBody events => Write(events),
         OutcomeBody outcome => Write(outcome.Outcome),
         StoreDescriptionBody description => Write(description),
+        SyncBody sync => sync.Write(),
         _ => TopicAnswerCodec.Write(body),
     };
 

@@ -2,6 +2,7 @@ using System.Buffers;
 
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.MessagePack;
+using Tidemark.Core.Rebase;
 
 namespace Tidemark.Replication.Wire;
 
@@ -26,6 +27,7 @@ internal enum StoreRequestKind : byte
     Messages = 14,
     Bounds = 15,
     Trim = 16,
+    Pull = 17,
 }
 
 /// <summary>Something a client, or another node, asks of a node.</summary>
@@ -156,6 +158,7 @@ internal static class StoreRequestCodec
                 reader.ReadInt64(), StoreParts.ReadRange(ref reader), StoreParts.ReadPlace(ref reader), reader.ReadBoolean(), reader.ReadBoolean()),
             StoreRequestKind.WatchSequence => new SequenceRequest(reader.ReadInt64(), StoreParts.ReadKey(ref reader), StoreParts.ReadOptionalKey(ref reader)),
             StoreRequestKind.Outcome => ReadOutcome(ref reader),
+            StoreRequestKind.Pull => new PullRequest(reader.ReadInt64(), SyncCodec.ReadPull(reader.ReadBytes()), reader.ReadBoolean()),
             _ => TopicRequestCodec.Read(head.Kind, ref reader),
         };
         reader.ReadEnd();
@@ -168,7 +171,7 @@ internal static class StoreRequestCodec
         byte version = reader.ReadByte();
         if (version != Version) throw ShardMessageCodec.Wrong(reader, $"a client's message of version {Version}, not {version}");
         var kind = (StoreRequestKind)reader.ReadByte();
-        if (kind is < StoreRequestKind.Describe or > StoreRequestKind.Trim || fields != HeadFields + FieldsOf(kind))
+        if (kind is < StoreRequestKind.Describe or > StoreRequestKind.Pull || fields != HeadFields + FieldsOf(kind))
             throw ShardMessageCodec.Wrong(reader, $"a kind of request with its fields, not {kind} with {fields}");
         (long id, Guid cluster, int patience) = (reader.ReadInt64(), StoreParts.ReadId(ref reader), reader.ReadInt32());
         if (patience < 0) throw ShardMessageCodec.Wrong(reader, $"no negative time, not {patience}");
@@ -177,10 +180,10 @@ internal static class StoreRequestCodec
 
     private static int FieldsOf(StoreRequestKind kind) => kind switch
     {
-        >= StoreRequestKind.Topics => TopicRequestCodec.FieldsOf(kind),
+        >= StoreRequestKind.Topics and <= StoreRequestKind.Trim => TopicRequestCodec.FieldsOf(kind),
         StoreRequestKind.Describe => 0,
         StoreRequestKind.KeepAlive => 2,
-        StoreRequestKind.Command or StoreRequestKind.WatchSequence or StoreRequestKind.Outcome => 3,
+        StoreRequestKind.Command or StoreRequestKind.WatchSequence or StoreRequestKind.Outcome or StoreRequestKind.Pull => 3,
         StoreRequestKind.Get or StoreRequestKind.Watch => 5,
         StoreRequestKind.Scan => 7,
         _ => 8,
@@ -188,7 +191,7 @@ internal static class StoreRequestCodec
 
     private static void WriteFields(ref MessagePackWriter writer, StoreRequest request)
     {
-        if (request.Kind >= StoreRequestKind.Topics)
+        if (request.Kind is >= StoreRequestKind.Topics and <= StoreRequestKind.Trim)
         {
             TopicRequestCodec.WriteFields(ref writer, request);
             return;
@@ -230,6 +233,10 @@ internal static class StoreRequestCodec
             case SequenceRequest watch:
                 writer.Write(watch.Prefix.Span);
                 StoreParts.Write(ref writer, watch.Known);
+                break;
+            case PullRequest pull:
+                writer.Write(pull.PullBytes.AsSpan());
+                writer.Write(pull.Waits);
                 break;
             case OutcomeRequest outcome:
                 CommandWriter.WriteId(ref writer, outcome.Write.Client);

@@ -30,6 +30,17 @@ internal sealed class KvModel(KeyOrder order)
 
     internal long LastVersion { get; private set; }
 
+    /// <summary>The sum over all records.</summary>
+    internal StateHash Content
+    {
+        get
+        {
+            StateHash content = default;
+            foreach (ModelRecord record in Records.Values) content = content.With(order.Encode(record.Key.Bytes), record.Version, record.Value.Bytes);
+            return content;
+        }
+    }
+
     /// <summary>The last entry whose changes were let go; -1 for none.</summary>
     internal long TrimmedTo { get; private set; } = -1;
 
@@ -237,7 +248,8 @@ internal sealed class KvModel(KeyOrder order)
     private void EndEntry()
     {
         if (_entry.Count == 0) return;
-        object?[] row = [_position.Timestamp.Value, .. _entry.Select(change => change.Range is { } range
+        StateHash content = Content;
+        object?[] row = [_position.Timestamp.Value, content.Low, content.High, content.Rows, .. _entry.Select(change => change.Range is { } range
             ? new object?[] { 4L, (long)range.Kind, range.Start.Bytes, range.End.Bytes }
             : [(long)change.Kind, order.Encode(change.Key!.Bytes), change.Version])];
         Changes.Add(new ModelEntry(_position.Offset, _position.Timestamp, _entry, ModelBytes.Pack(row).Length));
