@@ -134,6 +134,21 @@ internal static class CommandWriter
         writer.Flush();
     }
 
+    /// <summary>Forgets clients, or producers, that were not used since.</summary>
+    internal static void WriteForget(IBufferWriter<byte> output, IReadOnlyList<(Guid Id, HybridTimestamp LastUsed)> idle)
+    {
+        var writer = new MessagePackWriter(output);
+        writer.WriteArrayHeader(idle.Count);
+        foreach ((Guid id, HybridTimestamp lastUsed) in idle)
+        {
+            writer.WriteArrayHeader(2);
+            WriteId(ref writer, id);
+            writer.Write(lastUsed.Value);
+        }
+
+        writer.Flush();
+    }
+
     internal static void WriteId(ref MessagePackWriter writer, Guid id)
     {
         Span<byte> bytes = stackalloc byte[RowKeys.IdBytes];
@@ -141,7 +156,7 @@ internal static class CommandWriter
         writer.Write(bytes);
     }
 
-    private static void WriteOptional(ref MessagePackWriter writer, long? value)
+    internal static void WriteOptional(ref MessagePackWriter writer, long? value)
     {
         if (value is { } number) writer.Write(number);
         else writer.WriteNil();

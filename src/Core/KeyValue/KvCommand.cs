@@ -135,6 +135,8 @@ internal static class CommandParts
         return id;
     }
 
+    internal static Guid ReadGuid(scoped ref MessagePackReader reader) => new(ReadId(ref reader), bigEndian: true);
+
     internal static long? ReadOptionalInt64(scoped ref MessagePackReader reader) => reader.TryReadNil() ? null : reader.ReadInt64();
 
     internal static void ReadArrayOf(int count, scoped ref MessagePackReader reader)

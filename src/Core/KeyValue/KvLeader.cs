@@ -168,16 +168,7 @@ internal sealed class KvLeader : ILeaderRole
         List<(Guid Client, HybridTimestamp LastUsed)> over = _machine.Clients.IdleSince(HybridTimestamp.FromDateTimeOffset(now - idle), MostAtOnce);
         if (over.Count == 0) return;
         var output = new ArrayBufferWriter<byte>();
-        var writer = new MessagePackWriter(output);
-        writer.WriteArrayHeader(over.Count);
-        foreach ((Guid client, HybridTimestamp lastUsed) in over)
-        {
-            writer.WriteArrayHeader(2);
-            writer.Write(client.ToByteArray(bigEndian: true).AsSpan());
-            writer.Write(lastUsed.Value);
-        }
-
-        writer.Flush();
+        CommandWriter.WriteForget(output, over);
         Propose(KvCommand.ForgetClients, output, proposals);
     }
 

@@ -100,7 +100,7 @@ internal sealed class KvState(StateTable table)
         var reader = new MessagePackReader(header);
         if (reader.ReadArrayHeader() != HeaderFields || reader.ReadInt32() != HeaderFormat)
             throw new MalformedDataException(0, $"a header of format {HeaderFormat} has {HeaderFields} fields");
-        var identity = new KvIdentity(new Guid(CommandParts.ReadId(ref reader), bigEndian: true), reader.ReadInt64());
+        var identity = new KvIdentity(CommandParts.ReadGuid(ref reader), reader.ReadInt64());
         Position = new StatePosition(reader.ReadInt64(), reader.ReadInt64(), new HybridTimestamp(reader.ReadUInt64()));
         Counters = new KvCounters(reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64());
         int algorithm = reader.ReadInt32();

@@ -32,7 +32,7 @@ internal sealed record MutateCommand(Guid Client, long Floor, TimelineLink Befor
         var reader = new MessagePackReader(payload);
         CommandParts.ReadArrayOf(5, ref reader);
         var command = new MutateCommand(
-            new Guid(CommandParts.ReadId(ref reader), bigEndian: true), reader.ReadInt64(), SyncCodec.ReadLink(ref reader), reader.TryReadNil() ? null : reader.ReadString(),
+            CommandParts.ReadGuid(ref reader), reader.ReadInt64(), SyncCodec.ReadLink(ref reader), reader.TryReadNil() ? null : reader.ReadString(),
             TimelineEntry.Read(ref reader));
         reader.ReadEnd();
         return command;

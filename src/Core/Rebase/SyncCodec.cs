@@ -69,7 +69,7 @@ internal static class SyncCodec
     internal static SyncPull ReadPull(ReadOnlySpan<byte> bytes)
     {
         MessagePackReader reader = Begin(bytes, 5, Pull);
-        var pull = new SyncPull(ReadId(ref reader), reader.TryReadNil() ? null : ReadPosition(ref reader), reader.TryReadNil() ? null : reader.ReadBytes().ToArray(), reader.ReadInt32());
+        var pull = new SyncPull(CommandParts.ReadGuid(ref reader), reader.TryReadNil() ? null : ReadPosition(ref reader), reader.TryReadNil() ? null : reader.ReadBytes().ToArray(), reader.ReadInt32());
         reader.ReadEnd();
         if (pull.MostBytes < 0) throw new MalformedDataException(0, "an answer has no fewer than 0 bytes");
         return pull.Position is not null || pull.Bound is { Length: 0 } ? pull : throw new MalformedDataException(0, "a copy without a position has no rows");
@@ -79,7 +79,7 @@ internal static class SyncCodec
     internal static SyncPush ReadPush(ReadOnlySpan<byte> bytes)
     {
         MessagePackReader reader = Begin(bytes, 5, Push);
-        Guid client = ReadId(ref reader);
+        Guid client = CommandParts.ReadGuid(ref reader);
         long floor = reader.ReadInt64();
         TimelineLink before = ReadLink(ref reader);
         var mutations = new TimelineEntry[reader.ReadArrayHeader()];
@@ -140,7 +140,7 @@ internal static class SyncCodec
     internal static SyncPosition ReadPosition(scoped ref MessagePackReader reader)
     {
         CommandParts.ReadArrayOf(5, ref reader);
-        return new SyncPosition(ReadId(ref reader), reader.ReadInt64(), new StateHash(reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadInt64()));
+        return new SyncPosition(CommandParts.ReadGuid(ref reader), reader.ReadInt64(), new StateHash(reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadInt64()));
     }
 
     internal static void WriteLink(scoped ref MessagePackWriter writer, TimelineLink link)
@@ -251,8 +251,6 @@ internal static class SyncCodec
         CommandParts.ReadArrayOf(fields, ref reader);
         return reader.ReadInt32() == kind ? reader : throw new MalformedDataException(0, $"a message of kind {kind} stands here");
     }
-
-    private static Guid ReadId(scoped ref MessagePackReader reader) => new(CommandParts.ReadId(ref reader), bigEndian: true);
 
     private static void WriteOptional(scoped ref MessagePackWriter writer, byte[]? bytes)
     {

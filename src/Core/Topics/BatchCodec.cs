@@ -39,8 +39,7 @@ internal static class BatchCodec
         BinaryPrimitives.WriteInt64BigEndian(first[1..], head.First);
         writer.WriteArrayHeader(Fields);
         writer.WriteRaw(first);
-        if (head.ExpectedOffset is { } expected) writer.Write(expected);
-        else writer.WriteNil();
+        CommandWriter.WriteOptional(ref writer, head.ExpectedOffset);
         if (head.Producer is { } producer) CommandWriter.WriteId(ref writer, producer);
         else writer.WriteNil();
         writer.Write(head.Sequence);
@@ -61,7 +60,7 @@ internal static class BatchCodec
         if (reader.NextCode != UInt64Code) throw new MalformedDataException(1, "a batch begins with a number of eight bytes");
         long first = reader.ReadInt64();
         long? expected = reader.TryReadNil() ? null : reader.ReadInt64();
-        Guid? producer = reader.TryReadNil() ? null : new Guid(CommandParts.ReadId(ref reader), bigEndian: true);
+        Guid? producer = reader.TryReadNil() ? null : CommandParts.ReadGuid(ref reader);
         return new BatchHead(first, expected, producer, reader.ReadInt64(), reader.ReadInt32(), reader.ReadArrayHeader());
     }
 }

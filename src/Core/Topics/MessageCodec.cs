@@ -1,5 +1,6 @@
 using System.Text;
 
+using Tidemark.Core.KeyValue;
 using Tidemark.Core.MessagePack;
 
 namespace Tidemark.Core.Topics;
@@ -29,13 +30,7 @@ internal static class MessageCodec
     /// <param name="now">When it was produced, where it does not say.</param>
     internal static void Write(ref MessagePackWriter writer, TopicMessage message, DateTimeOffset now)
     {
-        Span<byte> id = stackalloc byte[IdBytes];
-        message.Id.TryWriteBytes(id, bigEndian: true, out _);
-        writer.WriteArrayHeader(Fields);
-        writer.Write(id);
-        if (message.Key is { } key) writer.Write(key.Span);
-        else writer.WriteNil();
-        writer.Write(MicrosecondsOf(message.ProducedAt ?? now));
+        WriteStart(ref writer, message.Id, message.Key, message.ProducedAt ?? now);
         writer.WriteArrayHeader(2 * message.Headers.Count);
         foreach (MessageHeader header in message.Headers)
         {
@@ -49,13 +44,7 @@ internal static class MessageCodec
     /// <summary>Writes a message as it was read.</summary>
     internal static void Write(ref MessagePackWriter writer, StoredMessage message)
     {
-        Span<byte> id = stackalloc byte[IdBytes];
-        message.Id.TryWriteBytes(id, bigEndian: true, out _);
-        writer.WriteArrayHeader(Fields);
-        writer.Write(id);
-        if (message.Key is { } key) writer.Write(key.Span);
-        else writer.WriteNil();
-        writer.Write(MicrosecondsOf(message.ProducedAt));
+        WriteStart(ref writer, message.Id, message.Key, message.ProducedAt);
         if (message.HeaderBytes.IsEmpty) writer.WriteArrayHeader(0);
         else writer.WriteRaw(message.HeaderBytes.Span);
         writer.Write(message.Payload.Span);
@@ -70,7 +59,7 @@ internal static class MessageCodec
     internal static StoredMessage Read(ref MessagePackReader reader, ReadOnlyMemory<byte> entry, int partition, long offset, HybridTimestamp timestamp)
     {
         RequireFields(ref reader);
-        Guid id = ReadId(ref reader);
+        Guid id = CommandParts.ReadGuid(ref reader);
         StoreKey? key = reader.TryReadNil() ? default(StoreKey?) : new StoreKey(Part(ref reader, entry));
         DateTimeOffset produced = ReadTime(ref reader);
         long headers = reader.Consumed;
@@ -83,7 +72,7 @@ internal static class MessageCodec
     internal static Guid ReadIdAlone(ref MessagePackReader reader)
     {
         RequireFields(ref reader);
-        Guid id = ReadId(ref reader);
+        Guid id = CommandParts.ReadGuid(ref reader);
         for (int i = 1; i < Fields; i++) reader.Skip();
         return id;
     }
@@ -92,7 +81,7 @@ internal static class MessageCodec
     internal static void Check(ref MessagePackReader reader)
     {
         RequireFields(ref reader);
-        ReadId(ref reader);
+        CommandParts.ReadGuid(ref reader);
         if (!reader.TryReadNil()) reader.ReadBytes();
         ReadTime(ref reader);
         SkipHeaders(ref reader);
@@ -130,11 +119,13 @@ internal static class MessageCodec
         if (reader.ReadArrayHeader() != Fields) throw new MalformedDataException(at, $"a message has {Fields} fields");
     }
 
-    private static Guid ReadId(ref MessagePackReader reader)
+    private static void WriteStart(ref MessagePackWriter writer, Guid id, StoreKey? key, DateTimeOffset producedAt)
     {
-        long at = reader.Consumed;
-        ReadOnlySpan<byte> id = reader.ReadBytes();
-        return id.Length == IdBytes ? new Guid(id, bigEndian: true) : throw new MalformedDataException(at, $"an id has {IdBytes} bytes");
+        writer.WriteArrayHeader(Fields);
+        CommandWriter.WriteId(ref writer, id);
+        if (key is { } given) writer.Write(given.Span);
+        else writer.WriteNil();
+        writer.Write(MicrosecondsOf(producedAt));
     }
 
     private static DateTimeOffset ReadTime(ref MessagePackReader reader)

@@ -233,16 +233,7 @@ internal sealed class TopicLeader : ILeaderRole
         List<(Guid Producer, HybridTimestamp LastUsed)> over = _machine.IdleSince(HybridTimestamp.FromDateTimeOffset(now - idle), MostAtOnce);
         if (over.Count == 0) return;
         var output = new ArrayBufferWriter<byte>();
-        var writer = new MessagePackWriter(output);
-        writer.WriteArrayHeader(over.Count);
-        foreach ((Guid producer, HybridTimestamp lastUsed) in over)
-        {
-            writer.WriteArrayHeader(2);
-            CommandWriter.WriteId(ref writer, producer);
-            writer.Write(lastUsed.Value);
-        }
-
-        writer.Flush();
+        CommandWriter.WriteForget(output, over);
         _proposed.Add(TopicCommand.ForgetProducers);
         proposals.Add(((ushort)TopicCommand.ForgetProducers, output.WrittenSpan.ToArray()));
     }

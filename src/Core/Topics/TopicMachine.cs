@@ -228,7 +228,7 @@ internal sealed class TopicMachine : IStateMachine, IKeepsLog, IDisposable
     private TopicAnswer Register(ref MessagePackReader reader)
     {
         CommandParts.ReadArrayOf(1, ref reader);
-        byte[] key = TopicRows.Producer(new Guid(CommandParts.ReadId(ref reader), bigEndian: true));
+        byte[] key = TopicRows.Producer(CommandParts.ReadGuid(ref reader));
         reader.ReadEnd();
         if (_table.TryGet(key, out _)) return Done();
         if (Settings is null || _producers >= Settings.MaxProducers) return Refused(StoreStatus.TooManyClients);
@@ -243,7 +243,7 @@ internal sealed class TopicMachine : IStateMachine, IKeepsLog, IDisposable
         for (int count = reader.ReadArrayHeader(); count > 0; count--)
         {
             CommandParts.ReadArrayOf(2, ref reader);
-            forgotten.Add((TopicRows.Producer(new Guid(CommandParts.ReadId(ref reader), bigEndian: true)), reader.TryReadNil() ? null : new HybridTimestamp(reader.ReadUInt64())));
+            forgotten.Add((TopicRows.Producer(CommandParts.ReadGuid(ref reader)), reader.TryReadNil() ? null : new HybridTimestamp(reader.ReadUInt64())));
         }
 
         reader.ReadEnd();
@@ -260,7 +260,7 @@ internal sealed class TopicMachine : IStateMachine, IKeepsLog, IDisposable
     private TopicAnswer Repeat(ref MessagePackReader reader)
     {
         CommandParts.ReadArrayOf(2, ref reader);
-        var producer = new Guid(CommandParts.ReadId(ref reader), bigEndian: true);
+        var producer = CommandParts.ReadGuid(ref reader);
         long sequence = reader.ReadInt64();
         reader.ReadEnd();
         if (FindProducer(producer) is not { } row) return Refused(StoreStatus.ClientNotFound);

@@ -1,5 +1,6 @@
 using System.Buffers;
 
+using Tidemark.Core.KeyValue;
 using Tidemark.Core.MessagePack;
 
 namespace Tidemark.Core.Topics;
@@ -23,8 +24,8 @@ internal sealed record TopicSettings(long? RetentionMilliseconds, long? Retentio
     {
         var writer = new MessagePackWriter(output);
         writer.WriteArrayHeader(Fields);
-        WriteOptional(ref writer, RetentionMilliseconds);
-        WriteOptional(ref writer, RetentionBytes);
+        CommandWriter.WriteOptional(ref writer, RetentionMilliseconds);
+        CommandWriter.WriteOptional(ref writer, RetentionBytes);
         writer.Write(IsHeld);
         writer.Write((long)DeduplicationIds);
         writer.Write(ProducerIdleMilliseconds);
@@ -37,17 +38,9 @@ internal sealed record TopicSettings(long? RetentionMilliseconds, long? Retentio
     {
         var reader = new MessagePackReader(bytes);
         if (reader.ReadArrayHeader() != Fields) throw new MalformedDataException(0, $"settings have {Fields} fields");
-        var settings = new TopicSettings(ReadOptional(ref reader), ReadOptional(ref reader), reader.ReadBoolean(), reader.ReadInt32(), reader.ReadInt64(), reader.ReadInt32());
+        var settings = new TopicSettings(CommandParts.ReadOptionalInt64(ref reader), CommandParts.ReadOptionalInt64(ref reader), reader.ReadBoolean(), reader.ReadInt32(), reader.ReadInt64(), reader.ReadInt32());
         reader.ReadEnd();
         bool isSane = settings is { RetentionMilliseconds: null or > 0, RetentionBytes: null or > 0, DeduplicationIds: >= 0, ProducerIdleMilliseconds: > 0, MaxProducers: >= 0 };
         return isSane ? settings : throw new MalformedDataException(1, "a limit is below zero");
     }
-
-    private static void WriteOptional(ref MessagePackWriter writer, long? value)
-    {
-        if (value is { } number) writer.Write(number);
-        else writer.WriteNil();
-    }
-
-    private static long? ReadOptional(ref MessagePackReader reader) => reader.TryReadNil() ? null : reader.ReadInt64();
 }

@@ -5,10 +5,10 @@ namespace Tidemark.Replication.Cluster;
 /// <summary>Watches a store that cannot tell of changes: it looks again and again, and at once after a write made here.</summary>
 internal sealed class StatusPolling(TimeProvider time, TimeSpan interval)
 {
-    private TaskCompletionSource _changed = New();
+    private readonly ChangeSignal _changed = new();
 
     /// <summary>Something was written here, or may have been.</summary>
-    internal void Wake() => Interlocked.Exchange(ref _changed, New()).TrySetResult();
+    internal void Wake() => _changed.Raise();
 
     /// <summary>Gives each newer document that a look finds.</summary>
     /// <param name="look">Reads the document; null where it has the version that is given, and nothing changed.</param>
@@ -20,7 +20,7 @@ internal sealed class StatusPolling(TimeProvider time, TimeSpan interval)
         while (true)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            Task changed = Volatile.Read(ref _changed).Task;   // Taken before the look, so that no change falls between the two.
+            Task changed = _changed.Next;   // Taken before the look, so that no change falls between the two.
             if (await look(afterVersion, cancellationToken).ConfigureAwait(false) is { } entry && entry.Version > afterVersion)
             {
                 afterVersion = entry.Version;
@@ -31,6 +31,4 @@ internal sealed class StatusPolling(TimeProvider time, TimeSpan interval)
             await changed.WaitAsync(interval, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // Whichever comes first.
         }
     }
-
-    private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

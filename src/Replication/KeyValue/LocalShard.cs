@@ -10,7 +10,7 @@ internal sealed class LocalShard : StoreShard
 {
     private readonly KvMachine? _machine;
     private readonly IShardRoute? _route;
-    private TaskCompletionSource _changed = NewSignal();
+    private readonly ChangeSignal _changed = new();
 
     internal LocalShard(KvMachine machine, ProposalPool proposals)
         : base(proposals) => _machine = machine;
@@ -34,7 +34,7 @@ internal sealed class LocalShard : StoreShard
     internal override long Id => _route?.ShardId ?? Host.ShardId;
 
     /// <summary>Completes when the next batch of entries has been applied, or the shard is closed. Take it before looking.</summary>
-    internal Task Changed => _route?.Changed ?? Volatile.Read(ref _changed).Task;
+    internal Task Changed => _route?.Changed ?? _changed.Next;
 
     /// <summary>What readers see now.</summary>
     internal StateView View => Machine.Table.Published;
@@ -73,13 +73,13 @@ internal sealed class LocalShard : StoreShard
     internal void Publish()
     {
         Machine.Table.Publish(Machine.Position.Offset);
-        Signal();
+        _changed.Raise();
     }
 
     internal override void Close()
     {
         base.Close();
-        Signal();
+        _changed.Raise();
     }
 
     protected override void Send(Proposal proposal)
@@ -119,12 +119,4 @@ internal sealed class LocalShard : StoreShard
         });
         return answer.Task;
     }
-
-    private void Signal()
-    {
-        TaskCompletionSource waiting = Interlocked.Exchange(ref _changed, NewSignal());
-        waiting.TrySetResult();
-    }
-
-    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

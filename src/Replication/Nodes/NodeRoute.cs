@@ -12,7 +12,7 @@ internal class NodeRoute(long shard, INodeRuns runs, TimeProvider time, TimeSpan
     private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan _longestLook = TimeSpan.FromMilliseconds(100);   // A replica that others keep by now changes no more, and nobody says so.
 
-    private TaskCompletionSource _changed = NewSignal();
+    private readonly ChangeSignal _changed = new();
     private long _told = -1;
     private volatile bool _isClosed;
 
@@ -29,7 +29,7 @@ internal class NodeRoute(long shard, INodeRuns runs, TimeProvider time, TimeSpan
     /// <summary>The same, or null.</summary>
     internal ReplicaHost? Replica => runs.Current?.Kept(shard);
 
-    public Task Changed => Volatile.Read(ref _changed).Task;
+    public Task Changed => _changed.Next;
 
     /// <summary>The last entry that a leader elsewhere has told of: it is committed, and may not have come here yet.</summary>
     protected long LastTold => Volatile.Read(ref _told);
@@ -40,7 +40,7 @@ internal class NodeRoute(long shard, INodeRuns runs, TimeProvider time, TimeSpan
     private bool IsEnded => _isClosed || runs.IsEnded;
 
     /// <summary>The state here has changed.</summary>
-    internal void Signal() => Interlocked.Exchange(ref _changed, NewSignal()).TrySetResult();
+    internal void Signal() => _changed.Raise();
 
     /// <summary>The shard is no more: nothing is tried again.</summary>
     internal void Close()
@@ -201,8 +201,6 @@ internal class NodeRoute(long shard, INodeRuns runs, TimeProvider time, TimeSpan
     private ShardUnavailableException Unavailable(string why) => new(shard, $"Shard {shard}: {why}", ShardStatus.Nobody);
 
     private ObjectDisposedException Ended() => new(_isClosed ? nameof(Topic) : nameof(TidemarkNode));
-
-    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }
 
 /// <summary>What a node's programs know of its runs.</summary>

@@ -17,10 +17,10 @@ internal sealed class NodeTopics(INodeRuns runs, TidemarkNodeOptions options, IS
 {
     private readonly ProposalPool _proposals = new();
     private readonly ConcurrentDictionary<long, NodePartition> _partitions = new();
-    private TaskCompletionSource _changed = NewSignal();
+    private readonly ChangeSignal _changed = new();
 
     /// <summary>Completes when topics are others. Take it before looking.</summary>
-    internal Task Changed => Volatile.Read(ref _changed).Task;
+    internal Task Changed => _changed.Next;
 
     /// <summary>The status is this one.</summary>
     internal void Follow(ClusterStatus status)
@@ -28,7 +28,7 @@ internal sealed class NodeTopics(INodeRuns runs, TidemarkNodeOptions options, IS
         long before = Changes;
         Follow(status.TopicChanges, status.Topics.Values);
         foreach (NodePartition partition in _partitions.Values) partition.Signal();   // This node may keep the shard now, or no more.
-        if (Changes != before) Interlocked.Exchange(ref _changed, NewSignal()).TrySetResult();
+        if (Changes != before) _changed.Raise();
     }
 
     /// <summary>Any thread: the state of a shard here has changed.</summary>
@@ -109,6 +109,4 @@ internal sealed class NodeTopics(INodeRuns runs, TidemarkNodeOptions options, IS
     }
 
     private static ShardUnavailableException Unreached() => new(DescribeRequest.NoShard, "The status store could not be reached, or others write there all the time. Nothing was changed.", ShardStatus.Nobody);
-
-    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

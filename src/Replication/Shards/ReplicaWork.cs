@@ -88,8 +88,11 @@ internal sealed class ReplicaWork : IDisposable
     /// <summary>The first offset of the log that must not be trimmed.</summary>
     internal long NeededFrom => Math.Min(Math.Min(State.Keeper.NeededFrom, Core.Applied), Math.Min(_transfer?.NeededFrom ?? long.MaxValue, KeptFrom ?? long.MaxValue));
 
+    /// <summary>Whether the log is kept for its readers, and the state behind a beginning that they may need no more is remembered.</summary>
+    internal bool IsTrimmable => KeptFrom is not null && State.Keeper.NeededFrom > Log.Start;
+
     /// <summary>The first offset of the log that is kept for its readers; null where it is but the way to the state.</summary>
-    internal long? KeptFrom => (State.Machine as IKeepsLog)?.LogStart;
+    private long? KeptFrom => (State.Machine as IKeepsLog)?.LogStart;
 
     private LogEngine Log => State.Log;
 

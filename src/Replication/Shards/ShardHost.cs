@@ -34,7 +34,6 @@ internal sealed class ShardHost : IDisposable
     private FlushRound? _round;
     private bool _isSaving;
     private bool _isFlushing;
-    private bool _isTrimHeldUp;   // More of the log could go if the state before it were remembered.
     private Exception? _saveFailure;
     private volatile StoreFullException? _noRoom;
     private bool _isClosing;
@@ -261,7 +260,7 @@ internal sealed class ShardHost : IDisposable
 
         if (_isSaving && Failure is null) EndSave(now);
         _isSaving = false;
-        TrimKept(now);
+        if (_work.IsTrimmable) Trim(now);
         BeginJobIfDue(now);
         Show();
         return hadRoom;
@@ -286,7 +285,7 @@ internal sealed class ShardHost : IDisposable
                 _jobs.Wait();
                 TakeMessages(now);
                 if (!_jobs.IsDue(now)) break;   // The engine does not write: what waits is refused.
-                if (Keeper.IsBehind) _jobs.Begin(Keeper, ref _work.LogBytes, isWanted: false, isClosing: true);
+                if (Keeper.IsBehind) _jobs.Begin(Keeper, ref _work.LogBytes, isClosing: true);
             }
 
             Turn(now);
@@ -381,7 +380,7 @@ internal sealed class ShardHost : IDisposable
         // Jobs run here now: nobody else runs any more.
         _jobs.Runner = null;
         TakeMessages(default);   // Of the end of one that was under way.
-        _jobs.Begin(Keeper, ref _work.LogBytes, isWanted: false, isClosing: true);
+        _jobs.Begin(Keeper, ref _work.LogBytes, isClosing: true);
         TakeMessages(default);
     }
 
@@ -435,7 +434,7 @@ internal sealed class ShardHost : IDisposable
 
     private void BeginJobIfDue(DateTimeOffset now)
     {
-        if (!_isClosing && Failure is null && _jobs.IsDue(now)) _jobs.Begin(Keeper, ref _work.LogBytes, _isTrimHeldUp, isClosing: false);
+        if (!_isClosing && Failure is null && _jobs.IsDue(now)) _jobs.Begin(Keeper, ref _work.LogBytes, isClosing: false);
     }
 
     private void EndJob(IStateKeeper keeper, StateJob job, DateTimeOffset now)
@@ -463,16 +462,6 @@ internal sealed class ShardHost : IDisposable
         lock (Log.Gate) Log.Complete(round);
         if (Log.Failure is { } cause) Fail(cause);
         else _work.Trimmed();
-    }
-
-    /// <summary>Where the log is kept for its readers, and they need less of it than there is: it goes, once the state behind it is remembered.</summary>
-    private void TrimKept(DateTimeOffset now)
-    {
-        if (_work.KeptFrom is not { } kept || Failure is not null) return;
-        _isTrimHeldUp = Log.Segments.StartAfterTrim(kept) > Log.Start;
-        if (!_isTrimHeldUp || Keeper.NeededFrom <= Log.Start) return;
-        Trim(now);
-        _isTrimHeldUp = Log.Segments.StartAfterTrim(kept) > Log.Start;
     }
 
     private StoreFailedException Refusal(Exception cause) =>

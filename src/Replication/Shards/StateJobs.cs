@@ -21,11 +21,11 @@ internal sealed class StateJobs(Action<Action<DateTimeOffset>> post, TimeProvide
 
     internal bool IsDue(DateTimeOffset now) => _job is null && now.UtcTicks >= RetryAt;
 
-    internal void Begin(IStateKeeper keeper, ref long logBytes, bool isWanted, bool isClosing)
+    internal void Begin(IStateKeeper keeper, ref long logBytes, bool isClosing)
     {
         if (_job is not null) return;
         RetryAt = 0;
-        if (keeper.Begin(logBytes, isWanted, isClosing) is not { } job) return;
+        if (keeper.Begin(logBytes, isClosing) is not { } job) return;
         _job = job;
         logBytes = 0;
         lock (_gate) _isRunning = true;

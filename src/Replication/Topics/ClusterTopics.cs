@@ -24,7 +24,7 @@ internal abstract class ClusterTopics<TPartition>(TimeProvider time, TimeSpan pa
 {
     private readonly Lock _gate = new();
     private volatile ImmutableSortedDictionary<string, KnownTopic<TPartition>> _known = ImmutableSortedDictionary.Create<string, KnownTopic<TPartition>>(StringComparer.Ordinal);
-    private TaskCompletionSource _followed = NewSignal();
+    private readonly ChangeSignal _followed = new();
     private long _changes = -1;
 
     public override IReadOnlyList<string> Names => [.. _known.Keys];
@@ -106,7 +106,7 @@ internal abstract class ClusterTopics<TPartition>(TimeProvider time, TimeSpan pa
             Volatile.Write(ref _changes, changes);
         }
 
-        Interlocked.Exchange(ref _followed, NewSignal()).TrySetResult();
+        _followed.Raise();
     }
 
     /// <summary>No partition is written to or read any more.</summary>
@@ -152,7 +152,7 @@ internal abstract class ClusterTopics<TPartition>(TimeProvider time, TimeSpan pa
     {
         for (long began = time.GetTimestamp(); ;)
         {
-            Task followed = Volatile.Read(ref _followed).Task;
+            Task followed = _followed.Next;
             if (find() is { } found) return found;
             TimeSpan left = patience - time.GetElapsedTime(began);
             if (left <= TimeSpan.Zero) throw new ShardUnavailableException(DescribeRequest.NoShard, "The topics were changed, and that is not known here yet.", ShardStatus.Nobody);
@@ -160,6 +160,4 @@ internal abstract class ClusterTopics<TPartition>(TimeProvider time, TimeSpan pa
             cancellationToken.ThrowIfCancellationRequested();
         }
     }
-
-    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

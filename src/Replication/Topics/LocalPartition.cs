@@ -10,8 +10,7 @@ internal sealed class LocalPartition : ShardPartition, IDisposable
 {
     private readonly ShardState _state;
     private readonly PartitionReads _reads;
-    private readonly Lock _gate = new();
-    private TaskCompletionSource? _changed;   // Completed when there is more to read; null while nobody waits.
+    private readonly ChangeSignal _changed = new();   // There is more to read.
     private volatile bool _isClosed;
 
     internal LocalPartition(int number, ShardState state, FilePool pool, ProposalPool proposals, TimeProvider time)
@@ -30,7 +29,7 @@ internal sealed class LocalPartition : ShardPartition, IDisposable
     internal void Publish()
     {
         _reads.Publish();
-        Signal();
+        _changed.Raise();
     }
 
     internal ILeaderRole CreateLeader(ShardState state, DateTimeOffset now) => new TopicLeader((TopicMachine)state.Machine, _reads.Log, now);
@@ -62,8 +61,7 @@ internal sealed class LocalPartition : ShardPartition, IDisposable
     {
         while (true)
         {
-            Task changed;
-            lock (_gate) changed = (_changed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            Task changed = _changed.Next;
             ObjectDisposedException.ThrowIf(_isClosed, typeof(Topic));
             if (_reads.Bounds.End > offset) return;
             await changed.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -90,7 +88,7 @@ internal sealed class LocalPartition : ShardPartition, IDisposable
     internal void Close()
     {
         _isClosed = true;
-        Signal();
+        _changed.Raise();
     }
 
     /// <summary>Lets the files go, once the host is closed.</summary>
@@ -100,12 +98,5 @@ internal sealed class LocalPartition : ShardPartition, IDisposable
     {
         ObjectDisposedException.ThrowIf(_isClosed, typeof(Topic));
         Host.Submit(proposal);
-    }
-
-    private void Signal()
-    {
-        TaskCompletionSource? waiting;
-        lock (_gate) (waiting, _changed) = (_changed, null);
-        waiting?.TrySetResult();
     }
 }

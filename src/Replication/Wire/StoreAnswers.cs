@@ -120,7 +120,7 @@ internal static class StoreAnswerCodec
     {
         var reader = new MessagePackReader(bytes);
         CommandParts.ReadArrayOf(4, ref reader);
-        Guid cluster = StoreParts.ReadId(ref reader);
+        Guid cluster = CommandParts.ReadGuid(ref reader);
         string name = reader.ReadString() ?? throw ShardMessageCodec.Wrong(reader, "a name");
         KvSettings settings = KvSettings.Read(reader.ReadBytes());
         var shards = new ShardHashRange[reader.ReadArrayHeader()];

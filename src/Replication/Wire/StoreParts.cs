@@ -16,8 +16,6 @@ internal static class StoreParts
 
     internal static StoreKey? ReadOptionalKey(ref MessagePackReader reader) => reader.TryReadNil() ? (StoreKey?)null : ReadKey(ref reader);
 
-    internal static Guid ReadId(ref MessagePackReader reader) => new(CommandParts.ReadId(ref reader), bigEndian: true);
-
     internal static void Write(ref MessagePackWriter writer, KeyRange range)
     {
         writer.WriteArrayHeader(3);

@@ -148,7 +148,7 @@ internal static class StoreRequestCodec
         {
             StoreRequestKind.Describe => new DescribeRequest(),
             StoreRequestKind.Command => new CommandRequest(reader.ReadInt64(), reader.ReadUInt16(), ShardMessageCodec.ReadBytes(ref reader, bytes)),
-            StoreRequestKind.KeepAlive => new KeepAliveRequest(reader.ReadInt64(), StoreParts.ReadId(ref reader)),
+            StoreRequestKind.KeepAlive => new KeepAliveRequest(reader.ReadInt64(), CommandParts.ReadGuid(ref reader)),
             StoreRequestKind.Get => new GetRequest(
                 reader.ReadInt64(), StoreParts.ReadOptionalKey(ref reader), StoreParts.ReadKey(ref reader), ReadComparison(ref reader), StoreParts.ReadLevel(ref reader)),
             StoreRequestKind.Scan => new ScanRequest(reader.ReadInt64(), StoreParts.ReadRange(ref reader), reader.ReadBoolean(), ReadScanOptions(ref reader)),
@@ -173,7 +173,7 @@ internal static class StoreRequestCodec
         var kind = (StoreRequestKind)reader.ReadByte();
         if (kind is < StoreRequestKind.Describe or > StoreRequestKind.Pull || fields != HeadFields + FieldsOf(kind))
             throw ShardMessageCodec.Wrong(reader, $"a kind of request with its fields, not {kind} with {fields}");
-        (long id, Guid cluster, int patience) = (reader.ReadInt64(), StoreParts.ReadId(ref reader), reader.ReadInt32());
+        (long id, Guid cluster, int patience) = (reader.ReadInt64(), CommandParts.ReadGuid(ref reader), reader.ReadInt32());
         if (patience < 0) throw ShardMessageCodec.Wrong(reader, $"no negative time, not {patience}");
         return new StoreRequestHead(kind, id, cluster, TimeSpan.FromMilliseconds(patience));
     }
@@ -263,7 +263,7 @@ internal static class StoreRequestCodec
     private static OutcomeRequest ReadOutcome(ref MessagePackReader reader)
     {
         long shard = reader.ReadInt64();
-        return new OutcomeRequest(new WriteId(StoreParts.ReadId(ref reader), shard, reader.ReadInt64()));
+        return new OutcomeRequest(new WriteId(CommandParts.ReadGuid(ref reader), shard, reader.ReadInt64()));
     }
 
     private static ScanOptions ReadScanOptions(ref MessagePackReader reader)

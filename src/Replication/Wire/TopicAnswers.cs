@@ -62,7 +62,7 @@ internal static class TopicAnswerCodec
         foreach (ref ClusterTopic topic in topics.AsSpan())
         {
             CommandParts.ReadArrayOf(5, ref reader);
-            topic = new ClusterTopic(TopicRequestCodec.ReadName(ref reader), StoreParts.ReadId(ref reader), TopicRequestCodec.ReadOptions(ref reader), ReadShards(ref reader));
+            topic = new ClusterTopic(TopicRequestCodec.ReadName(ref reader), CommandParts.ReadGuid(ref reader), TopicRequestCodec.ReadOptions(ref reader), ReadShards(ref reader));
             if (topic.Shards.Count != topic.Options.Partitions || topic.Shards.Count == 0) throw ShardMessageCodec.Wrong(reader, $"a shard for each of {topic.Options.Partitions} partitions, not {topic.Shards.Count}");
         }
 

@@ -110,9 +110,9 @@ internal static class TopicRequestCodec
     internal static StoreRequest Read(StoreRequestKind kind, ref MessagePackReader reader) => kind switch
     {
         StoreRequestKind.Topics => new TopicsRequest(reader.ReadInt64()),
-        StoreRequestKind.CreateTopic => new CreateTopic(ReadName(ref reader), StoreParts.ReadId(ref reader), ReadOptions(ref reader)),
+        StoreRequestKind.CreateTopic => new CreateTopic(ReadName(ref reader), CommandParts.ReadGuid(ref reader), ReadOptions(ref reader)),
         StoreRequestKind.ChangeTopic => new ChangeTopic(ReadName(ref reader), ReadOptions(ref reader)),
-        StoreRequestKind.DeleteTopic => new DeleteTopic(ReadName(ref reader), StoreParts.ReadId(ref reader)),
+        StoreRequestKind.DeleteTopic => new DeleteTopic(ReadName(ref reader), CommandParts.ReadGuid(ref reader)),
         StoreRequestKind.Messages => new MessagesRequest(reader.ReadInt64(), 0, ReadPosition(ref reader), ReadReadOptions(ref reader)),
         StoreRequestKind.Bounds => new BoundsRequest(reader.ReadInt64(), reader.TryReadNil() ? null : reader.ReadInt64(), StoreParts.ReadLevel(ref reader)),
         _ => new TrimRequest(reader.ReadInt64(), reader.ReadInt64()),

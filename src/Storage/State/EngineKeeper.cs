@@ -14,7 +14,7 @@ internal sealed class EngineKeeper(KvMachine machine, long flushBytes) : IStateK
 
     public bool IsBehind => machine.Table.PendingBytes > 4 * flushBytes;
 
-    public StateJob? Begin(long logBytes, bool isWanted, bool isClosing)
+    public StateJob? Begin(long logBytes, bool isClosing)
     {
         if (_frozen is null)
         {

@@ -12,10 +12,9 @@ internal interface IStateKeeper : IDisposable
 
     /// <summary>Decides whether it is time to remember.</summary>
     /// <param name="logBytes">How many bytes of log have been applied since the state was remembered last.</param>
-    /// <param name="isWanted">Whether log could go if the state were remembered.</param>
     /// <param name="isClosing">Whether the shard ends: what would make its next opening quicker is done now.</param>
     /// <returns>What to do on the disk, or null.</returns>
-    StateJob? Begin(long logBytes, bool isWanted, bool isClosing);
+    StateJob? Begin(long logBytes, bool isClosing);
 
     /// <summary>The state that a replica is given which lacks what the log does not have any more. With the log from there on it has everything.</summary>
     /// <exception cref="IOException">It cannot be read.</exception>

@@ -66,10 +66,11 @@ internal sealed class LogBaseKeeper : IStateKeeper
 
     public bool IsBehind => false;   // The log holds it all; only the disk's room is at stake.
 
-    public StateJob? Begin(long logBytes, bool isWanted, bool isClosing)
+    public StateJob? Begin(long logBytes, bool isClosing)
     {
         long start = ((IKeepsLog)_machine).LogStart;
-        if (!isWanted || isClosing || start <= Math.Max(_folder.Base, _movedTo)) return _newest.Begin(logBytes, isWanted, isClosing);
+        bool isMoved = start <= Math.Max(_folder.Base, _movedTo) || _log.Segments.StartAfterTrim(start) == _log.Start;   // Or nothing of the log could go.
+        if (isMoved || isClosing) return _newest.Begin(logBytes, isClosing);
         return _moving = new StateJob(start - 1, () => MoveBase(start));
     }
 

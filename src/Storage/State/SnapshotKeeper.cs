@@ -27,7 +27,7 @@ internal sealed class SnapshotKeeper(IStateMachine machine, SnapshotFolder folde
 
     public bool IsBehind => false;   // The log holds it all; only the disk's room is at stake.
 
-    public StateJob? Begin(long logBytes, bool isWanted, bool isClosing)
+    public StateJob? Begin(long logBytes, bool isClosing)
     {
         if (isClosing || (!_isOwed && logBytes < Math.Max(minLogBytes, _lastBytes))) return null;
         IStateSnapshot state = machine.TakeSnapshot();

@@ -1,6 +1,7 @@
 using System.Buffers;
 
 using Tidemark.Core.KeyValue;
+using Tidemark.Replication;
 using Tidemark.Replication.KeyValue;
 using Tidemark.Replication.Nodes;
 using Tidemark.Replication.Shards;
@@ -13,12 +14,12 @@ internal sealed class TestRoute : IShardRoute
     private readonly TestCluster _test;
     private readonly ClusterSimulation _cluster;
     private ReplicaHost? _last;   // Where a read was last known to see everything.
-    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ChangeSignal _changed = new();
 
     internal TestRoute(TestCluster test, ClusterSimulation cluster)
     {
         (_test, _cluster) = (test, cluster);
-        cluster.Published = () => Interlocked.Exchange(ref _changed, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
+        cluster.Published = _changed.Raise;
     }
 
     public long ShardId => ClusterSimulation.Shard;
@@ -27,7 +28,7 @@ internal sealed class TestRoute : IShardRoute
 
     public KvMachine Machine => (KvMachine)(_last is { } last && IsUp(last) ? last : _last = _test.ReadBarrier()).Machine;
 
-    public Task Changed => Volatile.Read(ref _changed).Task;
+    public Task Changed => _changed.Next;
 
     /// <summary>Whether a replica runs still: the state of one that does not stands still.</summary>
     private bool IsUp(ReplicaHost replica) => _cluster.Nodes.Any(node => node.Drivers.TryGetValue(ShardId, out SimDriver? driver) && driver.Replica == replica);

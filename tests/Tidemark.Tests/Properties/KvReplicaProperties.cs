@@ -122,7 +122,7 @@ public sealed class KvReplicaProperties
             switch (_random.Next(12))
             {
                 case 0 or 1 when _job is null:
-                    _job = _keeper.Begin(0, isWanted: false, isClosing: false);
+                    _job = _keeper.Begin(0, isClosing: false);
                     break;
                 case 2 or 3 when _job is not null && !_isRun:
                     _engine.FullWrites = _random.Next(4) == 0 ? 1 : 0;
