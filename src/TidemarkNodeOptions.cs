@@ -52,6 +52,10 @@ public sealed record TidemarkNodeOptions
     /// <summary>How long another node, or the status store, may take to answer one request. Of a write that went there the outcome is unknown then. Default 2 s.</summary>
     public TimeSpan AnswerPatience { get; init; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>How often each state is read as a whole and compared with its running hash, to find what bad memory or a bad disk has changed. Null: never. At least 1 s; default 1 day.</summary>
+    /// <remarks>Where they differ the replica is given up and copied from the others. One state after the other, on a thread of its own. docs/operations.md.</remarks>
+    public TimeSpan? ScrubInterval { get; init; } = TimeSpan.FromDays(1);
+
     /// <summary>What clients that sync may call. Null: nothing. docs/rebase.md.</summary>
     /// <remarks>They run on the shards' threads. The same on all nodes: whichever leads runs them. Where there are any, each write of a shard costs a copy of its bytes more.</remarks>
     public Mutators? Mutators { get; init; }
@@ -118,6 +122,7 @@ public sealed record TidemarkNodeOptions
         Namespace.Validate();
         ArgumentOutOfRangeException.ThrowIfLessThan(Heartbeat, TimeSpan.FromMilliseconds(1));
         ArgumentOutOfRangeException.ThrowIfLessThan(Suspicion, 4 * Heartbeat);
+        if (ScrubInterval is { } scrub) ArgumentOutOfRangeException.ThrowIfLessThan(scrub, TimeSpan.FromSeconds(1), nameof(ScrubInterval));
         ArgumentOutOfRangeException.ThrowIfLessThan(OperationTimeout, TimeSpan.FromMilliseconds(1));
         ArgumentOutOfRangeException.ThrowIfLessThan(AnswerPatience, TimeSpan.FromMilliseconds(1));
         ArgumentOutOfRangeException.ThrowIfLessThan(Executors, 1);

@@ -135,6 +135,15 @@ public sealed class TidemarkStore : ShardedKeyValueStore, IAsyncDisposable
             () => StoreRestore.RunAsync(Path.GetFullPath(backupFolder), Path.GetFullPath(directory), options, progress, cancellationToken), CancellationToken.None));
     }
 
+    /// <summary>Reads the state of every shard and partition, and compares it with the hash that was kept beside each write. Also done every <see cref="TidemarkStoreOptions.ScrubInterval"/>.</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>What was read: all of it is as its log made it.</returns>
+    /// <exception cref="CorruptDataException">A state is another than its log made it: memory or disk has changed it. That shard has failed and takes no more writes.</exception>
+    /// <exception cref="StoreFailedException">A shard failed before.</exception>
+    /// <exception cref="ObjectDisposedException">The store was closed, before or meanwhile.</exception>
+    /// <remarks>Writers go on. Cost: one read of the state, one shard after the other.</remarks>
+    public async ValueTask<ScrubReport> ScrubAsync(CancellationToken cancellationToken = default) => await _store.ScrubAsync(cancellationToken).ConfigureAwait(false);
+
     /// <summary>Reads and checks all of a store that nobody has open: catalog, logs, snapshot files, and the hash of every shard's state.</summary>
     /// <param name="directory">The store.</param>
     /// <param name="options">Engine and file system; null for the defaults.</param>

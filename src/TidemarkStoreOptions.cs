@@ -35,6 +35,10 @@ public sealed record TidemarkStoreOptions
     /// <summary>A log's segment size. See <see cref="LogOptions.SegmentBytes"/>. Default 64 MiB.</summary>
     public long LogSegmentBytes { get; init; } = 64L * 1024 * 1024;
 
+    /// <summary>How often each state is read as a whole and compared with its running hash, to find what bad memory or a bad disk has changed. Null: never. At least 1 s; default 1 day.</summary>
+    /// <remarks>Where they differ the shard fails, and takes no more writes. One state after the other, on a thread of its own. docs/operations.md.</remarks>
+    public TimeSpan? ScrubInterval { get; init; } = TimeSpan.FromDays(1);
+
     /// <summary>What clients that sync may call, of every namespace. Null: nothing. docs/rebase.md.</summary>
     /// <remarks>They run on the shards' threads. Where there are any, each write of a shard costs a copy of its bytes more.</remarks>
     public Mutators? Mutators { get; init; }
@@ -54,6 +58,7 @@ public sealed record TidemarkStoreOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(SnapshotLogBytes, 1024);
         ArgumentOutOfRangeException.ThrowIfLessThan(LogSegmentBytes, 4 * 1024);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(LogSegmentBytes, 1024L * 1024 * 1024);
+        if (ScrubInterval is { } scrub) ArgumentOutOfRangeException.ThrowIfLessThan(scrub, TimeSpan.FromSeconds(1), nameof(ScrubInterval));
         DefaultNamespace?.Validate();
         Engine.RequireDisk(FileSystem, nameof(FileSystem));
     }

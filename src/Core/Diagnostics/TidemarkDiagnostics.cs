@@ -33,6 +33,9 @@ public static class TidemarkDiagnostics
     /// <summary>Histogram, unit s: remembering a state outside its log, in a snapshot file or an engine.</summary>
     public const string ShardStateJobDuration = "tidemark.shard.state_job.duration";
 
+    /// <summary>Counter, unit {state}: states that were read again and compared with their running sums.</summary>
+    public const string ShardScrubs = "tidemark.shard.scrubs";
+
     /// <summary>Counter, unit {shard}: shards that failed and take no more writes.</summary>
     public const string ShardFailures = "tidemark.shard.failures";
 

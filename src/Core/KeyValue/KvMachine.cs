@@ -107,7 +107,7 @@ internal sealed class KvMachine : IStateMachine, IDisposable
     public IStateSnapshot TakeSnapshot()
     {
         Table.Publish(Position.Offset);
-        return new RowSnapshot(StateReader.Open(Table), _state.WriteHeader(_identity), Position, Hash);
+        return new RowSnapshot(StateReader.Open(Table), _state.WriteHeader(_identity), Position, Hash, Table.Hash);
     }
 
     public void Restore(IEnumerable<ReadOnlyMemory<byte>> pieces, StatePosition position)

@@ -23,8 +23,14 @@ internal sealed class RowSnapshot : IStateSnapshot
     private bool _isStarted;
     private bool _isThere;
 
-    internal RowSnapshot(StateReader reader, byte[] header, StatePosition position, StateHash hash)
+    /// <param name="reader">The look at the state.</param>
+    /// <param name="header">The header row's value.</param>
+    /// <param name="position">Where it is.</param>
+    /// <param name="hash">The machine's hash there.</param>
+    /// <param name="rowsHash">The running sum over all rows but the header.</param>
+    internal RowSnapshot(StateReader reader, byte[] header, StatePosition position, StateHash hash, StateHash rowsHash)
     {
+        RowsHash = rowsHash;
         _reader = reader;
         _cursor = reader.OpenCursor();
         _header = header;
@@ -35,6 +41,9 @@ internal sealed class RowSnapshot : IStateSnapshot
     public StatePosition Position { get; }
 
     public StateHash Hash { get; }
+
+    /// <summary>The running sum over all rows but the header: what <see cref="Recount"/> must come to.</summary>
+    internal StateHash RowsHash { get; }
 
     public bool WriteNext(IBufferWriter<byte> piece)
     {
@@ -58,6 +67,23 @@ internal sealed class RowSnapshot : IStateSnapshot
 
         writer.Flush();
         return true;
+    }
+
+    /// <summary>The sum over all rows but the header, read anew.</summary>
+    /// <param name="isCanceled">Looked at now and then.</param>
+    /// <exception cref="OperationCanceledException">It was canceled.</exception>
+    internal StateHash Recount(Func<bool> isCanceled)
+    {
+        StateHash hash = default;
+        using RowCursor cursor = _reader.OpenCursor();
+        long rows = 0;
+        for (bool found = cursor.SeekAtOrAfter([HeaderTable + 1]); found; found = cursor.MoveNext())
+        {
+            hash = hash.With(cursor.Key, cursor.Value);
+            if ((++rows & 0xFFF) == 0 && isCanceled()) throw new OperationCanceledException();
+        }
+
+        return hash;
     }
 
     public void Dispose()

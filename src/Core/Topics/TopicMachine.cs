@@ -88,7 +88,7 @@ internal sealed class TopicMachine : IStateMachine, IKeepsLog, IDisposable
     public IStateSnapshot TakeSnapshot()
     {
         _table.Publish(_position.Offset);
-        return new RowSnapshot(StateReader.Open(_table), WriteHeader(), _position, Hash);
+        return new RowSnapshot(StateReader.Open(_table), WriteHeader(), _position, Hash, _table.Hash);
     }
 
     public void Restore(IEnumerable<ReadOnlyMemory<byte>> pieces, StatePosition position)

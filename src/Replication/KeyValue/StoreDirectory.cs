@@ -1,4 +1,7 @@
+using System.Runtime.ExceptionServices;
+
 using Tidemark.Replication.Consumers;
+using Tidemark.Replication.Shards;
 using Tidemark.Replication.Topics;
 using Tidemark.Storage.Catalog;
 
@@ -102,6 +105,31 @@ internal sealed class StoreDirectory : IAsyncDisposable
         {
             lock (_gate) _readings.Remove(reading);
         }
+    }
+
+    /// <summary>Has every state read and compared with its running sum.</summary>
+    internal async Task<ScrubReport> ScrubAsync(CancellationToken cancellationToken)
+    {
+        ShardHost[] hosts;
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposal is not null, typeof(TidemarkStore));
+            hosts = [.. _open.Values.SelectMany(local => local.Shards).Select(shard => shard.Host), .. Topics.All.SelectMany(topic => topic.Partitions).Select(partition => partition.Host)];
+        }
+
+        long rows = 0;
+        foreach (ShardHost host in hosts)
+        {
+            var read = new TaskCompletionSource<ScrubbedState>(TaskCreationOptions.RunContinuationsAsynchronously);
+            host.Scrub(read.SetResult);
+            ScrubbedState found = await read.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+            ObjectDisposedException.ThrowIf(found.Failure is OperationCanceledException, typeof(TidemarkStore));
+            if (found.Failure is { } failure) ExceptionDispatchInfo.Throw(failure);
+            if (host.Failure is { } cause) ExceptionDispatchInfo.Throw(cause);
+            rows += found.Found.Rows;
+        }
+
+        return new ScrubReport(hosts.Length, rows);
     }
 
     internal StoreHealth GetHealth()

@@ -237,6 +237,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
             Clock = Clock,
             TimeProvider = _options.TimeProvider,
             MaxPendingBytes = _options.MaxPendingBytes,
+            ScrubInterval = _options.ScrubInterval,
             Logger = _logger,
         });
         ShardMessages.Opened(_logger, shardId, state.Machine.Position.Offset, state.Log.Start, state.Log.NextOffset);

@@ -35,6 +35,9 @@ internal sealed record NodeHostOptions
     /// <summary>How often replicas compare their states, where entries came.</summary>
     public TimeSpan MarkInterval { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>How often each state is read again; null for never.</summary>
+    public TimeSpan? ScrubInterval { get; init; }
+
     /// <summary>How often a node looks whether it leads more shards than others, and where shards are to be placed; null for never.</summary>
     public TimeSpan? BalanceInterval { get; init; }
 

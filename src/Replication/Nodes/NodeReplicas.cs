@@ -192,6 +192,7 @@ internal sealed class NodeReplicas
             CreateLeader = (_, now) => kind.CreateLeader(replica, now),
             Clock = disk.Clock,
             TimeProvider = _options.TimeProvider,
+            ScrubInterval = _options.ScrubInterval,
             Logger = disk.Logger,
             Replica = new ReplicaOptions
             {

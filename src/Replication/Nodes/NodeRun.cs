@@ -60,6 +60,7 @@ internal sealed class NodeRun : IAsyncDisposable
             Times = new(options.Heartbeat, options.Suspicion),
             LeaderPatience = 2 * options.Suspicion,
             BalanceInterval = 2 * options.Suspicion,
+            ScrubInterval = options.ScrubInterval,
             Followed = topics.Follow,
             Published = replica => published(replica.ShardId),
         });

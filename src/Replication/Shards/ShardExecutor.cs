@@ -45,9 +45,13 @@ internal sealed class ShardExecutor : IAsyncDisposable
         var member = new Member(host);
         host.Wake = () => Wake(member);
         host.RunJob = job => _threads.Enqueue(new Job(job));
+        host.RunScrub = RunScrub;
         lock (_gate) _members.Add(member);
         Wake(member);
     }
+
+    /// <summary>What to read whole states with: one after the other, beside what flushes.</summary>
+    internal Action<Action>? RunScrub { get; init; }
 
     /// <summary>Drives a host no more, and leaves it open. Once that is so, or the executor ends, something is done on the executor's thread; it should be short.</summary>
     /// <returns>Whether it was driven here.</returns>

@@ -11,6 +11,8 @@ namespace Tidemark.Replication.Shards;
 internal sealed class ShardExecutors(int most, TimeProvider time, FlushThreads threads, Func<DateTimeOffset>? now = null) : IAsyncDisposable
 {
     private readonly List<ShardExecutor> _executors = [];
+    private readonly Lock _scrubGate = new();
+    private Task _scrubs = Task.CompletedTask;   // The last of those that were asked for: each begins when the one before has ended.
     private int _shards;
 
     /// <summary>Drives a shard from now on. One call at a time.</summary>
@@ -18,7 +20,7 @@ internal sealed class ShardExecutors(int most, TimeProvider time, FlushThreads t
     {
         int index = _shards++;
         int number = index < ShardPlacement.ShardsPerExecutorForHash * most ? index % most : ShardPlacement.PlaceByHash(index, most);
-        while (_executors.Count <= number) _executors.Add(new ShardExecutor(_executors.Count, time, threads, now));
+        while (_executors.Count <= number) _executors.Add(new ShardExecutor(_executors.Count, time, threads, now) { RunScrub = RunScrub });
         _executors[number].Add(host);
     }
 
@@ -29,6 +31,11 @@ internal sealed class ShardExecutors(int most, TimeProvider time, FlushThreads t
         {
             if (executor.TryRemove(host, then)) return;
         }
+    }
+
+    private void RunScrub(Action job)
+    {
+        lock (_scrubGate) _scrubs = _scrubs.ContinueWith(_ => job(), CancellationToken.None, TaskContinuationOptions.LongRunning, TaskScheduler.Default);
     }
 
     /// <summary>Closes all shards, each on its thread, and ends the threads.</summary>

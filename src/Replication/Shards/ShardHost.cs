@@ -24,6 +24,7 @@ internal sealed class ShardHost : IDisposable
     private readonly ShardHostOptions _options;
     private readonly ReplicaWork _work;
     private readonly StateJobs _jobs;
+    private readonly StateScrub _scrub;
     private readonly ConcurrentQueue<Proposal> _inbox = new();
     private readonly ConcurrentQueue<Action<DateTimeOffset>> _messages = new();
     private readonly ConcurrentQueue<(int From, ShardMessage Message)> _arrived = new();
@@ -48,6 +49,7 @@ internal sealed class ShardHost : IDisposable
     {
         _options = options;
         _jobs = new StateJobs(Post, options.TimeProvider) { Ended = EndJob };
+        _scrub = new StateScrub(Post, options.TimeProvider, options.ScrubInterval) { Ended = EndScrub };
         _work = new ReplicaWork(options, this);
         Show();
     }
@@ -67,6 +69,12 @@ internal sealed class ShardHost : IDisposable
     internal Action<Action>? RunJob
     {
         set => _jobs.Runner = value;
+    }
+
+    /// <summary>What to read the whole state with, in any thread, for as long as it takes.</summary>
+    internal Action<Action>? RunScrub
+    {
+        set => _scrub.Runner = value;
     }
 
     /// <summary>Commands that wait for their place in the log or for their answer, in bytes.</summary>
@@ -103,7 +111,7 @@ internal sealed class ShardHost : IDisposable
         get
         {
             if (Failure is not null || _isClosing) return _isClosing ? long.MaxValue : _work.NextDue;
-            long due = Math.Min(_work.NextDue, _work.State.Log.NextDue);
+            long due = Math.Min(Math.Min(_work.NextDue, _work.State.Log.NextDue), _scrub.NextDue);
             return _jobs.RetryAt > 0 ? Math.Min(due, _jobs.RetryAt) : due;
         }
     }
@@ -160,6 +168,14 @@ internal sealed class ShardHost : IDisposable
         else Read((refusal, _) => done(isAlive && refusal is null, refusal));
     });
 
+    /// <summary>Any thread: has the whole state read and compared with its running sum. Where they differ, the shard has failed by the time that is told.</summary>
+    internal void Scrub(Action<ScrubbedState> done) => Post(_ =>
+    {
+        if (Failure is { } failure) done(new ScrubbedState(Machine.Position, default, default, Refusal(failure)));
+        else if (_isClosing) done(new ScrubbedState(Machine.Position, default, default, Closed()));
+        else _scrub.Ask(done);
+    });
+
     /// <summary>Any thread: a message came from a node.</summary>
     internal void Receive(int from, in ShardMessage message)
     {
@@ -188,6 +204,7 @@ internal sealed class ShardHost : IDisposable
         while (_arrived.TryDequeue(out (int From, ShardMessage Message) arrived)) _work.Take(arrived.From, arrived.Message, now);
         _work.Tick(now);
         TakeDue(now);
+        if (!_isClosing && Failure is null) _scrub.BeginIfDue(Machine, now);
         BeginJobIfDue(now);   // What gathered during the last one may hold writes up, and then no flush comes to begin the next.
         while (_inbox.TryDequeue(out Proposal? proposal)) _waiting.Enqueue(proposal);
         if (_waiting.Count > 0 && !TakesCommands) RefuseWaiting(Failure is { } failure ? Refusal(failure) : _work.WhyNot());
@@ -272,6 +289,7 @@ internal sealed class ShardHost : IDisposable
     internal void Close(DateTimeOffset now, bool remembers = true)
     {
         _isClosing = true;
+        _scrub.Cancel();
         Turn(now);
         while (Failure is null && (Log.HasWork(now) || _waiting.Count > 0))
         {
@@ -314,6 +332,7 @@ internal sealed class ShardHost : IDisposable
     public void Dispose()
     {
         _isClosed = true;
+        _scrub.Cancel();
         _work.Dispose();
     }
 
@@ -331,7 +350,11 @@ internal sealed class ShardHost : IDisposable
     }
 
     /// <summary>Until it returns, a job may be at work on the state.</summary>
-    internal void WaitForJob() => _jobs.Wait();
+    internal void WaitForJob()
+    {
+        _scrub.Cancel();
+        _jobs.Wait();
+    }
 
     /// <summary>The shard's last word to a command.</summary>
     internal void End(Proposal proposal, Exception? failure, DateTimeOffset now)
@@ -373,6 +396,20 @@ internal sealed class ShardHost : IDisposable
         _saveFailure = null;
         if (failure is StoreFullException) _work.SaveLater(now);
         else Fail(failure);
+    }
+
+    private void EndScrub(ScrubbedState found)
+    {
+        if (found.Failure is { } failure)
+        {
+            ShardMessages.NotScrubbed(_options.Logger, ShardId, failure);
+            return;
+        }
+
+        ShardMetrics.Scrubbed();
+        ShardMessages.Scrubbed(_options.Logger, ShardId, found.Position.Offset, found.Found.Rows);
+        if (found.Found != found.Expected && !_isOver)
+            Fail(new CorruptDataException($"{_options.Name} state", 0, $"the hash {found.Expected} behind entry {found.Position.Offset}", $"{found.Found}: rows have changed that no entry changed"));
     }
 
     private void FinishJobs()

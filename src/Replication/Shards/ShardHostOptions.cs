@@ -38,6 +38,9 @@ internal sealed record ShardHostOptions
     /// <summary>How many bytes of commands may wait.</summary>
     public long MaxPendingBytes { get; init; } = 64L * 1024 * 1024;
 
+    /// <summary>How often the whole state is read and compared with its running sum; null for never.</summary>
+    public TimeSpan? ScrubInterval { get; init; }
+
     public required ILogger Logger { get; init; }
 
     /// <summary>Told of each entry once it is applied, the shard's own too; for who watches over a simulation.</summary>

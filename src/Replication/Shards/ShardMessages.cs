@@ -22,4 +22,10 @@ internal static partial class ShardMessages
 
     [LoggerMessage(305, LogLevel.Error, "What the disk has of shard {ShardId} cannot be believed. The replica begins again as a lost one; the files stay until it has caught up.")]
     internal static partial void ReplicaLost(ILogger logger, long shardId, Exception cause);
+
+    [LoggerMessage(306, LogLevel.Debug, "Read the state of shard {ShardId} behind entry {Offset} again: {Rows} rows.")]
+    internal static partial void Scrubbed(ILogger logger, long shardId, long offset, long rows);
+
+    [LoggerMessage(307, LogLevel.Warning, "The state of shard {ShardId} could not be read again.")]
+    internal static partial void NotScrubbed(ILogger logger, long shardId, Exception cause);
 }

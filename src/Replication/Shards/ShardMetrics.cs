@@ -14,6 +14,9 @@ internal static class ShardMetrics
     private static readonly Histogram<double> StateJobDuration = TidemarkDiagnostics.Meter.CreateHistogram<double>(
         TidemarkDiagnostics.ShardStateJobDuration, "s", "Remembering a state outside its log.");
 
+    private static readonly Counter<long> Scrubs = TidemarkDiagnostics.Meter.CreateCounter<long>(
+        TidemarkDiagnostics.ShardScrubs, "{state}", "States that were read again and compared with their running sums.");
+
     private static readonly Counter<long> Failures = TidemarkDiagnostics.Meter.CreateCounter<long>(
         TidemarkDiagnostics.ShardFailures, "{shard}", "Shards that failed and take no more writes.");
 
@@ -25,6 +28,8 @@ internal static class ShardMetrics
     }
 
     internal static void Remembered(TimeSpan elapsed) => StateJobDuration.Record(elapsed.TotalSeconds);
+
+    internal static void Scrubbed() => Scrubs.Add(1);
 
     internal static void Failed() => Failures.Add(1);
 }

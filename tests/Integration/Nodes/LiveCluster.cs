@@ -19,6 +19,7 @@ internal sealed class LiveCluster : IAsyncDisposable
     private readonly int _count;
     private readonly int? _replicas;
     private Func<ClientOperation, bool>? _authorize;
+    private TimeSpan? _scrubInterval;
 
     private LiveCluster(int count, int? replicas, bool isTcp, NamespaceOptions settings, Func<int, StorageEngine> engineOf, Func<ITransport, ITransport> wrap)
     {
@@ -49,9 +50,10 @@ internal sealed class LiveCluster : IAsyncDisposable
 
     internal IReadOnlyList<string> Addresses => [.. _ports.Take(_count).Select(port => $"127.0.0.1:{port}")];
 
-    internal static async Task<LiveCluster> StartAsync(bool isTcp, NamespaceOptions? settings = null, Func<int, StorageEngine>? engineOf = null, Func<ITransport, ITransport>? wrap = null)
+    internal static async Task<LiveCluster> StartAsync(bool isTcp, NamespaceOptions? settings = null, Func<int, StorageEngine>? engineOf = null, Func<ITransport, ITransport>? wrap = null,
+        TimeSpan? scrubInterval = null)
     {
-        var cluster = new LiveCluster(Count, null, isTcp, settings ?? new NamespaceOptions(), engineOf ?? (static _ => StorageEngine.Memory), wrap ?? (static inner => inner));
+        var cluster = new LiveCluster(Count, null, isTcp, settings ?? new NamespaceOptions(), engineOf ?? (static _ => StorageEngine.Memory), wrap ?? (static inner => inner)) { _scrubInterval = scrubInterval };
         await Task.WhenAll(Enumerable.Range(0, Count).Select(cluster.StartAsync));
         return cluster;
     }
@@ -81,6 +83,7 @@ internal sealed class LiveCluster : IAsyncDisposable
         CreateTransport = cluster => _wrap(_network?.CreateTransport(node) ?? CreateTcp(cluster, node)),
         Namespace = _settings,
         Authorize = _authorize,
+        ScrubInterval = _scrubInterval,
         Engine = EngineOf(node),
         FileSystem = FilesOf(node),
         EngineBatchBytes = 16 * 1024,
