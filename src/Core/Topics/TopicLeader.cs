@@ -14,6 +14,7 @@ namespace Tidemark.Core.Topics;
 internal sealed class TopicLeader : ILeaderRole
 {
     private const int MostAtOnce = 1_000;
+    private const long NotKnown = -2;   // No number is the next of it.
 
     private static readonly TimeSpan _shortestLook = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan _longestLook = TimeSpan.FromMinutes(1);
@@ -66,19 +67,23 @@ internal sealed class TopicLeader : ILeaderRole
             (_before, _settings) = ((offset, _end, _settings), settings);
         }
 
+        if ((TopicCommand)kind == TopicCommand.ForgetProducers) Forget(offset, payload.Span);
         if ((TopicCommand)kind != TopicCommand.Append) return;
         var reader = new MessagePackReader(payload.Span);
         BatchHead head = BatchCodec.ReadHead(ref reader);
         if (head.Count == 0) throw new MalformedDataException(reader.Consumed, "a batch has a message");
         _before = (offset, _end, _settings);
+        long before = NotKnown;
         if (head.Producer is { } producer)
         {
-            if (LastOf(producer) != head.Sequence - 1)
+            long last = LastOf(producer);
+            if (last != head.Sequence - 1)
             {
                 (kind, payload) = ((ushort)TopicCommand.Repeat, WriteRepeat(producer, head.Sequence));
                 return;
             }
 
+            before = last;
             _producers[producer] = (head.Sequence, offset);
         }
 
@@ -89,7 +94,7 @@ internal sealed class TopicLeader : ILeaderRole
         if (head.Count == 0) payload = Without(head);
         else BatchCodec.Place(payload, head.First);
         _end += head.Count;
-        if (head.Producer is not null || ids is not null) _underWay.Enqueue(new UnderWay(offset, head.Producer, ids));
+        if (head.Producer is not null || ids is not null) _underWay.Enqueue(new UnderWay(offset, head.Producer, before, ids));
     }
 
     /// <inheritdoc/>
@@ -125,8 +130,21 @@ internal sealed class TopicLeader : ILeaderRole
     /// <summary>Settings that are wanted, and neither there nor under way.</summary>
     private TopicSettings? OtherSettings => Wanted?.Invoke() is { } wanted && wanted != _settings && !_proposed.Contains(TopicCommand.Configure) ? wanted : null;
 
-    /// <summary>The number of a producer's last append, with those that are under way; -2 for one that is not known.</summary>
-    private long LastOf(Guid producer) => _producers.TryGetValue(producer, out (long Sequence, long Entry) last) ? last.Sequence : _machine.FindProducer(producer)?.Sequence ?? -2;
+    /// <summary>The number of a producer's last append, with those that are under way; <see cref="NotKnown"/> for one that is not known then.</summary>
+    private long LastOf(Guid producer) => _producers.TryGetValue(producer, out (long Sequence, long Entry) last) ? last.Sequence : _machine.FindProducer(producer)?.Sequence ?? NotKnown;
+
+    /// <summary>Who is forgotten by an entry that is under way is not known to those behind it: an append whose number nobody keeps might be there twice.</summary>
+    private void Forget(long offset, ReadOnlySpan<byte> payload)
+    {
+        _before = (offset, _end, _settings);
+        foreach ((Guid producer, HybridTimestamp? lastUsed) in ForgottenProducers.Read(payload))
+        {
+            bool isUsed = lastUsed is not null && (_producers.ContainsKey(producer) || _machine.FindProducer(producer)?.LastUsed != lastUsed);
+            if (isUsed) continue;
+            _underWay.Enqueue(new UnderWay(offset, producer, LastOf(producer), null));
+            _producers[producer] = (NotKnown, offset);
+        }
+    }
 
     /// <summary>Leaves out the messages whose ids are remembered, which is from an offset on, or came twice.</summary>
     private List<Guid> LeaveOutKnown(long from, ref BatchHead head, ref ReadOnlyMemory<byte> payload, ref MessagePackReader reader)
@@ -204,7 +222,7 @@ internal sealed class TopicLeader : ILeaderRole
         if (!isWithdrawn) return;
         foreach (UnderWay earlier in _underWay)
         {
-            if (earlier.Producer == producer && earlier.Entry < batch.Entry) _producers[producer] = (last.Sequence - 1, earlier.Entry);   // The last of them stays.
+            if (earlier.Producer == producer && earlier.Entry < batch.Entry) _producers[producer] = (batch.Before, earlier.Entry);   // The last of them stays.
         }
     }
 
@@ -247,8 +265,8 @@ internal sealed class TopicLeader : ILeaderRole
         proposals.Add(((ushort)TopicCommand.ForgetProducers, output.WrittenSpan.ToArray()));
     }
 
-    /// <summary>A batch that is not applied yet: its entry, who numbered it, and the ids it brought.</summary>
-    private readonly record struct UnderWay(long Entry, Guid? Producer, List<Guid>? Ids);
+    /// <summary>A batch that is not applied yet: its entry, who numbered it, the number of that producer's last before it, and the ids it brought. Or a producer that is forgotten.</summary>
+    private readonly record struct UnderWay(long Entry, Guid? Producer, long Before, List<Guid>? Ids);
 }
 
 /// <summary>Commands that are a few numbers, or an id.</summary>
@@ -262,5 +280,25 @@ internal static class TopicCommands
         foreach (long number in numbers) writer.Write(number);
         writer.Flush();
         return output.WrittenSpan.ToArray();
+    }
+}
+
+/// <summary>The producers that a command has a partition forget.</summary>
+internal static class ForgottenProducers
+{
+    /// <summary>Reads them: each with the time since which it must not have been used, or with none, where it goes in any case.</summary>
+    /// <exception cref="MalformedDataException">It is no such command.</exception>
+    internal static List<(Guid Producer, HybridTimestamp? LastUsed)> Read(ReadOnlySpan<byte> payload)
+    {
+        var reader = new MessagePackReader(payload);
+        var forgotten = new List<(Guid, HybridTimestamp?)>();
+        for (int count = reader.ReadArrayHeader(); count > 0; count--)
+        {
+            CommandParts.ReadArrayOf(2, ref reader);
+            forgotten.Add((new Guid(CommandParts.ReadId(ref reader), bigEndian: true), reader.TryReadNil() ? null : new HybridTimestamp(reader.ReadUInt64())));
+        }
+
+        reader.ReadEnd();
+        return forgotten;
     }
 }
