@@ -1,5 +1,6 @@
 using System.Buffers;
 
+using Tidemark.Core.Diagnostics;
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.MessagePack;
 using Tidemark.Core.Replication;
@@ -27,6 +28,7 @@ internal sealed class TopicLeader : ILeaderRole
     private readonly Dictionary<Guid, (long Sequence, long Entry)> _producers = [];   // Of entries that are not applied yet, as the next three.
     private readonly Dictionary<Guid, long> _ids = [];
     private readonly HashSet<TopicCommand> _proposed = [];
+    private readonly long _firstEnd;
     private long _end;
     private TopicSettings? _settings;
     private (long Entry, long End, TopicSettings? Settings) _before;   // What was let through last, and how it was before.
@@ -37,7 +39,7 @@ internal sealed class TopicLeader : ILeaderRole
     /// <param name="now">The time.</param>
     internal TopicLeader(TopicMachine machine, IMessageLog log, DateTimeOffset now)
     {
-        (_machine, _log, _end, _settings) = (machine, log, machine.End, machine.Settings);
+        (_machine, _log, _end, _firstEnd, _settings) = (machine, log, machine.End, machine.End, machine.Settings);
         _lookAt = _idleCheckAt = now.UtcTicks;
     }
 
@@ -149,6 +151,7 @@ internal sealed class TopicLeader : ILeaderRole
     /// <summary>Leaves out the messages whose ids are remembered, which is from an offset on, or came twice.</summary>
     private List<Guid> LeaveOutKnown(long from, ref BatchHead head, ref ReadOnlyMemory<byte> payload, ref MessagePackReader reader)
     {
+        if (Planted.Is(PlantedBug.IdsForgottenAtLeaderChange)) from = Math.Max(from, _firstEnd);
         var fresh = new List<Guid>(head.Count);
         var kept = new List<Range>(head.Count);
         long? firstKnown = null;
@@ -211,7 +214,7 @@ internal sealed class TopicLeader : ILeaderRole
 
     private void Take(in UnderWay batch, bool isWithdrawn)
     {
-        foreach (Guid id in batch.Ids ?? [])
+        foreach (Guid id in isWithdrawn && Planted.Is(PlantedBug.WithdrawnIdsKept) ? [] : batch.Ids ?? [])
         {
             bool isOver = _ids.TryGetValue(id, out long offset) && (isWithdrawn ? offset >= _end : offset < _machine.End);
             if (isOver) _ids.Remove(id);

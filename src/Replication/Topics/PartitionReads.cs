@@ -1,3 +1,4 @@
+using Tidemark.Core.Diagnostics;
 using Tidemark.Core.Topics;
 using Tidemark.Replication.Shards;
 using Tidemark.Storage.Files;
@@ -39,7 +40,7 @@ internal sealed class PartitionReads : IDisposable
             TopicBounds bounds = _machine.Bounds;
             long start;
             lock (_log.Gate) start = _log.Start;
-            if (bounds.LogStart >= start) return bounds;
+            if (bounds.LogStart >= start || Planted.Is(PlantedBug.EntriesForMessages)) return bounds;
             TopicBounds? cut = _cut;
             if (cut is null || cut.Applied != bounds.Applied || cut.LogStart != start)
                 _cut = cut = bounds with { Start = Math.Max(bounds.Start, _readers.FirstMessageAt(start, bounds.Applied) ?? bounds.End), LogStart = start };

@@ -2,6 +2,7 @@ using System.Buffers;
 
 using Microsoft.Extensions.Logging;
 
+using Tidemark.Core.Diagnostics;
 using Tidemark.Core.Replication;
 using Tidemark.Core.State;
 using Tidemark.Storage.Files;
@@ -73,7 +74,7 @@ internal sealed class LogBaseKeeper : IStateKeeper
         return _moving = new StateJob(start - 1, () => MoveBase(start));
     }
 
-    public IStateSnapshot TakeOffer() => _folder.Base > 0 ? new FileSnapshot(_folder.OpenWhole(_folder.Base)) : _create().TakeSnapshot();
+    public IStateSnapshot TakeOffer() => Planted.Is(PlantedBug.NewestStateForBase) ? _machine.TakeSnapshot() : _folder.Base > 0 ? new FileSnapshot(_folder.OpenWhole(_folder.Base)) : _create().TakeSnapshot();
 
     public void End(StateJob job)
     {
