@@ -164,7 +164,12 @@ internal sealed class ClusterSimulation : IDisposable
 
     internal ShardKind KindOf(long shard, ClusterPartition? partition) => partition is null ? _plan.Kind : new TopicShardKind(partition, snapshotLogBytes: 16 * 1024);
 
-    internal ShardOracle OracleOf(ReplicaHost replica) => _oracles[replica.ShardId];
+    /// <summary>Who watches a replica's shard. One that is new has a new one.</summary>
+    internal ShardOracle OracleOf(ReplicaHost replica)
+    {
+        if (!_oracles.TryGetValue(replica.ShardId, out ShardOracle? oracle)) _oracles[replica.ShardId] = oracle = new ShardOracle(World, replica.ShardId, replica.Kind.New(World.NewId(), replica.ShardId));
+        return oracle;
+    }
 
     /// <summary>Called when the state of a replica has changed.</summary>
     internal Action? Published { get; set; }
