@@ -183,25 +183,6 @@ public sealed class StoreTopicTests
     }
 
     [Fact]
-    public async Task A_backup_names_the_topics_that_are_not_in_it_and_makes_a_store_without_them()
-    {
-        await using (TidemarkStore store = await TidemarkStore.OpenAsync("d", Options))
-        {
-            await store.PutAsync("a", new byte[1]);
-            await store.Topics.CreateAsync("orders");
-            BackupReport report = await store.BackupAsync("b");
-            Assert.Equal(["orders"], report.TopicsLeftOut);
-        }
-
-        Assert.True((await TidemarkStore.VerifyBackupAsync("b", Options)).IsWhole);
-        await TidemarkStore.RestoreAsync("b", "r", Options);
-        await using TidemarkStore restored = await TidemarkStore.OpenAsync("r", Options);
-        Assert.Empty(restored.Topics.Names);
-        Assert.NotNull(await restored.GetAsync("a"));
-        await restored.Topics.CreateAsync("orders");
-    }
-
-    [Fact]
     public async Task Callers_who_want_the_same_new_topic_get_one_and_changes_of_many_take_turns()
     {
         await using TidemarkStore store = TidemarkStore.InMemory();
