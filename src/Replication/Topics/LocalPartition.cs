@@ -37,10 +37,10 @@ internal sealed class LocalPartition : ShardPartition, IDisposable
 
     internal ILeaderRole CreateLeader(ShardState state, DateTimeOffset now) => new TopicLeader((TopicMachine)state.Machine, _reads.Log, now);
 
-    /// <summary>Has the partition follow other settings from now on. The length of segments is another once it is opened again.</summary>
+    /// <summary>Has the partition follow other settings from now on.</summary>
     internal async ValueTask ConfigureAsync(TopicOptions options, CancellationToken cancellationToken)
     {
-        Host.Post(_ => _state.Log.MaxSegmentAge = options.EffectiveSegmentAge);
+        Host.Post(_ => (_state.Log.MaxSegmentAge, _state.Log.SegmentBytes) = (options.EffectiveSegmentAge, options.SegmentBytes));
         var wanted = TopicSettings.Of(options);
         if (((TopicMachine)_state.Machine).Settings == wanted) return;
         await CommandAsync(TopicCommand.Configure, wanted.Write, cancellationToken).ConfigureAwait(false);

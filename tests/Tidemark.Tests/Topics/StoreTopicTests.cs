@@ -183,6 +183,30 @@ public sealed class StoreTopicTests
     }
 
     [Fact]
+    public async Task Another_length_of_segments_counts_from_the_next_one_on()
+    {
+        await using TidemarkStore store = await TidemarkStore.OpenAsync("d", Options);
+        var settings = new TopicOptions { SegmentBytes = 1024 * 1024 };
+        Topic topic = await store.Topics.CreateAsync("t", settings);
+        await FillAsync(300);
+        Assert.Equal(1, Segments());
+        await store.Topics.ChangeAsync("t", settings with { SegmentBytes = 64 * 1024 });
+        await FillAsync(300);
+        int small = Segments();
+        Assert.InRange(small, 5, 8);
+        await store.Topics.ChangeAsync("t", settings);
+        await FillAsync(300);
+        Assert.Equal(small, Segments());
+
+        async Task FillAsync(int messages)
+        {
+            for (int i = 0; i < messages; i++) await topic.AppendAsync(new TopicMessage(new byte[1000]));
+        }
+
+        int Segments() => _disk.ListFiles(Path.GetFullPath("d/shards/000001/log")).Count(name => name.EndsWith(".log", StringComparison.Ordinal) && char.IsAsciiDigit(name[0]));
+    }
+
+    [Fact]
     public async Task Callers_who_want_the_same_new_topic_get_one_and_changes_of_many_take_turns()
     {
         await using TidemarkStore store = TidemarkStore.InMemory();
