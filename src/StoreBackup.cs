@@ -3,11 +3,11 @@ namespace Tidemark;
 /// <summary>What a backup holds.</summary>
 /// <param name="StoreId">The store it was made of.</param>
 /// <param name="Shards">The shards of its namespaces, each at a position of its own.</param>
-/// <param name="TopicsLeftOut">The names of its topics: what is in them is not in the backup, nor that they are there.</param>
-public sealed record BackupReport(Guid StoreId, IReadOnlyList<ShardBackup> Shards, IReadOnlyList<string> TopicsLeftOut)
+/// <param name="Partitions">The partitions of its topics, each at a position of its own, behind those of the shards.</param>
+public sealed record BackupReport(Guid StoreId, IReadOnlyList<ShardBackup> Shards, IReadOnlyList<PartitionBackup> Partitions)
 {
-    /// <summary>The bytes of all shards' states.</summary>
-    public long Bytes => Shards.Sum(shard => shard.Bytes);
+    /// <summary>The bytes of all shards' states, and of the partitions.</summary>
+    public long Bytes => Shards.Sum(shard => shard.Bytes) + Partitions.Sum(partition => partition.Bytes);
 }
 
 /// <summary>What a backup holds of one shard.</summary>
@@ -18,8 +18,19 @@ public sealed record BackupReport(Guid StoreId, IReadOnlyList<ShardBackup> Shard
 /// <param name="Bytes">The bytes of its state.</param>
 public sealed record ShardBackup(string Namespace, long ShardId, StatePosition Position, StateHash Hash, long Bytes);
 
+/// <summary>What a backup holds of one partition.</summary>
+/// <param name="Topic">The topic it belongs to.</param>
+/// <param name="Partition">Its number.</param>
+/// <param name="ShardId">The shard that it is.</param>
+/// <param name="Start">The offset of the first message kept.</param>
+/// <param name="End">The offset after the last message.</param>
+/// <param name="Position">The log entry that was applied last.</param>
+/// <param name="Hash">The hash of its state.</param>
+/// <param name="Bytes">The bytes of its state and its entries.</param>
+public sealed record PartitionBackup(string Topic, int Partition, long ShardId, long Start, long End, StatePosition Position, StateHash Hash, long Bytes);
+
 /// <summary>How far a backup, a restore or a check has come.</summary>
-/// <param name="ShardsDone">The shards that are done.</param>
+/// <param name="ShardsDone">The shards that are done, partitions among them.</param>
 /// <param name="ShardCount">All of them.</param>
 /// <param name="Bytes">The bytes of state that were written or read.</param>
 public readonly record struct BackupProgress(int ShardsDone, int ShardCount, long Bytes);
@@ -47,7 +58,7 @@ public sealed record ShardVerification(string Namespace, long ShardId, long LogR
 /// <param name="Topic">The topic it belongs to.</param>
 /// <param name="Partition">Its number.</param>
 /// <param name="ShardId">The shard that it is.</param>
-/// <param name="LogRecords">The log's records whose checksums and order fit: batches, and what else is noted there.</param>
-/// <param name="LogBytes">The bytes of the log that were read.</param>
+/// <param name="LogRecords">The log's records whose checksums and order fit: batches, and what else is noted there. In a backup, those it holds.</param>
+/// <param name="LogBytes">The bytes of the log that were read; in a backup, of the records.</param>
 /// <param name="Snapshots">Snapshot files that are whole.</param>
 public sealed record PartitionVerification(string Topic, int Partition, long ShardId, long LogRecords, long LogBytes, int Snapshots);

@@ -6,7 +6,7 @@ namespace Tidemark;
 /// <param name="Engine">The name of the engine its rows are kept in.</param>
 /// <param name="IsBackup">Whether it is a backup, to be restored before it is opened.</param>
 /// <param name="Namespaces">Its namespaces.</param>
-/// <param name="Topics">Its topics. None of a backup: they are not in it.</param>
+/// <param name="Topics">Its topics.</param>
 public sealed record StoreDescription(
     Guid StoreId, DateTimeOffset Created, string Engine, bool IsBackup, IReadOnlyList<NamespaceDescription> Namespaces, IReadOnlyList<TopicDescription> Topics);
 
@@ -31,7 +31,7 @@ public sealed record TopicDescription(string Name, TopicOptions Options, IReadOn
 
 /// <summary>A partition on disk.</summary>
 /// <param name="ShardId">The number of the shard that it is, also in the names of its directory.</param>
-/// <param name="Log">The log that holds its messages, by batches; null where it was lost.</param>
+/// <param name="Log">The log that holds its messages, by batches; null in a backup, or where it was lost.</param>
 /// <param name="Snapshots">Its snapshot files, the oldest first. Whether they are whole, a verification tells.</param>
 public sealed record PartitionDescription(long ShardId, LogDescription? Log, IReadOnlyList<SnapshotDescription> Snapshots);
 

@@ -1,8 +1,10 @@
 using System.Buffers;
 
+using Tidemark.Replication.Cluster;
 using Tidemark.Replication.KeyValue;
 using Tidemark.Replication.Nodes;
 using Tidemark.Replication.Shards;
+using Tidemark.Replication.Wire;
 using Tidemark.Testing.Simulation;
 
 namespace Tidemark.Testing;
@@ -34,6 +36,8 @@ public sealed class TestCluster : IDisposable
     private readonly TestClusterOptions _options;
     private readonly ClusterSimulation _cluster;
     private readonly TestRoute _route;
+    private static readonly TimeSpan _rewritePause = TimeSpan.FromMilliseconds(50);
+
     private readonly Lock _gate = new();
 
     private TestCluster(TestClusterOptions options, ShardKind kind)
@@ -46,6 +50,7 @@ public sealed class TestCluster : IDisposable
         _route = new TestRoute(this, _cluster);
         IReadOnlyList<ShardHashRange> ranges = HashRangeRouter.CreateEven(1).Ranges;
         var shard = new LocalShard(_route, new ProposalPool());
+        Topics = new TestTopics(this, _route, new SimTime(_cluster.World), _cluster.World.NewId, options.OperationTimeout);
         Store = new ShardedKeyValueStore(new LocalNamespace("default", options.Namespace, new HashRangeRouter(ranges), [shard], new SimTime(_cluster.World), _cluster.World.NewId));
     }
 
@@ -68,6 +73,9 @@ public sealed class TestCluster : IDisposable
     /// <summary>The namespace, as a program anywhere in the cluster sees it. Only of a cluster that keeps one.</summary>
     public KeyValueStore Store { get; }
 
+    /// <summary>The topics, as a program anywhere in the cluster sees them. There is none at first.</summary>
+    public TopicCollection Topics { get; }
+
     /// <summary>Virtual time since the start.</summary>
     public TimeSpan Elapsed => _cluster.World.Now;
 
@@ -76,8 +84,17 @@ public sealed class TestCluster : IDisposable
     {
         get
         {
-            using (Enter()) return FindLeader();
+            using (Enter()) return FindLeader(ClusterSimulation.Shard);
         }
+    }
+
+    /// <summary>The node that leads a partition of a topic and serves, or -1.</summary>
+    /// <exception cref="ArgumentException">The topic is none of this cluster, or was deleted.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such partition.</exception>
+    public int LeaderOf(Topic topic, int partition = 0)
+    {
+        ArgumentNullException.ThrowIfNull(topic);
+        using (Enter()) return FindLeader(ShardOf(topic, partition));
     }
 
     /// <summary>What has happened, one thing a line, with the seed that makes it happen again.</summary>
@@ -203,8 +220,8 @@ public sealed class TestCluster : IDisposable
             TimeSpan until = _cluster.World.Now + _options.OperationTimeout;
             try
             {
-                _cluster.World.RunWhile(() => !IsWhole(), until);
-                _cluster.CheckEnd(_cluster.Oracles[ClusterSimulation.Shard]);
+                _cluster.World.RunWhile(() => !_cluster.Store.Status!.Shards.Keys.All(IsWhole), until);
+                foreach (long shard in _cluster.Store.Status!.Shards.Keys) _cluster.CheckEnd(_cluster.Oracles[shard]);
             }
             catch (SimulationException broken)
             {
@@ -222,7 +239,7 @@ public sealed class TestCluster : IDisposable
     public ValueTask<ReadOnlyMemory<byte>> ProposeAsync(ushort kind, ReadOnlyMemory<byte> payload)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(kind, (ushort)0xFF00);
-        return new ValueTask<ReadOnlyMemory<byte>>(Propose(kind, output => output.Write(payload.Span)));
+        return new ValueTask<ReadOnlyMemory<byte>>(Propose(ClusterSimulation.Shard, kind, output => output.Write(payload.Span)));
     }
 
     /// <summary>Asks the state machine something, where all that was acknowledged before can be seen.</summary>
@@ -232,7 +249,7 @@ public sealed class TestCluster : IDisposable
         using (Enter())
         {
             var answer = new ArrayBufferWriter<byte>();
-            Barrier().Machine.Query(request.Span, answer);
+            Barrier(ClusterSimulation.Shard).Machine.Query(request.Span, answer);
             return new ValueTask<ReadOnlyMemory<byte>>(answer.WrittenMemory);
         }
     }
@@ -246,20 +263,72 @@ public sealed class TestCluster : IDisposable
     /// <summary>Ends the cluster.</summary>
     public void Dispose() => _cluster.Dispose();
 
-    internal byte[] Propose(ushort kind, Action<IBufferWriter<byte>> write)
+    /// <summary>Brings a command to whoever leads a shard, and finishes it.</summary>
+    internal void Submit(long shard, Proposal proposal)
+    {
+        Exception? failure = null;
+        try
+        {
+            proposal.Answer.Write(Propose(shard, proposal.Kind, output => output.Write(proposal.Payload.WrittenSpan)));
+        }
+        catch (TidemarkException e)
+        {
+            failure = e;
+        }
+
+        proposal.Finish(failure);
+    }
+
+    /// <summary>Looks at a replica of a shard that shows what the level asks for: at the leader's, or where anything will do at that of the first node that is up.</summary>
+    internal T Look<T>(long shard, ReadLevel level, Func<ReplicaHost, T> look)
+    {
+        using (Enter())
+        {
+            SimDriver? local = level.Kind == ReadLevelKind.Local ? _cluster.Nodes.Select(node => node.Drivers.GetValueOrDefault(shard)).FirstOrDefault(driver => driver is not null) : null;
+            return look(local?.Replica ?? Barrier(shard, level.Staleness));
+        }
+    }
+
+    /// <summary>Has the cluster change its topics.</summary>
+    /// <returns>The status that has it so.</returns>
+    /// <exception cref="ArgumentException">It cannot be as it is wanted.</exception>
+    internal ClusterStatus Change(TopicChange change)
+    {
+        using (Enter())
+        {
+            for (TimeSpan until = _cluster.World.Now + _options.OperationTimeout; _cluster.World.Now < until; _cluster.World.RunUntil(_cluster.World.Now + _rewritePause))
+            {
+                if (_cluster.Store.Status is not { } status) continue;
+                if (NodeTopics.Apply(change, status, IsUp) is null) return status;
+                foreach (NodeHost host in _cluster.Nodes.Select(node => node.Host).OfType<NodeHost>().Take(1)) host.Post(() => Rewrite(host, change, status));
+            }
+
+            throw new ShardUnavailableException(ClusterSimulation.Shard, $"No node has changed the topics for {_options.OperationTimeout} of virtual time. Is one up?");
+        }
+
+        bool IsUp(int node) => _cluster.Nodes[node].IsUp;
+
+        // One that knows of an earlier status comes again when it has read this one.
+        void Rewrite(NodeHost host, TopicChange wanted, ClusterStatus status)
+        {
+            if (host.Coordinator.Status?.TopicChanges == status.TopicChanges && NodeTopics.Apply(wanted, host.Coordinator.Status, IsUp) is { } next) host.Coordinator.TryRewrite(_ => next);
+        }
+    }
+
+    internal byte[] Propose(long shard, ushort kind, Action<IBufferWriter<byte>> write)
     {
         using (Enter())
         {
             TimeSpan until = _cluster.World.Now + _options.OperationTimeout;
             while (true)
             {
-                int leader = WaitForLeader(until);
+                int leader = WaitForLeader(shard, until);
                 byte[]? answer = null;
                 Exception? failure = null;
                 bool isDone = false;
-                _cluster.Nodes[leader].Submit(ClusterSimulation.Shard, kind, write, (proposal, why) =>
+                _cluster.Nodes[leader].Submit(shard, kind, write, (proposal, why) =>
                 {
-                    if (why is null) _cluster.Oracles[ClusterSimulation.Shard].Acknowledged(leader, proposal);
+                    if (why is null) _cluster.Oracles[shard].Acknowledged(leader, proposal);
                     (isDone, failure, answer) = (true, why, proposal.Answer.WrittenSpan.ToArray());
                 });
                 WaitFor(leader, () => isDone, until);
@@ -270,27 +339,27 @@ public sealed class TestCluster : IDisposable
         }
     }
 
-    internal ReplicaHost ReadBarrier(TimeSpan staleness = default)
+    internal ReplicaHost ReadBarrier(long shard, TimeSpan staleness = default)
     {
-        using (Enter()) return Barrier(staleness);
+        using (Enter()) return Barrier(shard, staleness);
     }
 
     /// <summary>One caller at a time, and without its context: what the world's events complete goes on at once, as part of them, so that every run is the same.</summary>
     private Turn Enter() => new(_gate);
 
-    private ReplicaHost Barrier(TimeSpan staleness = default)
+    private ReplicaHost Barrier(long shard, TimeSpan staleness = default)
     {
         TimeSpan until = _cluster.World.Now + _options.OperationTimeout;
         while (true)
         {
-            int leader = WaitForLeader(until);
-            ReplicaHost replica = _cluster.Nodes[leader].Drivers[ClusterSimulation.Shard].Replica;
+            int leader = WaitForLeader(shard, until);
+            ReplicaHost replica = _cluster.Nodes[leader].Drivers[shard].Replica;
             Exception? refusal = null;
             bool isDone = false;
             replica.Host.Read((why, _) => (isDone, refusal) = (true, why), staleness);
             WaitFor(leader, () => isDone, until);
             if (isDone && refusal is null) return replica;
-            if (_cluster.World.Now >= until) throw new ShardUnavailableException(ClusterSimulation.Shard, "No leader answered a read in time.");
+            if (_cluster.World.Now >= until) throw new ShardUnavailableException(shard, "No leader answered a read in time.");
         }
     }
 
@@ -302,31 +371,41 @@ public sealed class TestCluster : IDisposable
         _cluster.World.RunWhile(() => !isDone() && node.IsUp && node.Run == run, until);
     }
 
-    private int WaitForLeader(TimeSpan until)
+    private int WaitForLeader(long shard, TimeSpan until)
     {
-        _cluster.World.RunWhile(() => FindLeader() < 0, until);
-        int leader = FindLeader();
-        return leader >= 0 ? leader : throw new ShardUnavailableException(ClusterSimulation.Shard, $"Nobody has led for {_options.OperationTimeout} of virtual time. Are more than half of the nodes up, and do they reach each other?");
+        _cluster.World.RunWhile(() => FindLeader(shard) < 0, until);
+        int leader = FindLeader(shard);
+        return leader >= 0 ? leader : throw new ShardUnavailableException(shard, $"Nobody has led for {_options.OperationTimeout} of virtual time. Are more than half of the nodes up, and do they reach each other?");
     }
 
     /// <summary>The one that serves in the highest term.</summary>
-    private int FindLeader()
+    private int FindLeader(long shard)
     {
         int found = -1;
         long term = -1;
         foreach (SimNode node in _cluster.Nodes)
         {
-            if (!node.Drivers.TryGetValue(ClusterSimulation.Shard, out SimDriver? driver) || !driver.Host.TakesCommands) continue;
+            if (!node.Drivers.TryGetValue(shard, out SimDriver? driver) || !driver.Host.TakesCommands) continue;
             if (driver.Host.Core.Term > term) (found, term) = (node.Node, driver.Host.Core.Term);
         }
 
         return found;
     }
 
-    private bool IsWhole()
+    private long ShardOf(Topic topic, int partition)
     {
-        long committed = _cluster.Oracles[ClusterSimulation.Shard].Committed;
-        return FindLeader() >= 0 && _cluster.Nodes.All(node => node.Drivers.TryGetValue(ClusterSimulation.Shard, out SimDriver? driver)
+        ClusterTopic? found = _cluster.Store.Status!.Topics.GetValueOrDefault(topic.Name);
+        if (found is null || !ReferenceEquals(Topics.Find(topic.Name), topic)) throw new ArgumentException($"There is no topic '{topic.Name}' of this cluster.", nameof(topic));
+        ArgumentOutOfRangeException.ThrowIfNegative(partition);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(partition, found.Shards.Count);
+        return found.Shards[partition];
+    }
+
+    private bool IsWhole(long shard)
+    {
+        if (!_cluster.Oracles.TryGetValue(shard, out ShardOracle? oracle)) return false;
+        long committed = oracle.Committed;
+        return FindLeader(shard) >= 0 && _cluster.Nodes.All(node => node.Drivers.TryGetValue(shard, out SimDriver? driver)
             && driver.Host.Core is { IsLost: false, Role: ReplicaRole.Leader or ReplicaRole.Follower } core && core.Applied == committed && core.Log.End == committed);
     }
 

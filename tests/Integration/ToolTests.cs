@@ -57,6 +57,23 @@ public sealed class ToolTests : IDisposable
     }
 
     [Fact]
+    public async Task Backup_verify_inspect_and_restore_have_the_topics()
+    {
+        await using (TidemarkStore store = await TidemarkStore.OpenAsync(At("d")))
+        {
+            Topic topic = await store.Topics.CreateAsync("orders", new TopicOptions { Partitions = 2 });
+            for (int i = 0; i < 5; i++) await topic.AppendAsync(new TopicMessage(new byte[] { 1 }), new AppendOptions { Partition = 1 });
+        }
+
+        Assert.Contains("2 partitions", (await ToolAsync("backup", At("d"), At("b"))).ExpectSuccess().Output, StringComparison.Ordinal);
+        Assert.Contains("topic orders: 2 partitions", (await ToolAsync("inspect", At("b"))).ExpectSuccess().Output, StringComparison.Ordinal);
+        Assert.Contains("orders partition 1: 6 log records, 1 snapshot files", (await ToolAsync("verify", At("b"))).ExpectSuccess().Output, StringComparison.Ordinal);   // And its settings.
+        (await ToolAsync("restore", At("b"), At("r"))).ExpectSuccess();
+        await using TidemarkStore restored = await TidemarkStore.OpenAsync(At("r"));
+        Assert.Equal(5, (await restored.Topics.Get("orders").DescribeAsync(1)).End);
+    }
+
+    [Fact]
     public async Task Dump_shows_records_that_a_terminal_can_show()
     {
         await MakeAsync("d");

@@ -7,8 +7,7 @@ internal static class Backup
     {
         await using TidemarkStore store = await Stores.OpenAsync(directory, cancellation);
         BackupReport report = await Bar.RunAsync("backup", async progress => await store.BackupAsync(folder, progress, cancellation));
-        Console.WriteLine($"{report.Shards.Count} shards, {Text.Size(report.Bytes)}");
-        if (report.TopicsLeftOut.Count > 0) Console.WriteLine($"not in it are the topics {string.Join(", ", report.TopicsLeftOut)}");
+        Console.WriteLine($"{report.Shards.Count} shards, {report.Partitions.Count} partitions, {Text.Size(report.Bytes)}");
         return ExitCode.Ok;
     }
 

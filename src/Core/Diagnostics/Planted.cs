@@ -26,6 +26,12 @@ internal enum PlantedBug
     KeepAliveByDeposedLeader,
     WatchGapAtFailover,
     StatesNeverCompared,
+    NewestStateForBase,
+    IdsForgottenAtLeaderChange,
+    TrimBeyondConsumer,
+    WithdrawnIdsKept,
+    EntriesForMessages,
+    LostClaimStores,
 }
 
 /// <summary>Which mistake is in force. Only a build with <c>-p:Planted=true</c> has any.</summary>

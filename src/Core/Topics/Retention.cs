@@ -1,3 +1,5 @@
+using Tidemark.Core.Diagnostics;
+
 namespace Tidemark.Core.Topics;
 
 /// <summary>Decides which messages go: whole parts of the log, the oldest first, that are too old or too much, and of which nothing is held.</summary>
@@ -14,7 +16,7 @@ internal static class Retention
             long entry = count < parts.Count ? parts[count].FirstEntry : open;
             long before = log.FirstMessageAt(entry) ?? end;
             if (before <= start) return null;
-            if (!settings.IsHeld || before <= released) return (before, entry);
+            if (!settings.IsHeld || before <= released || Planted.Is(PlantedBug.TrimBeyondConsumer)) return (before, entry);
         }
 
         return null;

@@ -1,5 +1,6 @@
 using System.Buffers;
 
+using Tidemark.Core.Diagnostics;
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.MessagePack;
 using Tidemark.Core.Replication;
@@ -14,6 +15,7 @@ namespace Tidemark.Core.Topics;
 internal sealed class TopicLeader : ILeaderRole
 {
     private const int MostAtOnce = 1_000;
+    private const long NotKnown = -2;   // No number is the next of it.
 
     private static readonly TimeSpan _shortestLook = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan _longestLook = TimeSpan.FromMinutes(1);
@@ -26,6 +28,7 @@ internal sealed class TopicLeader : ILeaderRole
     private readonly Dictionary<Guid, (long Sequence, long Entry)> _producers = [];   // Of entries that are not applied yet, as the next three.
     private readonly Dictionary<Guid, long> _ids = [];
     private readonly HashSet<TopicCommand> _proposed = [];
+    private readonly long _firstEnd;
     private long _end;
     private TopicSettings? _settings;
     private (long Entry, long End, TopicSettings? Settings) _before;   // What was let through last, and how it was before.
@@ -36,7 +39,7 @@ internal sealed class TopicLeader : ILeaderRole
     /// <param name="now">The time.</param>
     internal TopicLeader(TopicMachine machine, IMessageLog log, DateTimeOffset now)
     {
-        (_machine, _log, _end, _settings) = (machine, log, machine.End, machine.Settings);
+        (_machine, _log, _end, _firstEnd, _settings) = (machine, log, machine.End, machine.End, machine.Settings);
         _lookAt = _idleCheckAt = now.UtcTicks;
     }
 
@@ -66,19 +69,23 @@ internal sealed class TopicLeader : ILeaderRole
             (_before, _settings) = ((offset, _end, _settings), settings);
         }
 
+        if ((TopicCommand)kind == TopicCommand.ForgetProducers) Forget(offset, payload.Span);
         if ((TopicCommand)kind != TopicCommand.Append) return;
         var reader = new MessagePackReader(payload.Span);
         BatchHead head = BatchCodec.ReadHead(ref reader);
         if (head.Count == 0) throw new MalformedDataException(reader.Consumed, "a batch has a message");
         _before = (offset, _end, _settings);
+        long before = NotKnown;
         if (head.Producer is { } producer)
         {
-            if (LastOf(producer) != head.Sequence - 1)
+            long last = LastOf(producer);
+            if (last != head.Sequence - 1)
             {
                 (kind, payload) = ((ushort)TopicCommand.Repeat, WriteRepeat(producer, head.Sequence));
                 return;
             }
 
+            before = last;
             _producers[producer] = (head.Sequence, offset);
         }
 
@@ -89,7 +96,7 @@ internal sealed class TopicLeader : ILeaderRole
         if (head.Count == 0) payload = Without(head);
         else BatchCodec.Place(payload, head.First);
         _end += head.Count;
-        if (head.Producer is not null || ids is not null) _underWay.Enqueue(new UnderWay(offset, head.Producer, ids));
+        if (head.Producer is not null || ids is not null) _underWay.Enqueue(new UnderWay(offset, head.Producer, before, ids));
     }
 
     /// <inheritdoc/>
@@ -125,12 +132,26 @@ internal sealed class TopicLeader : ILeaderRole
     /// <summary>Settings that are wanted, and neither there nor under way.</summary>
     private TopicSettings? OtherSettings => Wanted?.Invoke() is { } wanted && wanted != _settings && !_proposed.Contains(TopicCommand.Configure) ? wanted : null;
 
-    /// <summary>The number of a producer's last append, with those that are under way; -2 for one that is not known.</summary>
-    private long LastOf(Guid producer) => _producers.TryGetValue(producer, out (long Sequence, long Entry) last) ? last.Sequence : _machine.FindProducer(producer)?.Sequence ?? -2;
+    /// <summary>The number of a producer's last append, with those that are under way; <see cref="NotKnown"/> for one that is not known then.</summary>
+    private long LastOf(Guid producer) => _producers.TryGetValue(producer, out (long Sequence, long Entry) last) ? last.Sequence : _machine.FindProducer(producer)?.Sequence ?? NotKnown;
+
+    /// <summary>Who is forgotten by an entry that is under way is not known to those behind it: an append whose number nobody keeps might be there twice.</summary>
+    private void Forget(long offset, ReadOnlySpan<byte> payload)
+    {
+        _before = (offset, _end, _settings);
+        foreach ((Guid producer, HybridTimestamp? lastUsed) in ForgottenProducers.Read(payload))
+        {
+            bool isUsed = lastUsed is not null && (_producers.ContainsKey(producer) || _machine.FindProducer(producer)?.LastUsed != lastUsed);
+            if (isUsed) continue;
+            _underWay.Enqueue(new UnderWay(offset, producer, LastOf(producer), null));
+            _producers[producer] = (NotKnown, offset);
+        }
+    }
 
     /// <summary>Leaves out the messages whose ids are remembered, which is from an offset on, or came twice.</summary>
     private List<Guid> LeaveOutKnown(long from, ref BatchHead head, ref ReadOnlyMemory<byte> payload, ref MessagePackReader reader)
     {
+        if (Planted.Is(PlantedBug.IdsForgottenAtLeaderChange)) from = Math.Max(from, _firstEnd);
         var fresh = new List<Guid>(head.Count);
         var kept = new List<Range>(head.Count);
         long? firstKnown = null;
@@ -193,7 +214,7 @@ internal sealed class TopicLeader : ILeaderRole
 
     private void Take(in UnderWay batch, bool isWithdrawn)
     {
-        foreach (Guid id in batch.Ids ?? [])
+        foreach (Guid id in isWithdrawn && Planted.Is(PlantedBug.WithdrawnIdsKept) ? [] : batch.Ids ?? [])
         {
             bool isOver = _ids.TryGetValue(id, out long offset) && (isWithdrawn ? offset >= _end : offset < _machine.End);
             if (isOver) _ids.Remove(id);
@@ -204,7 +225,7 @@ internal sealed class TopicLeader : ILeaderRole
         if (!isWithdrawn) return;
         foreach (UnderWay earlier in _underWay)
         {
-            if (earlier.Producer == producer && earlier.Entry < batch.Entry) _producers[producer] = (last.Sequence - 1, earlier.Entry);   // The last of them stays.
+            if (earlier.Producer == producer && earlier.Entry < batch.Entry) _producers[producer] = (batch.Before, earlier.Entry);   // The last of them stays.
         }
     }
 
@@ -238,8 +259,8 @@ internal sealed class TopicLeader : ILeaderRole
         proposals.Add(((ushort)TopicCommand.ForgetProducers, output.WrittenSpan.ToArray()));
     }
 
-    /// <summary>A batch that is not applied yet: its entry, who numbered it, and the ids it brought.</summary>
-    private readonly record struct UnderWay(long Entry, Guid? Producer, List<Guid>? Ids);
+    /// <summary>A batch that is not applied yet: its entry, who numbered it, the number of that producer's last before it, and the ids it brought. Or a producer that is forgotten.</summary>
+    private readonly record struct UnderWay(long Entry, Guid? Producer, long Before, List<Guid>? Ids);
 }
 
 /// <summary>Commands that are a few numbers, or an id.</summary>
@@ -253,5 +274,25 @@ internal static class TopicCommands
         foreach (long number in numbers) writer.Write(number);
         writer.Flush();
         return output.WrittenSpan.ToArray();
+    }
+}
+
+/// <summary>The producers that a command has a partition forget.</summary>
+internal static class ForgottenProducers
+{
+    /// <summary>Reads them: each with the time since which it must not have been used, or with none, where it goes in any case.</summary>
+    /// <exception cref="MalformedDataException">It is no such command.</exception>
+    internal static List<(Guid Producer, HybridTimestamp? LastUsed)> Read(ReadOnlySpan<byte> payload)
+    {
+        var reader = new MessagePackReader(payload);
+        var forgotten = new List<(Guid, HybridTimestamp?)>();
+        for (int count = reader.ReadArrayHeader(); count > 0; count--)
+        {
+            CommandParts.ReadArrayOf(2, ref reader);
+            forgotten.Add((CommandParts.ReadGuid(ref reader), reader.TryReadNil() ? null : new HybridTimestamp(reader.ReadUInt64())));
+        }
+
+        reader.ReadEnd();
+        return forgotten;
     }
 }

@@ -134,7 +134,7 @@ internal sealed class TopicMachine : IStateMachine, IKeepsLog, IDisposable
             TopicCommand.Trim => Trim(ref reader),
             TopicCommand.Release => Release(ref reader),
             TopicCommand.RegisterProducer => Register(ref reader),
-            TopicCommand.ForgetProducers => Forget(ref reader),
+            TopicCommand.ForgetProducers => Forget(payload),
             TopicCommand.Repeat => Repeat(ref reader),
             _ => Refused(StoreStatus.UnknownCommand),
         };
@@ -237,18 +237,11 @@ internal sealed class TopicMachine : IStateMachine, IKeepsLog, IDisposable
         return Done();
     }
 
-    private TopicAnswer Forget(ref MessagePackReader reader)
+    private TopicAnswer Forget(ReadOnlySpan<byte> payload)
     {
-        var forgotten = new List<(byte[] Key, HybridTimestamp? LastUsed)>();
-        for (int count = reader.ReadArrayHeader(); count > 0; count--)
+        foreach ((Guid producer, HybridTimestamp? lastUsed) in ForgottenProducers.Read(payload))
         {
-            CommandParts.ReadArrayOf(2, ref reader);
-            forgotten.Add((TopicRows.Producer(CommandParts.ReadGuid(ref reader)), reader.TryReadNil() ? null : new HybridTimestamp(reader.ReadUInt64())));
-        }
-
-        reader.ReadEnd();
-        foreach ((byte[] key, HybridTimestamp? lastUsed) in forgotten)
-        {
+            byte[] key = TopicRows.Producer(producer);
             if (_table.Find(key) is not { } row || (lastUsed is { } when && ProducerRow.Read(row).LastUsed != when)) continue;
             _table.Remove(key, row);
             _producers--;

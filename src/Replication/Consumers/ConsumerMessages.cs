@@ -23,6 +23,9 @@ internal static partial class ConsumerMessages
     [LoggerMessage(705, LogLevel.Warning, "Topic '{Topic}', consumer '{Consumer}': new partitions and the lag could not be looked for. It is tried again.")]
     internal static partial void NotChecked(ILogger logger, string topic, string consumer, Exception cause);
 
+    [LoggerMessage(706, LogLevel.Warning, "Topic '{Topic}', consumer '{Consumer}': the store of its offsets could not be reached. It is tried again.")]
+    internal static partial void StoreUnreached(ILogger logger, string topic, string consumer, Exception cause);
+
     [LoggerMessage(710, LogLevel.Warning, "Topic '{Topic}', consumer '{Consumer}': attempt {Attempt} at message {Offset} of partition {Partition} failed.")]
     internal static partial void AttemptFailed(ILogger logger, string topic, string consumer, int partition, long offset, int attempt, Exception cause);
 

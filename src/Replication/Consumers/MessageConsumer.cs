@@ -18,8 +18,9 @@ public abstract class MessageConsumer : IAsyncDisposable
     {
         Rows = rows;
         Settings = options;
-        Queue = new ConsumerQueue(rows.Topic, options);
         Logger = options.LoggerFactory?.CreateLogger("Tidemark.Consumers") ?? (ILogger)NullLogger.Instance;
+        Retry = new StoreRetry(rows, options.TimeProvider, Logger);
+        Queue = new ConsumerQueue(rows.Topic, options, Retry);
         _checks = options.TimeProvider.CreateTimer(static consumer => _ = ((MessageConsumer)consumer!).CheckAsync(), this, options.CheckInterval, options.CheckInterval);
         ConsumerMetrics.Add(this);
     }
@@ -41,6 +42,8 @@ public abstract class MessageConsumer : IAsyncDisposable
 
     private protected ILogger Logger { get; }
 
+    private protected StoreRetry Retry { get; }
+
     private protected bool IsDisposed => Volatile.Read(ref _isDisposed) != 0;
 
     /// <summary>Gives message after message, of each partition in order, and waits where there is none.</summary>
@@ -60,7 +63,7 @@ public abstract class MessageConsumer : IAsyncDisposable
         PartitionFeed? atHand = null;
         try
         {
-            await PrepareAsync(cancellationToken).ConfigureAwait(false);
+            await Retry.RunAsync(PrepareAsync, cancellationToken).ConfigureAwait(false);
             while (true)
             {
                 FeedItem item = await Queue.TakeAsync(cancellationToken).ConfigureAwait(false);
@@ -76,7 +79,7 @@ public abstract class MessageConsumer : IAsyncDisposable
         {
             atHand?.HandBack();
             Volatile.Write(ref _isConsumed, 0);
-            if (!IsDisposed) await Queue.StoreAsync(CancellationToken.None).ConfigureAwait(false);
+            await StoreAtEndAsync().ConfigureAwait(false);
         }
     }
 
@@ -139,11 +142,20 @@ public abstract class MessageConsumer : IAsyncDisposable
 
     /// <summary>Reads no more of a partition until <see cref="Resume"/>. It stays the consumer's.</summary>
     /// <exception cref="InvalidOperationException">The partition is not read by this consumer now.</exception>
-    public void Pause(int partition) => FeedOf(partition).Pause();
+    /// <remarks>A <see cref="TopicConsumer"/> can be told before it consumes, and reads nothing of the partition then.</remarks>
+    public void Pause(int partition)
+    {
+        RequireReading(partition);
+        Queue.Pause(partition);
+    }
 
     /// <summary>Reads a partition on that was paused.</summary>
     /// <inheritdoc cref="Pause"/>
-    public void Resume(int partition) => FeedOf(partition).Resume();
+    public void Resume(int partition)
+    {
+        RequireReading(partition);
+        Queue.Resume(partition);
+    }
 
     /// <summary>How many messages of a partition there are behind the stored offset.</summary>
     /// <param name="partition">Any of the topic's.</param>
@@ -192,6 +204,23 @@ public abstract class MessageConsumer : IAsyncDisposable
     {
         TopicPage page = await Topic.ReadAsync(partition, position, Settings.Reading with { MaxMessages = 1 }, cancellationToken).ConfigureAwait(false);
         return page.Messages.Count > 0 ? page.Messages[0].Offset : page.Next;
+    }
+
+    /// <summary>Makes sure that a partition is read by this consumer, or will be.</summary>
+    private protected virtual void RequireReading(int partition) => FeedOf(partition);
+
+    /// <summary>Stores what was done, once: whoever leaves a loop does not wait for a store that cannot be reached.</summary>
+    private async ValueTask StoreAtEndAsync()
+    {
+        if (IsDisposed) return;
+        try
+        {
+            await Queue.StoreAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (TidemarkException e) when (StoreRetry.MayPass(e))
+        {
+            ConsumerMessages.StoreUnreached(Logger, Topic.Name, Name, e);   // The next loop stores it, or the end of the consumer.
+        }
     }
 
     private PartitionFeed FeedOf(int partition) => Queue.Find(partition) ?? throw new InvalidOperationException($"Partition {partition} is not read by this consumer now.");

@@ -52,6 +52,12 @@ public sealed class TopicConsumer : MessageConsumer
     private protected override ValueTask<PartitionClaim?> ClaimAsync(int partition, CancellationToken cancellationToken) =>
         PartitionClaim.TryTakeAsync(Rows, partition, ownership: null, cancellation => ResolveAsync(partition, Settings.Start, cancellation), cancellationToken);
 
+    private protected override void RequireReading(int partition)
+    {
+        bool isThere = partition >= 0 && partition < Topic.Options.Partitions;   // It reads all there are, now or once it consumes.
+        if (!isThere) base.RequireReading(partition);
+    }
+
     private protected override ValueTask LookAsync() => _isReading ? PrepareAsync(CancellationToken.None) : ValueTask.CompletedTask;
 
     private protected override ValueTask EndAsync() => Queue.StoreAsync(CancellationToken.None);

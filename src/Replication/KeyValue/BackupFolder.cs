@@ -1,12 +1,14 @@
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.State;
+using Tidemark.Core.Topics;
+using Tidemark.Replication.Topics;
 using Tidemark.Storage.Catalog;
 using Tidemark.Storage.Files;
 using Tidemark.Storage.Snapshots;
 
 namespace Tidemark.Replication.KeyValue;
 
-/// <summary>A folder that holds a backup: a snapshot file for each shard, and the store's catalog, which is written last. Pages: docs/backup.md.</summary>
+/// <summary>A folder that holds a backup: a snapshot file for each shard and partition, and the store's catalog, which is written last. Pages: docs/backup.md.</summary>
 internal sealed class BackupFolder(IFileSystem files, string folder)
 {
     /// <summary>The catalog of the store that was backed up.</summary>
@@ -28,22 +30,22 @@ internal sealed class BackupFolder(IFileSystem files, string folder)
     internal static IEnumerable<string> SnapshotNames(IFileSystem files, string directory) =>
         DirectoryFiles.Names(files, directory).Where(name => name.EndsWith(SnapshotWriter.Extension, StringComparison.Ordinal));
 
-    /// <summary>Opens the state of a shard.</summary>
+    /// <summary>Opens what is saved of a shard, which a machine of a number has written.</summary>
     /// <exception cref="CorruptDataException">It is missing, there is more than one, or its header or end is damaged.</exception>
     /// <exception cref="FormatMismatchException">It is of another store or shard, or of another version.</exception>
-    internal SnapshotReader OpenShard(StoreCatalog catalog, long shardId)
+    internal SnapshotReader OpenShard(StoreCatalog catalog, long shardId, ushort machine)
     {
         string directory = StoreLayout.Shard(folder, shardId);
         string[] names = [.. SnapshotNames(files, directory)];
         if (names.Length != 1) throw new CorruptDataException(directory, 0, $"one snapshot file of shard {shardId}", $"{names.Length}");
-        SnapshotReader reader = SnapshotReader.Open(files, Path.Combine(directory, names[0]), new SnapshotIdentity(catalog.StoreId, shardId, KvMachine.Number));
+        SnapshotReader reader = SnapshotReader.Open(files, Path.Combine(directory, names[0]), new SnapshotIdentity(catalog.StoreId, shardId, machine));
         string named = SnapshotWriter.FileName(reader.Info.NextOffset);
         if (names[0] == named) return reader;
         reader.Dispose();
         throw new CorruptDataException(reader.FilePath, SnapshotHeader.OffsetAt, $"the name {named} for its offset", names[0]);
     }
 
-    /// <summary>Reads all of it, and holds one piece in memory at a time.</summary>
+    /// <summary>Reads all of it, and holds one piece in memory at a time; of topics, the state of one partition too.</summary>
     internal VerifyReport Verify(IProgress<BackupProgress>? progress, CancellationToken cancellation)
     {
         StoreCatalog catalog;
@@ -58,13 +60,13 @@ internal sealed class BackupFolder(IFileSystem files, string folder)
 
         var shards = new List<ShardVerification>();
         var damage = new List<TidemarkException>();
-        var meter = new ProgressMeter(progress, catalog.Namespaces.Sum(space => space.Shards.Count), cancellation);
+        var meter = new ProgressMeter(progress, catalog.ShardIds.Count(), cancellation);
         foreach ((CatalogNamespace space, long shardId) in ShardsOf(catalog))
         {
             long rows = 0;
             try
             {
-                using SnapshotReader reader = OpenShard(catalog, shardId);
+                using SnapshotReader reader = OpenShard(catalog, shardId, KvMachine.Number);
                 rows = VerifyState(reader, meter);
             }
             catch (TidemarkException damaged)
@@ -76,7 +78,37 @@ internal sealed class BackupFolder(IFileSystem files, string folder)
             meter.EndShard();
         }
 
-        return new VerifyReport(shards, [], damage);
+        var partitions = new List<PartitionVerification>();
+        foreach (CatalogTopic topic in catalog.Topics)
+        {
+            for (int number = 0; number < topic.Shards.Count; number++)
+            {
+                partitions.Add(VerifyPartition(catalog, topic, number, meter, damage));
+                meter.EndShard();
+            }
+        }
+
+        return new VerifyReport(shards, partitions, damage);
+    }
+
+    /// <summary>Brings a partition that nobody will use to its state, and compares what came of it.</summary>
+    private PartitionVerification VerifyPartition(StoreCatalog catalog, CatalogTopic topic, int number, ProgressMeter meter, List<TidemarkException> damage)
+    {
+        long shardId = topic.Shards[number];
+        try
+        {
+            using SnapshotReader file = OpenShard(catalog, shardId, PartitionCut.Number);
+            using var partition = new SavedPartition(file, meter.Watch(file.Pieces()));
+            using var machine = new TopicMachine(new KvIdentity(catalog.StoreId, shardId));
+            partition.RestoreBase(machine);
+            partition.Replay(machine);
+            return new PartitionVerification(topic.Name, number, shardId, partition.Entries, partition.Bytes, 1);
+        }
+        catch (TidemarkException damaged)
+        {
+            damage.Add(damaged);
+            return new PartitionVerification(topic.Name, number, shardId, 0, 0, 0);
+        }
     }
 
     /// <summary>Reads a snapshot file to its end, and computes the hash of its rows anew.</summary>

@@ -102,21 +102,5 @@ internal sealed class LocalShard : StoreShard
 
     /// <summary>Looks at the state at the newest entry that was applied.</summary>
     /// <exception cref="StoreFailedException">The shard failed: what it shows may not be what its log says.</exception>
-    internal Task<IStateSnapshot> TakeSnapshotAsync()
-    {
-        var answer = new TaskCompletionSource<IStateSnapshot>(TaskCreationOptions.RunContinuationsAsynchronously);
-        Host.Post(_ =>
-        {
-            try
-            {
-                if (Host.Failure is { } cause) throw new StoreFailedException($"Shard {Id} failed: {cause.Message} Close the store and open it again, then back it up.", cause);
-                answer.SetResult(Machine.TakeSnapshot());
-            }
-            catch (Exception e)
-            {
-                answer.SetException(e);
-            }
-        });
-        return answer.Task;
-    }
+    internal Task<IStateSnapshot> TakeSnapshotAsync() => Host.LookAsync(Machine.TakeSnapshot);
 }

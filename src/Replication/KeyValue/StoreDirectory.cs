@@ -69,14 +69,15 @@ internal sealed class StoreDirectory : IAsyncDisposable
             throw new FormatMismatchException(directory, $"a store on the engine '{options.Engine}'", $"one on '{catalog.Engine}': export it and import it into another");
     }
 
-    /// <summary>The catalog, and the namespaces that are in it, opened.</summary>
-    internal (StoreCatalog Catalog, IReadOnlyList<LocalNamespace> Namespaces) View()
+    /// <summary>The catalog, and the namespaces and topics that are in it, opened.</summary>
+    internal (StoreCatalog Catalog, IReadOnlyList<LocalNamespace> Namespaces, IReadOnlyList<LocalTopic> Topics) View()
     {
+        LocalTopic[] topics = [.. Topics.All];   // Before the catalog, which has given out the numbers of their shards by then.
         lock (_gate)
         {
             StoreCatalog catalog = Catalog;
             CatalogNamespace[] open = [.. catalog.Namespaces.Where(space => _open.ContainsKey(space.Name))];
-            return (catalog with { Namespaces = open }, [.. open.Select(space => _open[space.Name])]);
+            return (catalog with { Namespaces = open, Topics = [.. topics.Select(topic => topic.Entry)] }, [.. open.Select(space => _open[space.Name])], topics);
         }
     }
 

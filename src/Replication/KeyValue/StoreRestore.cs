@@ -1,6 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 
+using Tidemark.Core.KeyValue;
+using Tidemark.Replication.Topics;
 using Tidemark.Storage.Catalog;
 using Tidemark.Storage.Snapshots;
 
@@ -23,20 +25,31 @@ internal static class StoreRestore
         if (!check.IsWhole) ExceptionDispatchInfo.Throw(check.Damage[0]);
 
         StoreCatalog saved = backup.ReadCatalog();
-        long[] shardIds = [.. BackupFolder.ShardsOf(saved).Select(shard => shard.ShardId)];
+        long[] shardIds = [.. saved.ShardIds];
         StoreLayout.RequireEmpty(options.FileSystem, directory, shardIds);
         var runtime = StoreRuntime.Open(directory, options);
         await using ConfiguredAsyncDisposable opened = runtime.ConfigureAwait(false);
         StoreLayout.RequireEmpty(options.FileSystem, directory, shardIds);   // Another may have been at work between the look and the lock.
 
         StoreCatalog catalog = saved with { StoreId = runtime.NewId(), Created = options.TimeProvider.GetUtcNow(), Engine = options.Engine.Name };
-        CatalogFile.Write(options.FileSystem, directory, catalog with { Engine = Unfinished, Namespaces = [] });
+        CatalogFile.Write(options.FileSystem, directory, catalog with { Engine = Unfinished, Namespaces = [], Topics = [] });
         var meter = new ProgressMeter(progress, shardIds.Length, cancellation);
         foreach ((CatalogNamespace space, long shardId) in BackupFolder.ShardsOf(saved))
         {
-            using SnapshotReader state = backup.OpenShard(saved, shardId);
+            using SnapshotReader state = backup.OpenShard(saved, shardId, KvMachine.Number);
             runtime.CreateShard(catalog.StoreId, shardId, space.Options, meter.Watch(state.Pieces()), state.Info.Position);
             meter.EndShard();
+        }
+
+        foreach (CatalogTopic topic in saved.Topics)
+        {
+            foreach (long shardId in topic.Shards)
+            {
+                using SnapshotReader file = backup.OpenShard(saved, shardId, PartitionCut.Number);
+                using var partition = new SavedPartition(file, meter.Watch(file.Pieces()));
+                runtime.CreatePartition(catalog.StoreId, shardId, topic.Options, partition);
+                meter.EndShard();
+            }
         }
 
         CatalogFile.Write(options.FileSystem, directory, catalog);

@@ -165,6 +165,50 @@ internal sealed class StoreRuntime : IAsyncDisposable
         OpenLog(storeId, shardId, settings, position.Offset + 1).Close();
     }
 
+    /// <summary>Makes a partition that is not there out of what a backup holds of it: its base is remembered under its new identity, and behind it are the same entries at the same offsets.</summary>
+    /// <exception cref="CorruptDataException">The backup is damaged.</exception>
+    /// <exception cref="StoreFullException">There is no room.</exception>
+    internal void CreatePartition(Guid storeId, long shardId, TopicOptions options, SavedPartition saved)
+    {
+        string stateDirectory = MakeDirectories(shardId);
+        using var machine = new TopicMachine(new KvIdentity(storeId, shardId));
+        saved.RestoreBase(machine);
+        if (saved.Base.Offset >= 0) Remember();
+        LogEngine log = OpenLog(storeId, shardId, options, saved.Base);
+        try
+        {
+            // Each entry is appended at its own time, so that segments become old where they were.
+            DateTimeOffset time = saved.Base.Timestamp.Physical;
+            saved.Replay(machine, entry =>
+            {
+                time = entry.Timestamp!.Value.Physical;
+                while (!log.TryAppend([entry], time, out _)) Work();
+            });
+            while (log.HasBytes) Work();
+
+            void Work()
+            {
+                FlushRound round = log.Begin(time);
+                log.Execute(round);
+                log.Complete(round);
+                log.ThrowIfFailed();
+                if (round.NoRoom is { } full) throw full;
+            }
+        }
+        finally
+        {
+            log.Close();
+        }
+
+        if (saved.Entries > 0) Remember();   // Opening it reads no more than this.
+
+        void Remember()
+        {
+            using IStateSnapshot state = machine.TakeSnapshot();
+            SnapshotWriter.Write(_options.FileSystem, stateDirectory, new SnapshotIdentity(storeId, shardId, TopicMachine.Number), state);
+        }
+    }
+
     /// <summary>Opens a shard's log and state and brings the state up to the log's end. Nobody drives it yet.</summary>
     internal LocalShard Recover(Guid storeId, long shardId, NamespaceOptions settings)
     {
@@ -263,7 +307,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
     });
 
     /// <summary>Opens a partition's log, or creates it.</summary>
-    internal LogEngine OpenLog(Guid storeId, long shardId, TopicOptions options) => OpenLog(shardId, new LogOptions
+    internal LogEngine OpenLog(Guid storeId, long shardId, TopicOptions options, StatePosition? before = null) => OpenLog(shardId, new LogOptions
     {
         StoreId = storeId,
         ShardId = shardId,
@@ -271,6 +315,8 @@ internal sealed class StoreRuntime : IAsyncDisposable
         MaxSegmentAge = options.EffectiveSegmentAge,
         MaxRecordBytes = TopicOptions.LargestCommandBytes,
         MaxBatchBytes = TopicOptions.LargestCommandBytes + NamespaceOptions.CommandRoom,
+        FirstOffset = (before?.Offset ?? -1) + 1,
+        Before = before,
         Clock = Clock,
     });
 

@@ -99,6 +99,21 @@ public sealed class StoreTransaction
         writer.Flush();
     }
 
+    /// <summary>What the answer to the command says.</summary>
+    internal TransactionResult ResultOf(ReadOnlySpan<byte> bytes)
+    {
+        KvAnswer answer = KvAnswer.Read(bytes);
+        var results = new List<WriteResult>(answer.Results.Length);
+        for (int i = 0; i < answer.Results.Length; i++)
+        {
+            KvResult result = answer.Results[i];
+            StoreKey key = result.Key is { } made ? made : answer.Status == StoreStatus.Ok ? Operations[i].Key : default;
+            results.Add(new WriteResult(result.Status, key, result.Version, answer.Timestamp, result.Count));
+        }
+
+        return new TransactionResult(answer.Status, answer.Index, results, answer.Timestamp);
+    }
+
     private StoreTransaction Add(StoreKey key, ReadOnlyMemory<byte> value, PutOptions? options, IReadOnlyList<long>? steps)
     {
         options ??= PutOptions.None;

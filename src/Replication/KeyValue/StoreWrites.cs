@@ -63,17 +63,7 @@ internal sealed class StoreWrites<TShard>(StoreNamespace<TShard> space, ClientWr
             if (opened != StoreStatus.Ok) return new TransactionResult(opened, 0, [], default);
         }
 
-        byte[] bytes = await AnswerAsync(shard, transaction.Write, cancellationToken).ConfigureAwait(false);
-        KvAnswer answer = KvAnswer.Read(bytes);
-        var results = new List<WriteResult>(answer.Results.Length);
-        for (int i = 0; i < answer.Results.Length; i++)
-        {
-            KvResult result = answer.Results[i];
-            StoreKey key = result.Key is { } made ? made : answer.Status == StoreStatus.Ok ? transaction.Operations[i].Key : default;
-            results.Add(new WriteResult(result.Status, key, result.Version, answer.Timestamp, result.Count));
-        }
-
-        return new TransactionResult(answer.Status, answer.Index, results, answer.Timestamp);
+        return transaction.ResultOf(await AnswerAsync(shard, transaction.Write, cancellationToken).ConfigureAwait(false));
     }
 
     internal ValueTask<StoreSession> OpenSessionAsync(SessionOptions? options)

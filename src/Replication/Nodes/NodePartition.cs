@@ -39,6 +39,9 @@ internal sealed class NodePartition(ClusterPartition place, NodeRoute route, Par
         if (!await TryTrimAsync(before, cancellationToken).ConfigureAwait(false)) await others.TrimAsync(before, cancellationToken).ConfigureAwait(false);
     }
 
+    internal override ValueTask ReleaseAsync(long before, CancellationToken cancellationToken) =>
+        Here is { } here && before <= here.Bounds.Released ? ValueTask.CompletedTask : base.ReleaseAsync(before, cancellationToken);   // It never falls: a replica that is behind only says too little.
+
     /// <summary>Reads a page of the replica here.</summary>
     /// <returns>Null where this node keeps none.</returns>
     internal ValueTask<TopicPage?> TryReadAsync(TopicPosition from, TopicReadOptions options, CancellationToken cancellationToken) =>

@@ -115,7 +115,7 @@ internal sealed class NodeReplicas
             {
                 Tenure? before = _tenures.GetValueOrDefault(shard);
                 if (replica is null && before is not { IsEnding: true }) Open(shard, partitions.GetValueOrDefault(shard), Math.Max(found.Term, before?.Term ?? 0), isLost: false);
-                else if (replica?.Kind.Follow(partitions.GetValueOrDefault(shard)) == true) replica.Host.Post(_ => replica.State.Log.MaxSegmentAge = replica.Kind.SegmentAge);
+                else if (replica?.Kind.Follow(partitions.GetValueOrDefault(shard)) == true) replica.Host.Post(_ => replica.Kind.Configure(replica.State.Log));
             }
             else if (replica is not null)
             {

@@ -90,7 +90,7 @@ internal sealed class NodeTopics(INodeRuns runs, TidemarkNodeOptions options, IS
     }
 
     /// <summary>The status as it shall be; null where it is so.</summary>
-    private static ClusterStatus? Apply(TopicChange change, ClusterStatus status, Func<int, bool> isUp)
+    internal static ClusterStatus? Apply(TopicChange change, ClusterStatus status, Func<int, bool> isUp)
     {
         ClusterTopic? topic = status.Topics.GetValueOrDefault(change.Name);
         return change switch

@@ -35,6 +35,13 @@ internal abstract class ShardKind(long snapshotLogBytes)
     /// <summary>How long a segment of the log takes entries; null for ever.</summary>
     internal virtual TimeSpan? SegmentAge => null;
 
+    /// <summary>The shard's thread: has a log follow the settings of now.</summary>
+    internal void Configure(LogEngine log)
+    {
+        log.MaxSegmentAge = SegmentAge;
+        if (SegmentBytes is { } bytes) log.SegmentBytes = bytes;
+    }
+
     /// <summary>How many bytes of entries are applied before the state is written down again.</summary>
     protected long SnapshotLogBytes => snapshotLogBytes;
 

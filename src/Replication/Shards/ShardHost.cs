@@ -192,6 +192,28 @@ internal sealed class ShardHost : IDisposable
         else Wake?.Invoke();
     }
 
+    /// <summary>Any thread: looks at something on the host's own, at the newest entry that was applied.</summary>
+    /// <exception cref="StoreFailedException">The shard failed: what it shows may not be what its log says.</exception>
+    /// <exception cref="ObjectDisposedException">The shard was closed.</exception>
+    internal Task<TResult> LookAsync<TResult>(Func<TResult> look)
+    {
+        var answer = new TaskCompletionSource<TResult>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Post(_ =>
+        {
+            try
+            {
+                if (_isClosed) throw Closed();
+                if (Failure is { } cause) throw new StoreFailedException($"Shard {ShardId} failed: {cause.Message} Close the store and open it again, then back it up.", cause);
+                answer.SetResult(look());
+            }
+            catch (Exception e)
+            {
+                answer.SetException(e);
+            }
+        });
+        return answer.Task;
+    }
+
     /// <summary>Any thread: a node is to lead in this one's place, once it has everything.</summary>
     internal void HandOverTo(int heir) => Post(_ => _work.HandOverTo(heir));
 

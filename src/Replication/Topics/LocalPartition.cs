@@ -11,12 +11,14 @@ internal sealed class LocalPartition : ShardPartition, IDisposable
     private readonly ShardState _state;
     private readonly PartitionReads _reads;
     private readonly ChangeSignal _changed = new();   // There is more to read.
+    private readonly FilePool _pool;
     private volatile bool _isClosed;
 
     internal LocalPartition(int number, ShardState state, FilePool pool, ProposalPool proposals, TimeProvider time)
         : base(number, proposals, time)
     {
         _state = state;
+        _pool = pool;
         _reads = new PartitionReads(number, state, pool, () => Host.Wake?.Invoke());
     }
 
@@ -34,10 +36,10 @@ internal sealed class LocalPartition : ShardPartition, IDisposable
 
     internal ILeaderRole CreateLeader(ShardState state, DateTimeOffset now) => new TopicLeader((TopicMachine)state.Machine, _reads.Log, now);
 
-    /// <summary>Has the partition follow other settings from now on. The length of segments is another once it is opened again.</summary>
+    /// <summary>Has the partition follow other settings from now on.</summary>
     internal async ValueTask ConfigureAsync(TopicOptions options, CancellationToken cancellationToken)
     {
-        Host.Post(_ => _state.Log.MaxSegmentAge = options.EffectiveSegmentAge);
+        Host.Post(_ => (_state.Log.MaxSegmentAge, _state.Log.SegmentBytes) = (options.EffectiveSegmentAge, options.SegmentBytes));
         var wanted = TopicSettings.Of(options);
         if (((TopicMachine)_state.Machine).Settings == wanted) return;
         await CommandAsync(TopicCommand.Configure, wanted.Write, cancellationToken).ConfigureAwait(false);
@@ -83,6 +85,11 @@ internal sealed class LocalPartition : ShardPartition, IDisposable
 
     internal override ValueTask ReleaseAsync(long before, CancellationToken cancellationToken) =>
         before <= _reads.Bounds.Released ? ValueTask.CompletedTask : base.ReleaseAsync(before, cancellationToken);
+
+    /// <summary>Holds the partition as it is at the newest entry that was applied, for a backup.</summary>
+    /// <exception cref="StoreFailedException">The partition failed: what it shows may not be what its log says.</exception>
+    /// <exception cref="ObjectDisposedException">The partition was closed.</exception>
+    internal Task<PartitionCut> TakeCutAsync() => Host.LookAsync(() => new PartitionCut(_state, _pool, () => Host.Wake?.Invoke()));
 
     /// <summary>No reading or append begins from now on, and those that wait end.</summary>
     internal void Close()

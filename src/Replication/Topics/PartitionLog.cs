@@ -33,7 +33,20 @@ internal sealed class PartitionLog(LogEngine log, FilePool pool, MessageReaders 
     {
         if (segment.End > 0) return segment.End;
         if (_lengths.TryGetValue(segment.FirstOffset, out long known)) return known;
-        using FilePool.FileLease lease = pool.Use(segment.File);
-        return _lengths[segment.FirstOffset] = lease.File.Length;
+        return _lengths[segment.FirstOffset] = MeasureUnloaded(segment);
+    }
+
+    /// <summary>The file of one that was sealed before the log was opened may end in zeros, which are no bytes of the log: its index says where the last frame ends.</summary>
+    private long MeasureUnloaded(Segment segment)
+    {
+        try
+        {
+            return log.Segments.LoadIndex(segment).End;
+        }
+        catch (CorruptDataException)
+        {
+            using FilePool.FileLease lease = pool.Use(segment.File);   // Whoever reads it says so.
+            return lease.File.Length;
+        }
     }
 }

@@ -1,6 +1,8 @@
+using Tidemark.Core.Diagnostics;
 using Tidemark.Core.Topics;
 using Tidemark.Replication.Shards;
 using Tidemark.Storage.Files;
+using Tidemark.Storage.Log;
 
 namespace Tidemark.Replication.Topics;
 
@@ -10,7 +12,9 @@ internal sealed class PartitionReads : IDisposable
 {
     private readonly int _partition;
     private readonly TopicMachine _machine;
+    private readonly LogEngine _log;
     private readonly MessageReaders _readers;
+    private volatile TopicBounds? _cut;   // What was found where the log begins behind what the state says.
     private long _logStart;
 
     /// <param name="partition">The partition's number.</param>
@@ -19,13 +23,30 @@ internal sealed class PartitionReads : IDisposable
     /// <param name="released">Called where files that were read may be removed now.</param>
     internal PartitionReads(int partition, ShardState state, FilePool pool, Action released)
     {
-        (_partition, _machine) = (partition, (TopicMachine)state.Machine);
+        (_partition, _machine, _log) = (partition, (TopicMachine)state.Machine, state.Log);
         _readers = new MessageReaders(state.Log, pool, released, partition);
         Log = new PartitionLog(state.Log, pool, _readers, () => _machine.Position.Offset);
     }
 
     /// <summary>What readers see now.</summary>
-    internal TopicBounds Bounds => _machine.Bounds;
+    /// <remarks>
+    /// A state may be older than the beginning of its log: that of a replica that was started again, or was given the base, before it has applied the entry which let messages go. What it says is kept
+    /// is not there then. It begins with the first message that the log has, which is at or before the one where the partition begins by now: so a reader is sent no further than it has to go.
+    /// </remarks>
+    internal TopicBounds Bounds
+    {
+        get
+        {
+            TopicBounds bounds = _machine.Bounds;
+            long start;
+            lock (_log.Gate) start = _log.Start;
+            if (bounds.LogStart >= start || Planted.Is(PlantedBug.EntriesForMessages)) return bounds;
+            TopicBounds? cut = _cut;
+            if (cut is null || cut.Applied != bounds.Applied || cut.LogStart != start)
+                _cut = cut = bounds with { Start = Math.Max(bounds.Start, _readers.FirstMessageAt(start, bounds.Applied) ?? bounds.End), LogStart = start };
+            return cut;
+        }
+    }
 
     internal PartitionInfo Info
     {

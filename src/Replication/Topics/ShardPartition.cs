@@ -23,7 +23,7 @@ internal abstract class ShardPartition(int number, ProposalPool proposals, TimeP
             var head = new BatchHead(0, expectedOffset, ticket?.Producer, ticket?.Sequence ?? 0, 0, messages.Count);
             BatchCodec.Write(proposal.Payload, head, messages, time.GetUtcNow());
             await SubmitAsync(proposal, cancellationToken).ConfigureAwait(false);
-            return ToResult(TopicAnswer.Read(proposal.Answer.WrittenSpan));
+            return ToResult(number, TopicAnswer.Read(proposal.Answer.WrittenSpan));
         }
         finally
         {
@@ -34,7 +34,7 @@ internal abstract class ShardPartition(int number, ProposalPool proposals, TimeP
     internal override async ValueTask RegisterAsync(Guid producer, CancellationToken cancellationToken)
     {
         StoreStatus status = await CommandAsync(TopicCommand.RegisterProducer, output => CommandWriter.WriteIdAlone(output, producer), cancellationToken).ConfigureAwait(false);
-        if (status != StoreStatus.Ok) throw Refused(status);
+        if (status != StoreStatus.Ok) throw Refused(number, status);
     }
 
     internal override async ValueTask ForgetAsync(Guid producer, CancellationToken cancellationToken) =>
@@ -101,17 +101,19 @@ internal abstract class ShardPartition(int number, ProposalPool proposals, TimeP
         return done;
     }
 
-    private AppendResult ToResult(in TopicAnswer answer)
+    /// <summary>What the answer to an append says.</summary>
+    /// <exception cref="WriteRefusedException">It was refused.</exception>
+    internal static AppendResult ToResult(int number, in TopicAnswer answer)
     {
         AppendStatus status = answer switch
         {
             { Status: StoreStatus.VersionMismatch } => AppendStatus.OffsetConflict,
-            { Status: not StoreStatus.Ok } => throw Refused(answer.Status),
+            { Status: not StoreStatus.Ok } => throw Refused(number, answer.Status),
             { Count: 0 } => AppendStatus.Duplicate,
             _ => AppendStatus.Appended,
         };
         return new AppendResult(status, number, answer.Offset, answer.Count, answer.Duplicates, answer.Timestamp);
     }
 
-    private WriteRefusedException Refused(StoreStatus status) => new(status, $"Partition {number} refused: {status}. Nothing was appended.");
+    private static WriteRefusedException Refused(int number, StoreStatus status) => new(status, $"Partition {number} refused: {status}. Nothing was appended.");
 }

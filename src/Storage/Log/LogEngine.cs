@@ -86,6 +86,13 @@ internal sealed class LogEngine
     /// <summary>How long a segment takes records; null for ever.</summary>
     internal TimeSpan? MaxSegmentAge { get; set; }
 
+    /// <summary>How long a segment may become. Where it is changed, the one that takes records now ends by the new length too.</summary>
+    internal long SegmentBytes
+    {
+        get => _tail.SegmentBytes;
+        set => _tail.SegmentBytes = value;
+    }
+
     /// <summary>Set by the driver: the next round flushes, whatever the durability.</summary>
     internal bool FlushRequested { get; set; }
 
@@ -337,14 +344,14 @@ internal sealed class LogEngine
     /// <summary>Files are filled ahead in steps that grow with the log, so that a small log stays small.</summary>
     private long Step()
     {
-        long bytes = ((Segments.Count - 1) * _options.SegmentBytes) + _tail.Active.End;
+        long bytes = ((Segments.Count - 1) * SegmentBytes) + _tail.Active.End;
         return Math.Clamp(bytes / 4, SmallestStep, LargestStep);
     }
 
     private void PlanRoom(FlushRound round)
     {
         Segment active = _tail.Active;
-        long step = Math.Min(Step(), Pages(_options.SegmentBytes));
+        long step = Math.Min(Step(), Pages(SegmentBytes));
         if (_tail.SpareWanted)
         {
             long bytes = Math.Max(Pages(_tail.RoomWanted), Math.Min(step, _pieceBytes));
@@ -361,13 +368,13 @@ internal sealed class LogEngine
         {
             (round.Extend, round.ExtendTo) = (active, Ahead());
         }
-        else if (_tail.PendingBytes > 0 && _tail.Spare is null && _recycling is null && active.End + (2 * step) >= _options.SegmentBytes
-            && _options.SegmentBytes > 2 * SmallestStep)
+        else if (_tail.PendingBytes > 0 && _tail.Spare is null && _recycling is null && active.End + (2 * step) >= SegmentBytes
+            && SegmentBytes > 2 * SmallestStep)
         {
             round.SpareBytes = Math.Min(step, _pieceBytes);
         }
 
-        long Ahead() => Math.Min(Pages(active.PreparedEnd + Math.Min(step, _pieceBytes)), Pages(_options.SegmentBytes));
+        long Ahead() => Math.Min(Pages(active.PreparedEnd + Math.Min(step, _pieceBytes)), Pages(SegmentBytes));
     }
 
     private static long Pages(long bytes) => (bytes + PageBytes - 1) & ~(PageBytes - 1);
@@ -381,7 +388,7 @@ internal sealed class LogEngine
         {
             foreach (Segment segment in round.Garbage)
             {
-                bool isWorthKeeping = _recycling is null && _tail.Spare is null && _options.SegmentBytes > 2 * SmallestStep;
+                bool isWorthKeeping = _recycling is null && _tail.Spare is null && SegmentBytes > 2 * SmallestStep;
                 if (isWorthKeeping) StartRecycling(segment);
                 else _files.Remove(segment);
             }

@@ -2,11 +2,11 @@ using Tidemark.Storage.Files;
 
 namespace Tidemark.Storage.Log;
 
-/// <summary>Reads a log's durable records in order, once, while nobody appends: what a state has not seen yet is applied to it this way.</summary>
+/// <summary>Reads a log's durable records in order, once: what a state has not seen yet is applied to it this way, and what is saved elsewhere is read.</summary>
 /// <remarks>Checks every frame, its place and the chain, also from one segment to the next.</remarks>
 internal static class LogReplay
 {
-    /// <summary>The records from an offset to the end.</summary>
+    /// <summary>The records from an offset to the end, while nobody appends.</summary>
     /// <param name="engine">The log.</param>
     /// <param name="pool">The pool that holds its files.</param>
     /// <param name="from">The first offset wanted.</param>
@@ -16,17 +16,24 @@ internal static class LogReplay
     internal static IEnumerable<LogRecord> Read(LogEngine engine, FilePool pool, long from)
     {
         if (from < engine.Start || from > engine.Flushed.Offset) throw new OffsetOutOfRangeException(from, engine.Start, engine.Flushed.Offset);
-        return Walk(engine, pool, from);
+        Segment first = engine.Segments.Containing(from);
+        return Read([.. engine.Segments.All.SkipWhile(segment => segment != first)], pool, from, engine.Flushed.Offset);
     }
 
-    private static IEnumerable<LogRecord> Walk(LogEngine engine, FilePool pool, long from)
+    /// <summary>The records of segments that somebody has pinned, from an offset to an end that is durable. Appends and trims may go on meanwhile.</summary>
+    /// <param name="segments">From the one that holds the first record wanted to the one that holds the last.</param>
+    /// <param name="pool">The pool that holds their files.</param>
+    /// <param name="from">The first offset wanted.</param>
+    /// <param name="end">The offset after the last one wanted.</param>
+    /// <exception cref="CorruptDataException">A file is damaged, or a segment is missing.</exception>
+    /// <returns>Each record's payload is valid until the next is asked for.</returns>
+    internal static IEnumerable<LogRecord> Read(IReadOnlyList<Segment> segments, FilePool pool, long from, long end)
     {
-        long end = engine.Flushed.Offset;
-        Segment? segment = engine.Segments.Containing(from);
-        long next = segment.FirstOffset;
+        long next = segments[0].FirstOffset;
         uint? sealedChain = null;
-        while (segment is not null && next < end)
+        foreach (Segment segment in segments)
         {
+            if (next >= end) yield break;
             if (sealedChain is { } expected && segment.Header.PreviousChain != expected)
                 throw new CorruptDataException(segment.File.Path, 72, $"chain {FileStamp.Hex(expected)} from the segment before", FileStamp.Hex(segment.Header.PreviousChain));
             uint chain = segment.HeaderChain;
@@ -44,7 +51,6 @@ internal static class LogReplay
             }
 
             sealedChain = chain;
-            segment = engine.Segments.After(segment);
         }
     }
 }

@@ -24,6 +24,7 @@ internal sealed class LogTail
         _options = options;
         _clock = clock;
         _batches = batches;
+        SegmentBytes = options.SegmentBytes;
         _clock.Adopt(new HybridTimestamp(lastTimestamp));
         Reset(active, chain, lastTerm, lastTimestamp);
     }
@@ -38,6 +39,9 @@ internal sealed class LogTail
     internal long RoomWanted { get; private set; }
 
     internal bool SpareWanted { get; private set; }
+
+    /// <summary>How long a segment may become.</summary>
+    internal long SegmentBytes { get; set; }
 
     internal long NextOffset => Active.NextOffset;
 
@@ -167,7 +171,7 @@ internal sealed class LogTail
     private bool HasRoom(int total, bool isDue)
     {
         long end = Active.End + total + SealBytes;
-        bool fits = end <= _options.SegmentBytes || !Active.HasRecords;
+        bool fits = end <= SegmentBytes || !Active.HasRecords;
         if (!fits || (isDue && Active.HasRecords))
         {
             long needed = SegmentHeader.Size + (long)total + SealBytes;

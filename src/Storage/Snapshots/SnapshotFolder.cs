@@ -121,12 +121,9 @@ internal sealed class SnapshotFolder
     /// <exception cref="CorruptDataException">It is damaged.</exception>
     public SnapshotReader OpenWhole(long nextOffset)
     {
-        SnapshotReader reader = SnapshotReader.Open(_files, PathOf(nextOffset), _identity);
+        SnapshotReader reader = Open(nextOffset);
         try
         {
-            long found = reader.Info.Position.Offset;
-            if (found != nextOffset - 1)
-                throw new CorruptDataException(reader.FilePath, SnapshotHeader.OffsetAt, $"offset {nextOffset - 1} as in the file's name", $"{found}");
             reader.Verify();
             return reader;
         }
@@ -135,6 +132,17 @@ internal sealed class SnapshotFolder
             reader.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Opens a snapshot by its next offset. Only its ends are read.</summary>
+    /// <exception cref="CorruptDataException">They are damaged.</exception>
+    public SnapshotReader Open(long nextOffset)
+    {
+        SnapshotReader reader = SnapshotReader.Open(_files, PathOf(nextOffset), _identity);
+        long found = reader.Info.Position.Offset;
+        if (found == nextOffset - 1) return reader;
+        reader.Dispose();
+        throw new CorruptDataException(reader.FilePath, SnapshotHeader.OffsetAt, $"offset {nextOffset - 1} as in the file's name", $"{found}");
     }
 
     private void RememberWhole(long nextOffset)

@@ -2,6 +2,7 @@ using System.Buffers;
 
 using Microsoft.Extensions.Logging;
 
+using Tidemark.Core.Diagnostics;
 using Tidemark.Core.Replication;
 using Tidemark.Core.State;
 using Tidemark.Storage.Files;
@@ -74,7 +75,26 @@ internal sealed class LogBaseKeeper : IStateKeeper
         return _moving = new StateJob(start - 1, () => MoveBase(start));
     }
 
-    public IStateSnapshot TakeOffer() => _folder.Base > 0 ? new FileSnapshot(_folder.OpenWhole(_folder.Base)) : _create().TakeSnapshot();
+    public IStateSnapshot TakeOffer() => Planted.Is(PlantedBug.NewestStateForBase) ? _machine.TakeSnapshot() : _folder.Base > 0 ? new FileSnapshot(_folder.OpenWhole(_folder.Base)) : _create().TakeSnapshot();
+
+    /// <summary>Opens the base; null where the log goes back to the first entry. Only the ends of its file are read.</summary>
+    /// <remarks>It stays readable while it is open, though a job may put another in its place meanwhile.</remarks>
+    internal SnapshotReader? OpenBase()
+    {
+        while (true)
+        {
+            long next = _folder.Base;
+            if (next == 0) return null;
+            try
+            {
+                return _folder.Open(next);
+            }
+            catch (FileNotFoundException) when (_folder.Base != next)
+            {
+                // A job has put another in its place since.
+            }
+        }
+    }
 
     public void End(StateJob job)
     {

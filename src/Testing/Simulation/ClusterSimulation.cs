@@ -4,6 +4,8 @@ using System.Text;
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Cluster;
 using Tidemark.Replication.Nodes;
+using Tidemark.Replication.Topics;
+using Tidemark.Testing.Simulation.Topics;
 
 namespace Tidemark.Testing.Simulation;
 
@@ -49,11 +51,14 @@ internal sealed record SimulationPlan
     /// <summary>What the shard is.</summary>
     public ShardKind Kind { get; init; } = new KeyValueShardKind(new NamespaceOptions { ChangeLogEntries = 64 }, snapshotLogBytes: 24 * 1024);
 
+    /// <summary>The topic beside it, of one partition; null for none.</summary>
+    internal TopicOptions? Topic { get; init; }
+
     /// <summary>A plan drawn from a seed.</summary>
     internal static SimulationPlan Of(long seed)
     {
         // Half as many heartbeats as usual: they are most of what happens, and show the least.
-        var calm = new SimulationPlan { Times = new CoordinatorTimes(TimeSpan.FromMilliseconds(100), TimeSpan.FromMilliseconds(500)) };
+        var calm = new SimulationPlan { Topic = TopicOf(seed), Times = new CoordinatorTimes(TimeSpan.FromMilliseconds(100), TimeSpan.FromMilliseconds(500)) };
         SimulationPlan plan = (seed % 3) switch
         {
             0 => calm,
@@ -72,6 +77,26 @@ internal sealed record SimulationPlan
             DiskSlowness = (seed / 6 % 3) switch { 0 => 1, 1 => 5, _ => 20 },
         };
     }
+
+    /// <summary>A topic that keeps little for a short time, so that what replicas lack is often gone. A fourth of the seeds has none: a second shard is half as much work again.</summary>
+    private static TopicOptions? TopicOf(long seed)
+    {
+        if (seed % 4 == 3) return null;
+        var topic = new TopicOptions
+        {
+            SegmentBytes = 64 * 1024,
+            SegmentAge = TimeSpan.FromSeconds(1 + (seed % 3)),
+            DeduplicationIds = (seed / 2 % 4) switch { 0 => 0, 1 => 20, _ => 200 },
+            ProducerIdleTimeout = TimeSpan.FromSeconds(12),
+        };
+        return (seed / 5 % 4) switch
+        {
+            0 => topic with { RetentionAge = TimeSpan.FromSeconds(6) },
+            1 => topic with { RetentionBytes = 40 * 1024 },
+            2 => topic with { RetentionBytes = 20 * 1024, RetentionConsumer = SimConsumer.Group },
+            _ => topic with { RetentionAge = TimeSpan.FromSeconds(7), RetentionBytes = 200 * 1024, RetentionConsumer = SimConsumer.Group },
+        };
+    }
 }
 
 /// <summary>A whole cluster on virtual time: nodes with their disks and clocks, a network, a status store, clients, and what goes wrong, all from one seed.</summary>
@@ -80,12 +105,18 @@ internal sealed class ClusterSimulation : IDisposable
 {
     internal const long Shard = 0;
 
+    /// <summary>The shard that is the topic's partition, where there is one.</summary>
+    internal const long TopicShard = 1;
+
+    internal const string TopicName = "topic";
+
     /// <summary>It goes on until the clients have ended so many operations: some seeds have long outages.</summary>
     internal const int LeastOperations = 1000;
 
     private readonly SimulationPlan _plan;
     private readonly List<SimClient> _clients = [];
-    private readonly Guid _id;
+    private readonly Dictionary<long, ShardOracle> _oracles = [];
+    private readonly ClusterStatus _first;
 
     /// <param name="seed">Decides all that chance decides.</param>
     /// <param name="plan">How it is made; null to draw that too.</param>
@@ -96,8 +127,15 @@ internal sealed class ClusterSimulation : IDisposable
         World = new SimWorld(seed, isTold);
         Network = new SimNetwork(World, _plan.NodeCount);
         Store = new SimStatusStore(World);
-        _id = World.NewId();
-        Oracles = new Dictionary<long, ShardOracle> { [Shard] = new(World, Shard, _plan.Kind.New(World.NewId(), Shard)) };
+        _first = NewStatus(World.NewId());
+        var consumers = _plan.Topic is null ? null : new ConsumerLaws(World);
+        _oracles[Shard] = new ShardOracle(World, Shard, _plan.Kind.New(World.NewId(), Shard)) { Consumers = consumers };
+        if (_plan.Topic is { } topic)
+        {
+            var laws = new TopicLaws(World, topic, () => consumers!.Stored) { LogStartMoved = CountLacking };
+            _oracles[TopicShard] = new ShardOracle(World, TopicShard, KindOf(TopicShard, _first.Partitions()[TopicShard]).New(World.NewId(), TopicShard)) { Topic = laws };
+        }
+
         Nodes = [.. Enumerable.Range(0, _plan.NodeCount).Select(node => new SimNode(this, node))];
     }
 
@@ -109,7 +147,7 @@ internal sealed class ClusterSimulation : IDisposable
 
     internal SimHistory History { get; } = new();
 
-    internal IReadOnlyDictionary<long, ShardOracle> Oracles { get; }
+    internal IReadOnlyDictionary<long, ShardOracle> Oracles => _oracles;
 
     internal IReadOnlyList<SimNode> Nodes { get; }
 
@@ -124,12 +162,19 @@ internal sealed class ClusterSimulation : IDisposable
     /// <summary>Operations that clients have ended.</summary>
     internal long Operations => _clients.Sum(client => client.Done);
 
-    internal ShardKind KindOf(long shard, ClusterPartition? partition) => _plan.Kind;
+    internal ShardKind KindOf(long shard, ClusterPartition? partition) => partition is null ? _plan.Kind : new TopicShardKind(partition, snapshotLogBytes: 16 * 1024);
+
+    /// <summary>Who watches a replica's shard. One that is new has a new one.</summary>
+    internal ShardOracle OracleOf(ReplicaHost replica)
+    {
+        if (!_oracles.TryGetValue(replica.ShardId, out ShardOracle? oracle)) _oracles[replica.ShardId] = oracle = new ShardOracle(World, replica.ShardId, replica.Kind.New(World.NewId(), replica.ShardId));
+        return oracle;
+    }
 
     /// <summary>Called when the state of a replica has changed.</summary>
     internal Action? Published { get; set; }
 
-    internal ClusterStatus FirstStatus() => ClusterStatus.New(_id, Enumerable.Range(0, _plan.NodeCount), [(Shard, (IReadOnlyList<int>)[.. Enumerable.Range(0, _plan.EnsembleSize)])], _plan.EnsembleSize);
+    internal ClusterStatus FirstStatus() => _first;
 
     /// <summary>Lives through it.</summary>
     /// <exception cref="SimulationException">Something does not hold that must.</exception>
@@ -156,17 +201,20 @@ internal sealed class ClusterSimulation : IDisposable
         for (int i = 0; i < _plan.SessionCount; i++) new SimSession(this, oracle, i).Start();
         SimWatcher[] watchers = [.. Enumerable.Range(0, _plan.WatcherCount).Select(_ => new SimWatcher(this, oracle))];
         foreach (SimWatcher watcher in watchers) watcher.Start();
+        if (_oracles.TryGetValue(TopicShard, out ShardOracle? topic)) BeginTopicPrograms(topic, oracle);
         new SimFaults(this).Start();
         World.RunUntil(World.Now + _plan.Faulty);
         Heal();
-        long before = Writes;
+        (long before, long messages) = (Writes, topic?.Topic!.End ?? 0);
         World.RunUntil(World.Now + (_plan.Calm / 2));
         SimWorld.Require(Writes > before + 10, $"nothing is written {_plan.Calm / 2} after the last fault");
+        SimWorld.Require(topic is null || topic.Topic!.End > messages, $"nothing is appended {_plan.Calm / 2} after the last fault");
         World.RunUntil(World.Now + (_plan.Calm / 2));
         World.RunWhile(() => Operations < LeastOperations, World.Now + _plan.Calm);
         IsOver = true;
         World.RunUntil(World.Now + TimeSpan.FromSeconds(10));
-        CheckEnd(oracle);
+        foreach (ShardOracle each in _oracles.Values) CheckEnd(each);
+        if (topic is not null) CheckMessages(topic);
         oracle.Sessions.CheckEnd();
         foreach (SimWatcher watcher in watchers) watcher.CheckEnd();
     }
@@ -175,9 +223,8 @@ internal sealed class ClusterSimulation : IDisposable
     internal void StartNodes()
     {
         foreach (SimNode node in Nodes) World.After(World.Between(0, 50), node.Start);
-        ShardOracle oracle = Oracles[Shard];
-        World.RunWhile(() => !oracle.IsReady, TimeSpan.FromSeconds(10));
-        SimWorld.Require(oracle.IsReady, "nobody leads, and nothing has gone wrong");
+        World.RunWhile(() => !_oracles.Values.All(oracle => oracle.IsReady), TimeSpan.FromSeconds(10));
+        SimWorld.Require(_oracles.Values.All(oracle => oracle.IsReady), "nobody leads, and nothing has gone wrong");
     }
 
     /// <summary>Where everything stands, for a report.</summary>
@@ -197,6 +244,53 @@ internal sealed class ClusterSimulation : IDisposable
     public void Dispose()
     {
         foreach (ShardOracle oracle in Oracles.Values) oracle.Dispose();
+    }
+
+    private ClusterStatus NewStatus(Guid id)
+    {
+        var status = ClusterStatus.New(id, Enumerable.Range(0, _plan.NodeCount), [(Shard, (IReadOnlyList<int>)[.. Enumerable.Range(0, _plan.EnsembleSize)])], _plan.EnsembleSize);
+        return _plan.Topic is { } topic ? status.WithTopic(TopicName, World.NewId(), topic, static _ => true) : status;
+    }
+
+    private void BeginTopicPrograms(ShardOracle oracle, ShardOracle store)
+    {
+        TopicLaws laws = oracle.Topic!;
+        int number = 0;
+        foreach (AppendStyle style in (AppendStyle[])[AppendStyle.Numbered, AppendStyle.Named, AppendStyle.Numbered, AppendStyle.Expecting])
+        {
+            var producer = new SimProducer(this, NewPartition(), laws, style);
+            World.Begin(producer.LiveAsync);
+        }
+
+        World.Begin(new SimTopicReader(this, NewPartition(), laws).LiveAsync);
+        World.Begin(new SimTrimmer(this, NewPartition()).LiveAsync);
+        for (int i = 0; i < 2; i++) World.Begin(new SimConsumer(this, NewPartition(), new SimStore(this, store, number), laws, store.Consumers!).LiveAsync);
+
+        SimPartition NewPartition() => new(this, oracle, laws, number++);
+    }
+
+    /// <summary>The log begins later from now on.</summary>
+    private void CountLacking(long logStart)
+    {
+        if (Nodes.Any(node => node.Drivers.TryGetValue(TopicShard, out SimDriver? driver) && driver.Host.Core.Log.End < logStart)) World.Count("trim of what a replica lacks");
+    }
+
+    /// <summary>Every replica of the partition has every message that is kept.</summary>
+    private void CheckMessages(ShardOracle oracle)
+    {
+        foreach (int member in Store.Status!.Shards[oracle.ShardId].Ensemble)
+        {
+            if (Nodes[member].HasHiddenDamage) continue;   // It is whole on the others.
+            PartitionReads reads = Nodes[member].Drivers[oracle.ShardId].Replica.Reads!;
+            TopicLaws laws = oracle.Topic!;
+            SimWorld.Require(reads.Bounds.Start == laws.Start && reads.Bounds.End == laws.End, $"node {member} has messages {reads.Bounds.Start} to {reads.Bounds.End} at the end, not {laws.Start} to {laws.End}");
+            for (long at = laws.Start; at < laws.End;)
+            {
+                TopicPage page = reads.Read(TopicPosition.At(at), TopicReadOptions.Default);
+                laws.Read(laws.Moment, at, isReverse: false, page);
+                at = page.Next;
+            }
+        }
     }
 
     private long Writes => World.Counts.GetValueOrDefault("write");
@@ -224,20 +318,22 @@ internal sealed class ClusterSimulation : IDisposable
     /// <summary>Whoever keeps the shard has all of it.</summary>
     internal void CheckEnd(ShardOracle oracle)
     {
-        ShardStatus status = Store.Status!.Shards[Shard];
+        long shard = oracle.ShardId;
+        ShardStatus status = Store.Status!.Shards[shard];
         SimWorld.Require(!status.IsChanging, $"the ensemble still changes at the end: {status}");
         foreach (int member in status.Ensemble)
         {
             SimNode node = Nodes[member];
-            SimWorld.Require(node.IsUp && node.Drivers.ContainsKey(Shard), $"node {member} is not up at the end");
-            SimWorld.Require(node.Drivers[Shard].Host.Core.Applied == oracle.Committed, $"node {member} has applied {node.Drivers[Shard].Host.Core.Applied} of {oracle.Committed} entries at the end: {node.Drivers[Shard].Host.Core}");
-            SimWorld.Require(!node.Drivers[Shard].Host.Core.IsLost, $"node {member} is lost at the end");
+            SimWorld.Require(node.IsUp && node.Drivers.ContainsKey(shard), $"node {member} is not up at the end");
+            ReplicaCore core = node.Drivers[shard].Host.Core;
+            SimWorld.Require(core.Applied == oracle.Committed, $"node {member} has applied {core.Applied} of {oracle.Committed} entries of shard {shard} at the end: {core}");
+            SimWorld.Require(!core.IsLost, $"node {member} has lost shard {shard} at the end");
             SimWorld.Require(!node.HasStrayState, $"node {member} has another state than the others, and nobody has noticed");
         }
 
         foreach (SimNode node in Nodes)
         {
-            if (!status.Ensemble.Contains(node.Node)) SimWorld.Require(!node.Drivers.ContainsKey(Shard) && !node.Files().Any(file => file.Path.Contains("shards", StringComparison.Ordinal)), $"node {node.Node} has files of a shard that it keeps no more");
+            if (!status.Ensemble.Contains(node.Node)) SimWorld.Require(!node.Drivers.ContainsKey(shard) && !node.Files(shard).Any(), $"node {node.Node} has files of shard {shard}, which it keeps no more");
         }
     }
 }

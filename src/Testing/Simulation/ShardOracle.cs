@@ -4,8 +4,10 @@ using Tidemark.Core.Hashing;
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.Replication;
 using Tidemark.Core.State;
+using Tidemark.Core.Topics;
 using Tidemark.Replication.Nodes;
 using Tidemark.Replication.Shards;
+using Tidemark.Testing.Simulation.Topics;
 
 namespace Tidemark.Testing.Simulation;
 
@@ -30,6 +32,7 @@ internal sealed class ShardOracle : IDisposable
     private readonly Dictionary<string, long> _effects = [];   // Value to the entry that wrote it.
     private readonly List<KeyChange> _changes = [];
     private readonly ArrayBufferWriter<byte> _answer = new();
+    private readonly Dictionary<int, ShardState> _states = [];   // What each node's replica was when it was looked at last.
 
     /// <param name="world">Where it is.</param>
     /// <param name="shard">What it watches.</param>
@@ -42,11 +45,23 @@ internal sealed class ShardOracle : IDisposable
 
     public void Dispose() => (_machine as IDisposable)?.Dispose();
 
+    /// <summary>The kind of an entry that is committed.</summary>
+    internal ushort KindOf(long offset) => _entries[(int)offset].Kind;
+
     /// <summary>How many entries are known to be committed.</summary>
     internal long Committed => _entries.Count;
 
     /// <summary>Whether the shard takes writes.</summary>
-    internal bool IsReady => _entries.Count > 0 && _machine is not KvMachine { Settings: null };
+    internal bool IsReady => _entries.Count > 0 && _machine is not (KvMachine { Settings: null } or TopicMachine { Settings: null });
+
+    /// <summary>Whether its states are led astray, now and then.</summary>
+    internal bool IsLedAstray => ShardId == ClusterSimulation.Shard;
+
+    /// <summary>What must hold of a partition; null where it is none, or nobody looks.</summary>
+    internal TopicLaws? Topic { get; init; }
+
+    /// <summary>What must hold of offsets that consumers store here; null where nobody looks.</summary>
+    internal ConsumerLaws? Consumers { get; init; }
 
     /// <summary>All that happened to keys, in order; an entry changes one.</summary>
     internal IReadOnlyList<KeyChange> Changes => _changes;
@@ -107,8 +122,9 @@ internal sealed class ShardOracle : IDisposable
 
         if (EntryKinds.IsMark(record.Kind)) return;
         Entry entry = _entries[(int)record.Offset];
-        node.HasStrayState &= replica.Machine.Hash != entry.Hash;
-        SimWorld.Require(node.HasStrayState || replica.Machine.Hash == entry.Hash, $"after entry {record.Offset} the state of node {node.Node} has hash {replica.Machine.Hash}, not {entry.Hash}");
+        bool isRight = replica.Machine.Hash == entry.Hash;
+        if (IsLedAstray) node.HasStrayState &= !isRight;
+        SimWorld.Require(isRight || (IsLedAstray && node.HasStrayState), $"after entry {record.Offset} the state of node {node.Node} has hash {replica.Machine.Hash}, not {entry.Hash}");
     }
 
     /// <summary>A replica shows its state, which may be one it took over: of one that went astray too, and that is to be noticed as well.</summary>
@@ -118,8 +134,9 @@ internal sealed class ShardOracle : IDisposable
         SimWorld.Require(offset < _entries.Count, $"node {node.Node} has a state at {offset}, which nobody applied");
         if (offset < 0) return;
         bool isRight = replica.Machine.Hash == _entries[(int)offset].Hash;
-        SimWorld.Require(isRight || isAnyAstray, $"the state of node {node.Node} at {offset} is not what the entries give");
-        node.HasStrayState = !isRight;
+        SimWorld.Require(isRight || (IsLedAstray && isAnyAstray), $"the state of node {node.Node} at {offset} is not what the entries give");
+        if (IsLedAstray) node.HasStrayState = !isRight;
+        if (Topic is not null) LookForBase(node, replica);
     }
 
     /// <summary>A replica has done something.</summary>
@@ -164,11 +181,13 @@ internal sealed class ShardOracle : IDisposable
         }
 
         _entries.Add(new Entry(record.Term, record.Timestamp, record.Kind, checksum, _machine.Hash, _answer.WrittenSpan.ToArray()));
+        if (Topic is not null) TakeOfTopic(Topic, record);
         if (EntryKinds.IsMark(record.Kind) || _machine is not KvMachine keyValue) return;
         keyValue.Sessions.Moves.Clear();
         keyValue.Table.Publish(record.Offset);
         Sessions.Applied(keyValue, (KvCommand)record.Kind, record.Offset);
         using var reader = StateReader.Open(keyValue.Table);
+        Consumers?.Applied(reader, record.Offset);
         foreach ((string key, List<KeyMoment> moments) in _keys)
         {
             KeyMoment last = moments[^1];
@@ -183,6 +202,21 @@ internal sealed class ShardOracle : IDisposable
             if (now.Value is not { } value) continue;
             SimWorld.Require(_effects.TryAdd(value, record.Offset), $"'{value}' was written twice, by entries {_effects.GetValueOrDefault(value)} and {record.Offset}");
         }
+    }
+
+    private void TakeOfTopic(TopicLaws topic, in LogRecord record)
+    {
+        if (EntryKinds.IsMark(record.Kind)) topic.Passed();
+        else topic.Applied((TopicMachine)_machine, record);
+    }
+
+    /// <summary>A replica that lacks what was trimmed is given the base, and begins to apply entries behind it.</summary>
+    private void LookForBase(SimNode node, ReplicaHost replica)
+    {
+        bool isKnown = _states.TryGetValue(node.Node, out ShardState? before);
+        if (isKnown && ReferenceEquals(before, replica.State)) return;
+        _states[node.Node] = replica.State;
+        if (isKnown && replica.State.Log.Start > 0 && replica.Machine.Position.Offset == replica.State.Log.Start - 1) _world.Count("base taken");
     }
 
     internal static KeyMoment LookAt(in StateReader reader, string key, long offset)

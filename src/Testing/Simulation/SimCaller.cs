@@ -1,6 +1,7 @@
 using System.Buffers;
 
 using Tidemark.Core.KeyValue;
+using Tidemark.Replication.Shards;
 
 namespace Tidemark.Testing.Simulation;
 
@@ -44,10 +45,26 @@ internal sealed class SimCaller(ClusterSimulation cluster, ShardOracle oracle, i
         return call;
     }
 
-    /// <summary>Sends a command until it is answered. What may not happen twice is sent again only where it surely has not happened.</summary>
-    internal void Propose(SimCall call, KvCommand command, Action<IBufferWriter<byte>> write, bool isSafeTwice, Action<SimCall, KvAnswered> answered, Action<SimCall> unknown) => Ask<KvAnswered>(
+    /// <summary>Sends a command to the store until it is answered.</summary>
+    /// <inheritdoc cref="Propose{T}"/>
+    internal void Propose(SimCall call, KvCommand command, Action<IBufferWriter<byte>> write, bool isSafeTwice, Action<SimCall, KvAnswered> answered, Action<SimCall> unknown) => Propose(
         call,
-        (node, answer) => cluster.Nodes[node].Submit(oracle.ShardId, (ushort)command, write, (proposal, failure) =>
+        (ushort)command,
+        write,
+        isSafeTwice,
+        static proposal =>
+        {
+            StoreStatus status = KvAnswer.ReadSingle(proposal.Answer.WrittenSpan, out KvResult result).Status;
+            return new KvAnswered(status == StoreStatus.Ok ? result.Status : status, result.Version);
+        },
+        answered,
+        unknown);
+
+    /// <summary>Sends a command until it is answered. What may not happen twice is sent again only where it surely has not happened.</summary>
+    internal void Propose<T>(SimCall call, ushort command, Action<IBufferWriter<byte>> write, bool isSafeTwice, Func<Proposal, T> read, Action<SimCall, T> answered, Action<SimCall> unknown)
+        where T : struct => Ask<T>(
+        call,
+        (node, answer) => cluster.Nodes[node].Submit(oracle.ShardId, command, write, (proposal, failure) =>
         {
             if (failure is not null)
             {
@@ -56,11 +73,10 @@ internal sealed class SimCaller(ClusterSimulation cluster, ShardOracle oracle, i
             }
 
             oracle.Acknowledged(node, proposal);
-            StoreStatus status = KvAnswer.ReadSingle(proposal.Answer.WrittenSpan, out KvResult result).Status;
-            answer(new KvAnswered(status == StoreStatus.Ok ? result.Status : status, result.Version), null);
+            answer(read(proposal), null);
         }),
         answered,
-        failure => isSafeTwice || failure is ShardUnavailableException,
+        failure => isSafeTwice || failure is ShardUnavailableException or StoreFullException,
         unknown);
 
     /// <summary>Asks one node after the other until one answers.</summary>

@@ -137,13 +137,13 @@ internal sealed class SimDriver
         if (Host.Failure is { } failure)
         {
             // It was told to cut what is applied, or its state was called wrong.
-            SimWorld.Require(Host.Core.Role != ReplicaRole.Stopped || _node.HasStrayState, $"node {_node.Node} stopped: {failure.Message}");
+            SimWorld.Require(Host.Core.Role != ReplicaRole.Stopped || (_oracle.IsLedAstray && _node.HasStrayState), $"node {_node.Node} stopped: {failure.Message}");
             _node.Fail(failure);
             return;
         }
 
         ReplicaCore core = Host.Core;
-        if (core.IsLost) _node.HasHiddenDamage = false;   // A strange state is kept by some that are lost: the oracle sees when it is gone.
+        if (core.IsLost && (_node.DamagedShard is -1 || _node.DamagedShard == Replica.ShardId)) _node.DamagedShard = null;   // A strange state is kept by some that are lost: the oracle sees when it is gone.
         _oracle.Look(_node, core);
         Answer();
     }

@@ -21,6 +21,14 @@ internal sealed class SimFaults(ClusterSimulation cluster)
         "second coordinator", "ensemble change", "leadership transfer", "lost client message", "stray state",
     ];
 
+    /// <summary>What must come about with topics, as it is counted: else what is to hold then was never looked at.</summary>
+    internal static IReadOnlyList<string> TopicSituations { get; } =
+    [
+        "retention", "trim", "purge", "base taken", "producer answered again", "producer answered again by a later leader", "producer forgotten", "append of known ids", "batch with known ids",
+        "offset conflict", "append at an expected offset", "append of unknown outcome", "read at a follower", "message read", "message read backwards", "reader told what is kept", "reader ahead of a replica",
+        "consumer told what is kept", "consumer lost its partition", "partition taken", "partition taken by another meanwhile", "offset stored", "store of unknown outcome", "trim of what a replica lacks",
+    ];
+
     /// <summary>Whether a node has another state than the others. They are compared, and who has a majority is right: nothing more may go wrong until it is noticed.</summary>
     private bool IsAnyStray => cluster.Nodes.Any(node => node.HasStrayState);
 
@@ -210,7 +218,7 @@ internal sealed class SimFaults(ClusterSimulation cluster)
         Do("bit flip", () =>
         {
             node.Crash(losesPower: false);
-            node.HasHiddenDamage = true;
+            node.DamagedShard = cluster.Oracles.Keys.Cast<long?>().FirstOrDefault(shard => SimNode.IsOf(shard!.Value, path)) ?? -1;
             node.Disk.FlipBit(path, _world.Chance.Below((int)length), _world.Chance.Below(8));
         });
         _world.After(_world.Between(20, 1000), node.Start);

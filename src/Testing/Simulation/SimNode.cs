@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Runtime.ExceptionServices;
 
 using Microsoft.Extensions.Logging;
@@ -51,13 +52,19 @@ internal sealed class SimNode
 
     internal bool IsUp => Host is not null;
 
+    /// <summary>Whether it stands still.</summary>
+    internal bool IsPausedNow => _world.Now < _pausedUntil;
+
     internal long Run { get; private set; }
 
     /// <summary>Whether the disk may lack what the node has said. Known to the simulation, and to be found out by the node.</summary>
     internal bool IsDiskOld { get; private set; }
 
     /// <summary>Whether a bit of its disk was turned over and the node has not noticed yet: some day it will, and be lost.</summary>
-    internal bool HasHiddenDamage { get; set; }
+    internal bool HasHiddenDamage => DamagedShard is not null;
+
+    /// <summary>The shard whose files were damaged; -1 for the node's own; null for none.</summary>
+    internal long? DamagedShard { get; set; }
 
     /// <summary>Whether its state is not what the entries give, and nobody has noticed yet.</summary>
     internal bool HasStrayState { get; set; }
@@ -101,10 +108,10 @@ internal sealed class SimNode
                 LeaderPatience = _cluster.Plan.LeaderPatience,
                 MarkInterval = _cluster.Plan.MarkInterval,
                 BalanceInterval = 2 * _cluster.Plan.Times.Suspicion,
-                Applied = (replica, record) => _cluster.Oracles[replica.ShardId].Applied(this, replica, record),
+                Applied = (replica, record) => _cluster.OracleOf(replica).Applied(this, replica, record),
                 Published = replica =>
                 {
-                    _cluster.Oracles[replica.ShardId].Published(this, replica, _cluster.Nodes.Any(node => node.HasStrayState));
+                    _cluster.OracleOf(replica).Published(this, replica, _cluster.Nodes.Any(node => node.HasStrayState));
                     _cluster.Published?.Invoke();
                 },
             });
@@ -151,7 +158,7 @@ internal sealed class SimNode
     internal void Wipe()
     {
         Disk = new FaultyFileSystem((long)_world.Chance.Next());
-        (IsDiskOld, HasHiddenDamage, HasStrayState, HasStrayed, _oldCopy) = (Run > 0, false, false, false, null);
+        (IsDiskOld, DamagedShard, HasStrayState, HasStrayed, _oldCopy) = (Run > 0, null, false, false, null);
     }
 
     /// <summary>Its state becomes another than that of the others, by a change that no client sees.</summary>
@@ -167,8 +174,7 @@ internal sealed class SimNode
     /// <summary>The files of its replicas, with their lengths.</summary>
     internal IEnumerable<(string Path, long Length)> Files()
     {
-        string shard = Path.Combine(_directory, "shards", "000000");
-        foreach (string directory in (string[])[_directory, shard, .. Enumerable.Range(0, 4).Select(at => Path.Combine(shard, NodeDisk.GenerationName((Run * 1000) + at))).SelectMany(path => (string[])[Path.Combine(path, "log"), Path.Combine(path, "state")])])
+        foreach (string directory in (IEnumerable<string>)[_directory, .. _cluster.Oracles.Keys.SelectMany(FoldersOf)])
         {
             IReadOnlyList<string> names;
             try
@@ -187,6 +193,17 @@ internal sealed class SimNode
             }
         }
     }
+
+    /// <summary>The files of its replica of a shard.</summary>
+    internal IEnumerable<(string Path, long Length)> Files(long shard) => Files().Where(file => IsOf(shard, file.Path));
+
+    /// <summary>Whether a file belongs to the replica of a shard.</summary>
+    internal static bool IsOf(long shard, string path) => path.StartsWith(FolderOf(shard), StringComparison.Ordinal);
+
+    private static string FolderOf(long shard) => Path.Combine(_directory, "shards", shard.ToString("D6", CultureInfo.InvariantCulture));
+
+    private IEnumerable<string> FoldersOf(long shard) =>
+        [FolderOf(shard), .. Enumerable.Range(0, 4).Select(at => Path.Combine(FolderOf(shard), NodeDisk.GenerationName((Run * 1000) + at))).SelectMany(path => (string[])[Path.Combine(path, "log"), Path.Combine(path, "state")])];
 
     internal void KeepCopy() => (_oldCopy, _copiedInRun) = (Disk.Crash(CrashLoss.Everything).Disk, Run);
 
@@ -248,14 +265,14 @@ internal sealed class SimNode
     private void Drive(ReplicaHost replica)
     {
         if (_drivers.TryGetValue(replica.ShardId, out SimDriver? before)) before.Stop();
-        _drivers[replica.ShardId] = new SimDriver(this, _world, _cluster.Oracles[replica.ShardId], replica);
+        _drivers[replica.ShardId] = new SimDriver(this, _world, _cluster.OracleOf(replica), replica);
     }
 
     private void Release(ReplicaHost replica, Action end)
     {
         _drivers.Remove(replica.ShardId, out SimDriver? driver);
         _released.Add(driver!);
-        HasStrayState = false;
+        if (replica.ShardId == ClusterSimulation.Shard) HasStrayState = false;
         _world.Count("replica deleted");
         _world.Mark($"node {Node} keeps shard {replica.ShardId} no more");
         driver!.Release(end);

@@ -46,7 +46,7 @@ internal sealed class SimStatusStore(SimWorld world) : IClusterStatusStore
     {
         if ((_entry?.Version ?? 0) != expectedVersion) return null;
         var status = ClusterStatus.Read(content.ToArray());
-        if (_status is { } before && before.Shards.Any(shard => shard.Value.Next is null && status.Shards[shard.Key].Next is not null) && KeepsEnsembles()) return null;
+        if (_status is { } before && before.Shards.Any(shard => shard.Value.Next is null && status.Shards.GetValueOrDefault(shard.Key)?.Next is not null) && KeepsEnsembles()) return null;
         _entry = new ClusterStatusEntry(content.ToArray(), expectedVersion + 1);
         _status = status;
         return expectedVersion + 1;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 
 namespace Tidemark.Testing.Simulation;
 
@@ -14,6 +15,7 @@ internal sealed class SimWorld(long seed, bool isTold)
     private readonly Queue<string> _story = new();
     private readonly SortedDictionary<string, long> _counts = new(StringComparer.Ordinal);
     private readonly List<string> _landmarks = [];
+    private ExceptionDispatchInfo? _failure;   // Of a program.
 
     internal static DateTimeOffset Epoch { get; } = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
@@ -56,7 +58,31 @@ internal sealed class SimWorld(long seed, bool isTold)
         Events++;
         Trace(at);
         action();
+        _failure?.Throw();
         return true;
+    }
+
+    /// <summary>Begins a program that awaits what happens. What it fails with ends the simulation.</summary>
+    internal void Begin(Func<Task> program) => _ = WatchAsync(program);
+
+    private async Task WatchAsync(Func<Task> program)
+    {
+        try
+        {
+            await program().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            _failure ??= ExceptionDispatchInfo.Capture(e);
+        }
+    }
+
+    /// <summary>Completes later. Who awaits it goes on at once, as part of the event: so every run is the same.</summary>
+    internal Task Delay(double leastMilliseconds, double mostMilliseconds)
+    {
+        var over = new TaskCompletionSource();
+        After(Between(leastMilliseconds, mostMilliseconds), over.SetResult);
+        return over.Task;
     }
 
     /// <summary>Lets things happen while a condition holds, at most until a time.</summary>

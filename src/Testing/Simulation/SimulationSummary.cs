@@ -22,8 +22,8 @@ internal sealed class SimulationSummary
     /// <summary>The seeds that failed, each with its story.</summary>
     internal IReadOnlyDictionary<long, string> Failures => _failures;
 
-    /// <summary>The kinds of faults that no seed had.</summary>
-    internal IReadOnlyList<string> NeverHit => [.. SimFaults.Kinds.Where(kind => _counts.GetValueOrDefault(kind) == 0)];
+    /// <summary>The kinds of faults, and what must come about with topics, that no seed had.</summary>
+    internal IReadOnlyList<string> NeverHit => [.. SimFaults.Kinds.Concat(SimFaults.TopicSituations).Where(kind => _counts.GetValueOrDefault(kind) == 0)];
 
     /// <summary>The fewest operations that the clients of one seed ended.</summary>
     internal long FewestOperations => _fewestOperations;

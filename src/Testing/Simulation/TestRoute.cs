@@ -1,5 +1,3 @@
-using System.Buffers;
-
 using Tidemark.Core.KeyValue;
 using Tidemark.Replication;
 using Tidemark.Replication.KeyValue;
@@ -26,32 +24,19 @@ internal sealed class TestRoute : IShardRoute
 
     public bool IsHere => true;
 
-    public KvMachine Machine => (KvMachine)(_last is { } last && IsUp(last) ? last : _last = _test.ReadBarrier()).Machine;
+    public KvMachine Machine => (KvMachine)(_last is { } last && IsUp(last) ? last : _last = _test.ReadBarrier(ShardId)).Machine;
 
     public Task Changed => _changed.Next;
 
     /// <summary>Whether a replica runs still: the state of one that does not stands still.</summary>
     private bool IsUp(ReplicaHost replica) => _cluster.Nodes.Any(node => node.Drivers.TryGetValue(ShardId, out SimDriver? driver) && driver.Replica == replica);
 
-    public void Submit(Proposal proposal)
-    {
-        Exception? failure = null;
-        try
-        {
-            proposal.Answer.Write(_test.Propose(proposal.Kind, output => output.Write(proposal.Payload.WrittenSpan)));
-        }
-        catch (TidemarkException e)
-        {
-            failure = e;
-        }
-
-        proposal.Finish(failure);
-    }
+    public void Submit(Proposal proposal) => _test.Submit(ShardId, proposal);
 
     public ValueTask<long> ReadyToReadAsync(ReadLevel level, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        if (level.Kind != ReadLevelKind.Local) _last = _test.ReadBarrier(level.Staleness);
+        if (level.Kind != ReadLevelKind.Local) _last = _test.ReadBarrier(ShardId, level.Staleness);
         return new ValueTask<long>(Machine.Position.Offset);
     }
 

@@ -45,6 +45,86 @@ public sealed class TopicConsumerTests
     }
 
     [Fact]
+    public async Task A_store_that_is_out_for_a_while_holds_up_the_loop_and_ends_nothing()
+    {
+        await using var bench = new ConsumerBench(2);
+        await bench.FillAsync(0, 5);
+        await bench.FillAsync(1, 5);
+        var store = new FailingStore(bench.Store) { Failure = new OverloadedException("out") };
+        await using var consumer = new TopicConsumer(store, bench.Source, "c", new ConsumerOptions { TimeProvider = bench.Time, Store = OffsetPolicy.Every(1) });
+        var taken = new List<(int, long)>();
+        using var stop = new CancellationTokenSource();
+        Task loop = Task.Run(async () =>
+        {
+            await foreach (ConsumedMessage message in consumer.ConsumeAsync(stop.Token))
+            {
+                lock (taken) taken.Add((message.Partition, message.Offset));
+                if (taken.Count == 4) store.Failure = new OutcomeUnknownException("out");
+            }
+        });
+        await bench.UntilAsync(() => store.Failed >= 3, TimeSpan.FromMilliseconds(100));   // It cannot even begin.
+        Assert.Empty(taken);
+        store.Failure = null;
+        await bench.UntilAsync(() => store.Failure is not null, TimeSpan.FromMilliseconds(100));
+        int failed = store.Failed;
+        await bench.UntilAsync(() => store.Failed >= failed + 3, TimeSpan.FromMilliseconds(500));
+        Assert.False(loop.IsCompleted);
+        Assert.Equal(4, taken.Count);   // No more is handed out than the policy lets come again.
+        store.Failure = null;
+        await bench.UntilAsync(() => taken.Count == 10, TimeSpan.FromMilliseconds(500));
+        Assert.Equal(10, taken.Distinct().Count());
+        await bench.UntilAsync(() => consumer.GetOffsetAsync(0).AsTask().Result + consumer.GetOffsetAsync(1).AsTask().Result == 10);
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => loop);
+    }
+
+    [Fact]
+    public async Task An_error_of_the_store_that_does_not_pass_ends_the_loop_and_so_does_disposing_while_one_is_waited_for()
+    {
+        await using var bench = new ConsumerBench(1);
+        await bench.FillAsync(0, 5);
+        var store = new FailingStore(bench.Store);
+        var options = new ConsumerOptions { TimeProvider = bench.Time, Store = OffsetPolicy.Every(1) };
+        await using (var consumer = new TopicConsumer(store, bench.Source, "c", options))
+        {
+            await Assert.ThrowsAsync<StoreFailedException>(async () =>
+            {
+                await foreach (ConsumedMessage _ in consumer.ConsumeAsync()) store.Failure = new StoreFailedException("gone");
+            });
+            store.Failure = null;
+            Assert.Equal(1, (await ConsumerBench.TakeAsync(consumer, 1))[0].Offset);
+        }
+
+        int failed = store.Failed;
+        var waiting = new TopicConsumer(store, bench.Source, "c", options);
+        Task loop = Task.Run(async () =>
+        {
+            await foreach (ConsumedMessage _ in waiting.ConsumeAsync()) store.Failure = new OverloadedException("out");
+        });
+        await bench.UntilAsync(() => store.Failed > failed);
+        await Assert.ThrowsAsync<OverloadedException>(async () => await waiting.DisposeAsync());   // It is tried once more, and said.
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => loop.WaitAsync(ConsumerBench.Patience));
+    }
+
+    [Fact]
+    public async Task What_is_paused_before_the_first_loop_is_not_read_until_it_is_resumed()
+    {
+        await using var bench = new ConsumerBench(2);
+        await bench.FillAsync(0, 3);
+        await bench.FillAsync(1, 3);
+        await using TopicConsumer consumer = bench.Consumer("c");
+        consumer.Pause(0);
+        Assert.All(await ConsumerBench.TakeAsync(consumer, 3), message => Assert.Equal(1, message.Partition));
+        Task<List<ConsumedMessage>> more = ConsumerBench.TakeAsync(consumer, 3);
+        Assert.False(more.IsCompleted);
+        consumer.Resume(0);
+        Assert.All(await more, message => Assert.Equal(0, message.Partition));
+        Assert.Throws<InvalidOperationException>(() => consumer.Pause(2));
+        await using GroupMember member = await bench.JoinAsync("g");
+        Assert.Throws<InvalidOperationException>(() => member.Pause(7));   // A member's partitions are what it was given.
+    }
+
+    [Fact]
     public async Task By_hand_nothing_is_stored_but_what_is_said()
     {
         await using var bench = new ConsumerBench(1);

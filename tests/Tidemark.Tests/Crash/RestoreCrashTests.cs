@@ -12,6 +12,8 @@ public class RestoreCrashTests
         await using (TidemarkStore store = await TidemarkStore.OpenAsync("d", Options(disk) with { DefaultNamespace = new NamespaceOptions { ShardCount = 2 } }))
         {
             for (int i = 0; i < 20; i++) await store.PutAsync($"/{i}", new byte[10]);
+            Topic topic = await store.Topics.CreateAsync("t");
+            for (int i = 0; i < 5; i++) await topic.AppendAsync(new TopicMessage(new byte[10]));
             await store.BackupAsync("b");
         }
 
@@ -35,6 +37,7 @@ public class RestoreCrashTests
 
                 await using TidemarkStore store = await TidemarkStore.OpenAsync("r", Options(state.Disk));
                 Assert.Equal(20, (await KeyValue.StoreWriteTests.Keys(store.ScanAsync(KeyRange.All))).Count);
+                Assert.Equal(5, (await store.Topics.Get("t").DescribeAsync(0)).End);
                 whole++;
             }
             catch (FormatMismatchException unfinished) when (unfinished.Message.Contains("restore", StringComparison.Ordinal))

@@ -33,6 +33,12 @@ public class PlantedBugTests(ITestOutputHelper output)
     [InlineData(nameof(PlantedBug.KeepAliveByDeposedLeader), 5)]
     [InlineData(nameof(PlantedBug.WatchGapAtFailover), 1)]
     [InlineData(nameof(PlantedBug.StatesNeverCompared), 1)]
+    [InlineData(nameof(PlantedBug.NewestStateForBase), 1)]
+    [InlineData(nameof(PlantedBug.IdsForgottenAtLeaderChange), 4)]
+    [InlineData(nameof(PlantedBug.TrimBeyondConsumer), 10)]
+    [InlineData(nameof(PlantedBug.WithdrawnIdsKept), 4)]
+    [InlineData(nameof(PlantedBug.EntriesForMessages), 1)]
+    [InlineData(nameof(PlantedBug.LostClaimStores), 1)]
     public void A_planted_bug_is_found(string name, long knownSeed)
     {
         using var mistake = new Mistake(name);

@@ -37,6 +37,81 @@ public class TestClusterTests
     }
 
     [Fact]
+    public async Task What_is_appended_to_a_topic_outlives_its_leader_and_is_consumed_once()
+    {
+        using var cluster = TestCluster.Start();
+        Topic orders = await cluster.Topics.CreateAsync("orders", new TopicOptions { Partitions = 2 });
+        await using TopicProducer producer = orders.CreateProducer();
+        for (int i = 0; i < 20; i++)
+        {
+            if (i % 5 == 4) cluster.CrashIn(cluster.LeaderOf(orders, 1), TimeSpan.FromMilliseconds(0.5));   // In the middle of what follows.
+            Assert.Equal(i, (await producer.AppendAsync(new TopicMessage(Bytes($"order {i}")), new AppendOptions { Partition = 1 })).Offset);
+            for (int node = 0; node < 3; node++) await cluster.StartAsync(node);
+        }
+
+        await using var billing = new TopicConsumer(cluster.Store, orders, "billing");
+        TopicPage page = await billing.ReadAsync(1);
+        Assert.Equal(Enumerable.Range(0, 20).Select(i => $"order {i}"), page.Messages.Select(message => Encoding.UTF8.GetString(message.Payload.Span)));
+        await billing.StoreOffsetAsync(1, page.Next);
+        await cluster.CrashAsync(cluster.Leader);
+        Assert.Empty((await billing.ReadAsync(1)).Messages);
+        await Assert.ThrowsAsync<ArgumentException>(async () => await cluster.Topics.CreateAsync("orders"));
+        cluster.Check();
+
+        Assert.True(await cluster.Topics.DeleteAsync("orders"));
+        Assert.Null(cluster.Topics.Find("orders"));
+        Assert.Throws<ArgumentException>(() => cluster.LeaderOf(orders, 1));
+        cluster.Check();
+    }
+
+    [Fact]
+    public async Task A_tail_goes_on_over_the_loss_of_the_partitions_leader()
+    {
+        using var cluster = TestCluster.Start();
+        Topic orders = await cluster.Topics.CreateAsync("orders");
+        await using IAsyncEnumerator<StoredMessage> tail = orders.TailAsync(0, TopicPosition.First).GetAsyncEnumerator();
+        for (int i = 0; i < 12; i++)
+        {
+            await orders.AppendAsync(new TopicMessage(Bytes($"{i}")));
+            if (i == 5) await cluster.CrashAsync(cluster.LeaderOf(orders));
+            Assert.True(await tail.MoveNextAsync());
+            Assert.Equal((i, $"{i}"), ((int)tail.Current.Offset, Encoding.UTF8.GetString(tail.Current.Payload.Span)));
+        }
+
+        cluster.Check();
+    }
+
+    /// <summary>
+    /// A replica was started again while nobody led. Its log began where messages had been let go, and its state, which had come to the disk before that, did not know of it: a reading there failed with the numbers of
+    /// entries as if they were offsets, and who went on from there skipped messages, or found none. It is told the first message that the log has. Seed 3 of the simulation's first runs with a topic.
+    /// </summary>
+    [Fact]
+    public async Task A_replica_whose_state_is_older_than_its_log_names_the_first_message_that_is_there()
+    {
+        using var cluster = TestCluster.Start();
+        Topic orders = await cluster.Topics.CreateAsync("orders", new TopicOptions { SegmentBytes = 64 * 1024, SegmentAge = TimeSpan.FromSeconds(1) });
+        for (int i = 0; i < 30; i++)
+        {
+            for (int same = 0; same < 3; same++) await orders.AppendAsync([.. Enumerable.Range(0, 3).Select(_ => new TopicMessage(new byte[300]))]);
+            await cluster.AdvanceAsync(TimeSpan.FromMilliseconds(500));
+        }
+
+        await orders.TrimAsync(0, 200);
+        await cluster.AdvanceAsync(TimeSpan.FromSeconds(5));
+        for (int node = 0; node < 3; node++) await cluster.CrashAsync(node);
+        await cluster.StartAsync(0);
+        await cluster.AdvanceAsync(TimeSpan.FromSeconds(1));   // Without a majority it does not learn what is committed.
+        OffsetOutOfRangeException told = await Assert.ThrowsAsync<OffsetOutOfRangeException>(async () => await orders.ReadAsync(0, TopicPosition.At(0), new TopicReadOptions { Level = ReadLevel.Local }));
+        Assert.InRange(told.Start, 150, 200);
+        Assert.InRange(told.End, told.Start, 270);
+        TopicPage page = await orders.ReadAsync(0, TopicPosition.First, new TopicReadOptions { Level = ReadLevel.Local });
+        Assert.Equal(told.Start, page.Start);
+        Assert.Equal(page.Messages.Count, (int)(page.End - page.Start));
+        cluster.Check();
+        Assert.Equal(200, (await orders.DescribeAsync(0)).Start);
+    }
+
+    [Fact]
     public async Task Without_a_majority_nothing_is_written_and_with_one_all_goes_on()
     {
         using var cluster = TestCluster.Start(new TestClusterOptions { OperationTimeout = TimeSpan.FromSeconds(10) });

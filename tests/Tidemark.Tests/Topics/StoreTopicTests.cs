@@ -183,22 +183,27 @@ public sealed class StoreTopicTests
     }
 
     [Fact]
-    public async Task A_backup_names_the_topics_that_are_not_in_it_and_makes_a_store_without_them()
+    public async Task Another_length_of_segments_counts_from_the_next_one_on()
     {
-        await using (TidemarkStore store = await TidemarkStore.OpenAsync("d", Options))
+        await using TidemarkStore store = await TidemarkStore.OpenAsync("d", Options);
+        var settings = new TopicOptions { SegmentBytes = 1024 * 1024 };
+        Topic topic = await store.Topics.CreateAsync("t", settings);
+        await FillAsync(300);
+        Assert.Equal(1, Segments());
+        await store.Topics.ChangeAsync("t", settings with { SegmentBytes = 64 * 1024 });
+        await FillAsync(300);
+        int small = Segments();
+        Assert.InRange(small, 5, 8);
+        await store.Topics.ChangeAsync("t", settings);
+        await FillAsync(300);
+        Assert.Equal(small, Segments());
+
+        async Task FillAsync(int messages)
         {
-            await store.PutAsync("a", new byte[1]);
-            await store.Topics.CreateAsync("orders");
-            BackupReport report = await store.BackupAsync("b");
-            Assert.Equal(["orders"], report.TopicsLeftOut);
+            for (int i = 0; i < messages; i++) await topic.AppendAsync(new TopicMessage(new byte[1000]));
         }
 
-        Assert.True((await TidemarkStore.VerifyBackupAsync("b", Options)).IsWhole);
-        await TidemarkStore.RestoreAsync("b", "r", Options);
-        await using TidemarkStore restored = await TidemarkStore.OpenAsync("r", Options);
-        Assert.Empty(restored.Topics.Names);
-        Assert.NotNull(await restored.GetAsync("a"));
-        await restored.Topics.CreateAsync("orders");
+        int Segments() => _disk.ListFiles(Path.GetFullPath("d/shards/000001/log")).Count(name => name.EndsWith(".log", StringComparison.Ordinal) && char.IsAsciiDigit(name[0]));
     }
 
     [Fact]

@@ -4,15 +4,17 @@ using Tidemark.Testing;
 namespace Tidemark.Tests.Topics.Model;
 
 /// <summary>
-/// Random appends, readings, trims and changes against a model of lists. In between the store is closed, or the power goes, and it is opened again: what was
+/// Random appends, readings, trims and changes against a model of lists. In between the store is closed, or the power goes, or a backup of it is restored, and it is opened again: what was
 /// acknowledged is there, once, in its order.
 /// </summary>
 public sealed class TopicModelTests
 {
     [Fact]
-    public async Task A_topic_does_what_the_model_does_over_restarts_and_power_cuts()
+    public async Task A_topic_does_what_the_model_does_over_restarts_power_cuts_and_restored_backups()
     {
-        for (int seed = 1; seed <= Soak.Times(6); seed++) await new Run(seed).RunAsync();
+        int restores = 0;
+        for (int seed = 1; seed <= Soak.Times(6); seed++) restores += await new Run(seed).RunAsync();
+        Assert.True(restores > 0, "no backup was restored");
     }
 
     private sealed class Run(int seed)
@@ -27,14 +29,15 @@ public sealed class TopicModelTests
         private TopicProducer _fresh = null!;   // Of this opening.
         private int _count;
 
-        internal async Task RunAsync()
+        internal async Task<int> RunAsync()
         {
+            (string directory, int restores) = ("d", 0);
             var disk = new FaultyFileSystem(seed);
             AddPartitions();
             for (int opening = 0; opening < 6; opening++)
             {
                 var options = new TidemarkStoreOptions { FileSystem = disk, Random = new Random((seed * 100) + opening), SnapshotLogBytes = 4096 };
-                TidemarkStore store = await TidemarkStore.OpenAsync("d", options);
+                TidemarkStore store = await TidemarkStore.OpenAsync(directory, options);
                 _topic = await store.Topics.GetOrCreateAsync("orders", _options);
                 _fresh = _topic.CreateProducer();
                 await CompareAsync($"seed {seed}, opening {opening}");
@@ -44,13 +47,22 @@ public sealed class TopicModelTests
                     if (step % 20 == 19) await CompareAsync($"seed {seed}, opening {opening}, step {step}");
                 }
 
+                if (_random.Next(3) == 0)
+                {
+                    await store.BackupAsync($"b{opening}");
+                    directory = $"d{opening}";
+                    await TidemarkStore.RestoreAsync($"b{opening}", directory, options with { Random = new Random(seed) });
+                    restores++;
+                }
+
                 if (_random.Next(2) == 0) await store.DisposeAsync();
                 FaultyFileSystem left = disk.Crash((CrashLoss)_random.Next(3)).Disk;
                 await store.DisposeAsync();
                 disk = left;
             }
 
-            Assert.True((await TidemarkStore.VerifyAsync("d", new TidemarkStoreOptions { FileSystem = disk })).IsWhole);
+            Assert.True((await TidemarkStore.VerifyAsync(directory, new TidemarkStoreOptions { FileSystem = disk })).IsWhole);
+            return restores;
         }
 
         private async Task StepAsync(TidemarkStore store)
