@@ -26,6 +26,9 @@ internal enum PlantedBug
     KeepAliveByDeposedLeader,
     WatchGapAtFailover,
     StatesNeverCompared,
+    PendingDroppedOnDownload,
+    PoppedBeforeApplied,
+    HashWithoutCursors,
 }
 
 /// <summary>Which mistake is in force. Only a build with <c>-p:Planted=true</c> has any.</summary>
