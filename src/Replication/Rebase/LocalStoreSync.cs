@@ -8,6 +8,7 @@ namespace Tidemark;
 public sealed class LocalStoreSync : IAsyncDisposable
 {
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan _failureLook = TimeSpan.FromSeconds(1);
 
     private readonly LocalRuntime _runtime;
     private readonly ISyncRoute _route;
@@ -45,6 +46,7 @@ public sealed class LocalStoreSync : IAsyncDisposable
 
     /// <summary>Completes when the local store has all that the server had when this was called.</summary>
     /// <exception cref="SyncFaultedException">The sync has ended, or stands still because of a question.</exception>
+    /// <exception cref="StoreFailedException">The local store's disk refused.</exception>
     /// <exception cref="ObjectDisposedException">The sync or the store was closed.</exception>
     public async Task CaughtUpAsync(CancellationToken cancellationToken = default)
     {
@@ -103,7 +105,10 @@ public sealed class LocalStoreSync : IAsyncDisposable
             _runtime.ThrowIfClosed();
             if (Status.State == SyncState.Faulted) throw new SyncFaultedException($"{Status.Fault} Call RetrySyncAsync to go on.");
             if (_runtime.View.Fields.Question is var question and not LocalStoreQuestion.None) throw new SyncFaultedException($"The sync stands still until AnswerAsync is called: {question}.");
-            await Task.WhenAny(changed, applied).WaitAsync(cancellationToken).ConfigureAwait(false);
+            if (_runtime.Replica.Host.Failure is { } cause) throw new StoreFailedException($"The local store failed: {cause.Message} Close it and open it again.", cause);
+            // Nobody is woken by a store that fails, so that is looked at now and then.
+            await Task.WhenAny(changed, applied, Task.Delay(_failureLook, _runtime.Options.TimeProvider, cancellationToken)).ConfigureAwait(false);
+            cancellationToken.ThrowIfCancellationRequested();
         }
     }
 
