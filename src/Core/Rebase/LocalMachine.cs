@@ -98,23 +98,24 @@ internal sealed class LocalMachine : IStateMachine, IDisposable
     {
         ReadHeader(RowSnapshot.Load(Table, pieces));
         if (_position != position) throw new MalformedDataException(0, $"the header says {_position}, the snapshot {position}");
-        StateHash hash = RowSnapshot.Sum(Table), content = SumOfBase();
+        StateHash hash = RowSnapshot.Sum(Table);
         if (hash != Table.Hash) throw new MalformedDataException(0, $"the rows have the hash {hash}, the header says {Table.Hash}");
-        if (content != Fields.Content) throw new MalformedDataException(0, $"the base has the hash {content}, the header says {Fields.Content}");
+        // Summed anew: a row that rotted in memory before it was written shows in the next pull, and the copy is replaced.
+        Fields = Fields with { Content = SumOf(Fields.Tables), Download = Fields.Download is { } download ? download with { Content = SumOf(Fields.OtherTables) } : null };
         Rebases++;
         Publish();
     }
 
     public void Dispose() => Table.Dispose();
 
-    /// <summary>The sum over the rows of the base as they are, walked one by one.</summary>
-    internal StateHash SumOfBase()
+    /// <summary>The sum over the rows of a copy as they are, walked one by one.</summary>
+    internal StateHash SumOf(byte tables)
     {
         StateHash sum = default;
         using RowCursor cursor = Table.OpenCursor();
-        foreach (byte table in (byte[])[LocalRows.Records(Fields.Tables), LocalRows.Cursors(Fields.Tables)])
+        foreach (byte table in (byte[])[LocalRows.Records(tables), LocalRows.Cursors(tables)])
         {
-            for (bool found = cursor.SeekAtOrAfter([table]); found && cursor.Key[0] == table; found = cursor.MoveNext()) sum = With(sum, cursor.Key.ToArray(), cursor.Value, Fields.Tables);
+            for (bool found = cursor.SeekAtOrAfter([table]); found && cursor.Key[0] == table; found = cursor.MoveNext()) sum = With(sum, cursor.Key.ToArray(), cursor.Value, tables);
         }
 
         return sum;

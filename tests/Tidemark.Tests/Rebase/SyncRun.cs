@@ -165,7 +165,8 @@ internal sealed class SyncRun
         LocalMachine machine = client.Replica.Machine;
         using RowCursor cursor = machine.Table.OpenCursor();
         byte table = LocalRows.Records(machine.Fields.Tables);
-        if (!cursor.SeekAtOrAfter([table]) || cursor.Key[0] != table) return "nothing to corrupt";
+        EncodedKeyRange tasks = KeyOrder.Hierarchical.Encode(KeyRange.Children("/task"));
+        if (!cursor.SeekAtOrAfter(RecordRows.Start(table, tasks)) || cursor.Key.SequenceCompareTo(RecordRows.End(table, tasks)) >= 0) return "nothing to corrupt";
         (byte[] key, byte[] row) = (cursor.Key.ToArray(), cursor.Value.ToArray());
         row[0] ^= 1;
         machine.Table.Set(key, row);
