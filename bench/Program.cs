@@ -21,6 +21,7 @@ var benches = new Dictionary<string, Func<BenchOptions, IEnumerable<BenchRow>>>(
     ["kv-scan"] = KvReadBench.RunScan,
     ["kv-mixed"] = KvMixedBench.Run,
     ["kv-bulk"] = KvBulkBench.Run,
+    ["rebase"] = RebaseBench.Run,
     ["topic-append"] = TopicAppendBench.Run,
     ["topic-read"] = TopicReadBench.Run,
     ["topic-tail"] = TopicReadBench.RunTail,

@@ -32,6 +32,9 @@ internal enum PlantedBug
     WithdrawnIdsKept,
     EntriesForMessages,
     LostClaimStores,
+    PendingDroppedOnDownload,
+    PoppedBeforeApplied,
+    HashWithoutCursors,
 }
 
 /// <summary>Which mistake is in force. Only a build with <c>-p:Planted=true</c> has any.</summary>

@@ -59,4 +59,7 @@ public enum TidemarkErrorCode
 
     /// <summary>A mutator said that a mutation may not be. See <see cref="MutationRejectedException"/>.</summary>
     MutationRejected = 18,
+
+    /// <summary>A local store's copy differed from the server's state too often. See <see cref="SyncFaultedException"/>.</summary>
+    SyncFaulted = 19,
 }

@@ -22,6 +22,8 @@ internal static class SyncReads
     /// <param name="pull">The pull.</param>
     internal static SyncAnswer Answer(in StateReader reader, Guid logId, KeyOrder order, SyncPull pull)
     {
+        byte[] client = pull.Client.ToByteArray(bigEndian: true);
+        if (SyncTable.IsUnknown(reader, client)) return new SyncReset(SyncResetReason.ClientUnknown);
         long newest = reader.View.AppliedOffset;
         long from = pull.Position?.Offset ?? newest;
         if (pull.Position is { } position)
@@ -40,7 +42,7 @@ internal static class SyncReads
         else if (bound is not null) bound = changes.AddPage(bound, most);
         return new SyncChanges(
             new SyncPosition(logId, reached, head.Content), head.Timestamp, bound, head.Content.Rows, changes.Cleared, changes.Rows,
-            SyncTable.RejectionsOf(reader, pull.Client.ToByteArray(bigEndian: true)));
+            SyncTable.RejectionsOf(reader, client));
     }
 
     /// <summary>The content hash behind an entry, and when the last entry before that changed anything was written; null where that is kept no more.</summary>

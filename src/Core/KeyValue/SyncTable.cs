@@ -50,8 +50,7 @@ internal sealed class SyncTable(KvState state, ChangeLog changes)
     {
         if (CursorOf(client) is not { } cursor)
         {
-            bool isPast = state.Table.TryGet(RowKeys.SyncHorizon, out ReadOnlySpan<byte> horizon) && CreatedAt(client) <= BinaryPrimitives.ReadUInt64BigEndian(horizon);
-            if (isPast) return StoreStatus.ClientNotFound;
+            if (state.Table.TryGet(RowKeys.SyncHorizon, out ReadOnlySpan<byte> horizon) && IsPast(client, horizon)) return StoreStatus.ClientNotFound;
             cursor = default;
         }
 
@@ -97,6 +96,10 @@ internal sealed class SyncTable(KvState state, ChangeLog changes)
         state.Table.Set(RowKeys.SyncRejection(client, rejection.Mutation), output.WrittenSpan.ToArray());
     }
 
+    /// <summary>Whether a client is one that may have been forgotten.</summary>
+    internal static bool IsUnknown(in StateReader reader, ReadOnlySpan<byte> client) =>
+        !reader.TryGet(RowKeys.SyncCursor(client), out _) && reader.TryGet(RowKeys.SyncHorizon, out ReadOnlyMemory<byte> horizon) && IsPast(client, horizon.Span);
+
     /// <summary>The rejections that a client has not said it knows of.</summary>
     internal static List<SyncRejection> RejectionsOf(in StateReader reader, ReadOnlySpan<byte> client)
     {
@@ -111,6 +114,8 @@ internal sealed class SyncTable(KvState state, ChangeLog changes)
 
         return found;
     }
+
+    private static bool IsPast(ReadOnlySpan<byte> client, ReadOnlySpan<byte> horizon) => CreatedAt(client) <= BinaryPrimitives.ReadUInt64BigEndian(horizon);
 
     /// <summary>When a client's id was made: its first 8 bytes say so.</summary>
     private static ulong CreatedAt(ReadOnlySpan<byte> client) => BinaryPrimitives.ReadUInt64BigEndian(client);

@@ -5,36 +5,21 @@ using Tidemark.Core.MessagePack;
 
 namespace Tidemark.Core.Rebase;
 
-/// <summary>Pulls, pushes and their answers as bytes. Format: docs/format/sync.md.</summary>
+/// <summary>Pulls, and the answers to pulls and pushes, as bytes. Format: docs/format/sync.md.</summary>
 internal static class SyncCodec
 {
-    private const int Pull = 1, Push = 2;
     private const int Changes = 1, Reset = 2;
     private const int PushedFields = 3;
 
     internal static void Write(IBufferWriter<byte> output, SyncPull pull)
     {
         var writer = new MessagePackWriter(output);
-        writer.WriteArrayHeader(5);
-        writer.Write((long)Pull);
+        writer.WriteArrayHeader(4);
         CommandWriter.WriteId(ref writer, pull.Client);
         if (pull.Position is { } position) WritePosition(ref writer, position);
         else writer.WriteNil();
         WriteOptional(ref writer, pull.Bound);
         writer.Write((long)pull.MostBytes);
-        writer.Flush();
-    }
-
-    internal static void Write(IBufferWriter<byte> output, SyncPush push)
-    {
-        var writer = new MessagePackWriter(output);
-        writer.WriteArrayHeader(5);
-        writer.Write((long)Push);
-        CommandWriter.WriteId(ref writer, push.Client);
-        writer.Write(push.Floor);
-        WriteLink(ref writer, push.Before);
-        writer.WriteArrayHeader(push.Mutations.Count);
-        foreach (TimelineEntry mutation in push.Mutations) mutation.Write(ref writer);
         writer.Flush();
     }
 
@@ -68,30 +53,12 @@ internal static class SyncCodec
     /// <exception cref="MalformedDataException">It is no pull.</exception>
     internal static SyncPull ReadPull(ReadOnlySpan<byte> bytes)
     {
-        MessagePackReader reader = Begin(bytes, 5, Pull);
+        var reader = new MessagePackReader(bytes);
+        CommandParts.ReadArrayOf(4, ref reader);
         var pull = new SyncPull(CommandParts.ReadGuid(ref reader), reader.TryReadNil() ? null : ReadPosition(ref reader), reader.TryReadNil() ? null : reader.ReadBytes().ToArray(), reader.ReadInt32());
         reader.ReadEnd();
         if (pull.MostBytes < 0) throw new MalformedDataException(0, "an answer has no fewer than 0 bytes");
         return pull.Position is not null || pull.Bound is { Length: 0 } ? pull : throw new MalformedDataException(0, "a copy without a position has no rows");
-    }
-
-    /// <exception cref="MalformedDataException">It is no push.</exception>
-    internal static SyncPush ReadPush(ReadOnlySpan<byte> bytes)
-    {
-        MessagePackReader reader = Begin(bytes, 5, Push);
-        Guid client = CommandParts.ReadGuid(ref reader);
-        long floor = reader.ReadInt64();
-        TimelineLink before = ReadLink(ref reader);
-        var mutations = new TimelineEntry[reader.ReadArrayHeader()];
-        for (int i = 0; i < mutations.Length; i++)
-        {
-            mutations[i] = TimelineEntry.Read(ref reader);
-            if (i > 0 && mutations[i].Id != mutations[i - 1].Id + 1) throw new MalformedDataException(reader.Consumed, "mutations are pushed without holes");
-        }
-
-        reader.ReadEnd();
-        if (mutations.Length == 0 || floor < 0 || floor >= mutations[0].Id) throw new MalformedDataException(0, "a push has mutations above its floor");
-        return new SyncPush(client, floor, before, mutations);
     }
 
     /// <exception cref="MalformedDataException">It is no answer to a pull.</exception>
@@ -243,13 +210,6 @@ internal static class SyncCodec
     {
         var reason = (SyncResetReason)reader.ReadInt32();
         return reason is >= SyncResetReason.TooOld and <= SyncResetReason.ClientUnknown ? new SyncReset(reason) : throw new MalformedDataException(reader.Consumed, $"there is no reason {reason}");
-    }
-
-    private static MessagePackReader Begin(ReadOnlySpan<byte> bytes, int fields, int kind)
-    {
-        var reader = new MessagePackReader(bytes);
-        CommandParts.ReadArrayOf(fields, ref reader);
-        return reader.ReadInt32() == kind ? reader : throw new MalformedDataException(0, $"a message of kind {kind} stands here");
     }
 
     private static void WriteOptional(scoped ref MessagePackWriter writer, byte[]? bytes)

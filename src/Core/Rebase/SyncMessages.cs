@@ -70,6 +70,5 @@ internal enum SyncRefusal
     Gap = 2,
     Forked = 3,
     ClientUnknown = 4,
-    NotAuthorized = 5,
-    OutcomesFull = 6,
+    OutcomesFull = 5,
 }

@@ -1,4 +1,4 @@
-using Tidemark.Replication.Sync;
+using Tidemark.Replication.Rebase;
 
 namespace Tidemark;
 
@@ -116,7 +116,7 @@ public abstract class KeyValueStore
     public abstract ValueTask<WriteOutcome> GetOutcomeAsync(WriteId write, CancellationToken cancellationToken = default);
 
     /// <summary>The way for a copy of this namespace to its shard; null where there is none, or several.</summary>
-    internal virtual SyncRoute? SyncRoute => null;
+    internal virtual ISyncRoute? SyncRoute => null;
 
     /// <summary>The same records with values of a type.</summary>
     public TypedStore<T> For<T>(IValueSerializer<T> serializer) => new(this, serializer);

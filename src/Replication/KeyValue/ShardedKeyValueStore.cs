@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.State;
 using Tidemark.Replication.KeyValue;
-using Tidemark.Replication.Sync;
+using Tidemark.Replication.Rebase;
 
 namespace Tidemark;
 
@@ -27,7 +27,7 @@ public class ShardedKeyValueStore : KeyValueStore
 
     internal LocalNamespace Local => _namespace;
 
-    internal override SyncRoute? SyncRoute => _namespace.Shards.Count == 1 ? new LocalSyncRoute(_namespace.Shards[0], Order) : null;
+    internal override ISyncRoute? SyncRoute => _namespace.Shards.Count == 1 ? new LocalServerRoute(_namespace.Shards[0], Order) : null;
 
     private KeyOrder Order => _namespace.Settings.KeyOrder;
 

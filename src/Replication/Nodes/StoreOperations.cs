@@ -4,8 +4,8 @@ using Tidemark.Core.KeyValue;
 using Tidemark.Core.Replication;
 using Tidemark.Core.State;
 using Tidemark.Replication.KeyValue;
+using Tidemark.Replication.Rebase;
 using Tidemark.Replication.Shards;
-using Tidemark.Replication.Sync;
 using Tidemark.Replication.Wire;
 
 namespace Tidemark.Replication.Nodes;
@@ -51,7 +51,7 @@ internal sealed class StoreOperations(int node, Guid cluster, LocalNamespace spa
             IndexScanRequest scan => await ScanAsync(shard, scan, cancellationToken).ConfigureAwait(false),
             WatchRequest watch => await WatchAsync(shard, watch, cancellationToken).ConfigureAwait(false),
             SequenceRequest watch => await WatchAsync(shard, watch, cancellationToken).ConfigureAwait(false),
-            PullRequest pull => new SyncBody(await LocalSyncRoute.AnswerAsync(shard, Order, pull.Pull, pull.Waits, cancellationToken).ConfigureAwait(false)),
+            PullRequest pull => new SyncBody(await LocalServerRoute.AnswerAsync(shard, Order, pull.Pull, pull.Waits, cancellationToken).ConfigureAwait(false)),
             OutcomeRequest outcome => new OutcomeBody(await ShardedKeyValueStore.FindOutcomeAsync(shard, outcome.Write, cancellationToken).ConfigureAwait(false)),
             _ => throw new ArgumentException($"Shard {shard.Id} is no partition of a topic.", nameof(request)),
         });

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 using Tidemark.Core.KeyValue;
 using Tidemark.Replication.KeyValue;
-using Tidemark.Replication.Sync;
+using Tidemark.Replication.Rebase;
 using Tidemark.Replication.Wire;
 
 namespace Tidemark.Replication.Remote;
@@ -17,7 +17,7 @@ internal abstract class RemoteKeyValueStore<TShard>(StoreNamespace<TShard> space
 
     public override NamespaceOptions Settings => space.Settings;
 
-    internal override SyncRoute? SyncRoute => space.Shards.Count == 1 ? new RemoteSyncRoute(space.Shards[0], space.Settings.KeyOrder, reads) : null;
+    internal override ISyncRoute? SyncRoute => space.Shards.Count == 1 ? new RemoteServerRoute(space.Shards[0], reads) : null;
 
     protected StoreNamespace<TShard> Space => space;
 

@@ -20,6 +20,7 @@ internal sealed class LiveCluster : IAsyncDisposable
     private readonly int? _replicas;
     private Func<ClientOperation, bool>? _authorize;
     private TimeSpan? _scrubInterval;
+    private Mutators? _mutators;
 
     private LiveCluster(int count, int? replicas, bool isTcp, NamespaceOptions settings, Func<int, StorageEngine> engineOf, Func<ITransport, ITransport> wrap)
     {
@@ -51,9 +52,14 @@ internal sealed class LiveCluster : IAsyncDisposable
     internal IReadOnlyList<string> Addresses => [.. _ports.Take(_count).Select(port => $"127.0.0.1:{port}")];
 
     internal static async Task<LiveCluster> StartAsync(bool isTcp, NamespaceOptions? settings = null, Func<int, StorageEngine>? engineOf = null, Func<ITransport, ITransport>? wrap = null,
-        TimeSpan? scrubInterval = null)
+        TimeSpan? scrubInterval = null, Mutators? mutators = null, Func<ClientOperation, bool>? authorize = null)
     {
-        var cluster = new LiveCluster(Count, null, isTcp, settings ?? new NamespaceOptions(), engineOf ?? (static _ => StorageEngine.Memory), wrap ?? (static inner => inner)) { _scrubInterval = scrubInterval };
+        var cluster = new LiveCluster(Count, null, isTcp, settings ?? new NamespaceOptions(), engineOf ?? (static _ => StorageEngine.Memory), wrap ?? (static inner => inner)) 
+        {
+            _scrubInterval = scrubInterval,
+            _mutators = mutators,
+            _authorize = authorize,
+        };
         await Task.WhenAll(Enumerable.Range(0, Count).Select(cluster.StartAsync));
         return cluster;
     }
@@ -84,6 +90,7 @@ internal sealed class LiveCluster : IAsyncDisposable
         Namespace = _settings,
         Authorize = _authorize,
         ScrubInterval = _scrubInterval,
+        Mutators = _mutators,
         Engine = EngineOf(node),
         FileSystem = FilesOf(node),
         EngineBatchBytes = 16 * 1024,

@@ -1,0 +1,131 @@
+using Tidemark.Core.KeyValue;
+using Tidemark.Core.Rebase;
+using Tidemark.Core.State;
+using Tidemark.Replication.KeyValue;
+using Tidemark.Replication.Remote;
+using Tidemark.Replication.Shards;
+using Tidemark.Replication.Wire;
+
+namespace Tidemark.Replication.Rebase;
+
+/// <summary>The way from a local store to the one shard of a namespace, wherever that is kept.</summary>
+internal abstract class ServerRoute(StoreShard shard) : ISyncRoute
+{
+    public abstract Task<SyncAnswer> PullAsync(SyncPull pull, CancellationToken cancellationToken);
+
+    public abstract Task WaitForChangeAsync(CancellationToken cancellationToken);
+
+    /// <summary>Brings mutations to the shard's leader, all at once and in order.</summary>
+    /// <returns>How far they were decided, and why no further.</returns>
+    public async Task<SyncPushed> PushAsync(SyncPush push, CancellationToken cancellationToken)
+    {
+        var decisions = new Task<SyncPushed>[push.Mutations.Count];
+        TimelineLink before = push.Before;
+        for (int i = 0; i < decisions.Length; i++)
+        {
+            decisions[i] = MutateAsync(new MutateCommand(push.Client, push.Floor, before, null, push.Mutations[i]), cancellationToken);
+            before = push.Mutations[i].LinkAfter(before);
+        }
+
+        await ((Task)Task.WhenAll(decisions)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        long upTo = push.Mutations[0].Id - 1;
+        foreach (Task<SyncPushed> decision in decisions)
+        {
+            if (!decision.IsCompletedSuccessfully && upTo >= push.Mutations[0].Id) break;   // Those before it are decided on.
+            SyncPushed pushed = await decision.ConfigureAwait(false);
+            if (pushed.Refusal != SyncRefusal.None) return pushed with { UpTo = upTo };
+            upTo++;
+        }
+
+        return new SyncPushed(upTo, SyncRefusal.None, null);
+    }
+
+    private async Task<SyncPushed> MutateAsync(MutateCommand command, CancellationToken cancellationToken)
+    {
+        Proposal proposal = shard.Rent(KvCommand.Mutate);
+        try
+        {
+            command.Write(proposal.Payload);
+            await shard.SubmitAsync(proposal, cancellationToken).ConfigureAwait(false);
+            return SyncCodec.ReadPushed(proposal.Answer.WrittenSpan);
+        }
+        finally
+        {
+            proposal.LetGo();
+        }
+    }
+}
+
+/// <summary>The way to a shard whose state is in this process.</summary>
+internal sealed class LocalServerRoute(LocalShard shard, KeyOrder order) : ServerRoute(shard)
+{
+    public override Task<SyncAnswer> PullAsync(SyncPull pull, CancellationToken cancellationToken) => AnswerAsync(shard, order, pull, waits: false, cancellationToken).AsTask();
+
+    public override Task WaitForChangeAsync(CancellationToken cancellationToken)
+    {
+        shard.ThrowIfClosed();
+        return shard.Changed.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Answers a pull from the state that is here.</summary>
+    /// <param name="shard">The shard.</param>
+    /// <param name="order">The order of its keys.</param>
+    /// <param name="pull">What whoever asks has.</param>
+    /// <param name="waits">Whether to wait until there is something to tell.</param>
+    /// <param name="cancellationToken">Ends the wait: the answer is what there is then.</param>
+    internal static async ValueTask<SyncAnswer> AnswerAsync(LocalShard shard, KeyOrder order, SyncPull pull, bool waits, CancellationToken cancellationToken)
+    {
+        await shard.ReadyToReadAsync(ReadLevel.Linearizable, cancellationToken).ConfigureAwait(false);
+        while (true)
+        {
+            Task changed = shard.Changed;
+            SyncAnswer answer;
+            using (StateReader reader = shard.Open()) answer = SyncReads.Answer(reader, shard.Machine.LogId, order, pull);
+            if (!waits || answer is not SyncChanges { Bound: null, Rows.Count: 0, Cleared.Count: 0 }) return answer;
+            try
+            {
+                await changed.WaitAsync(cancellationToken).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                return answer;
+            }
+        }
+    }
+}
+
+/// <summary>The way to a shard that other processes keep.</summary>
+internal sealed class RemoteServerRoute(StoreShard shard, IShardReads reads) : ServerRoute(shard)
+{
+    private const int LeastBytes = 1;   // Of an answer that only says that there is something.
+
+    private readonly long _shardId = shard.Id;
+    private readonly ChangeSignal _pulled = new();
+    private volatile SyncPull? _last;   // What was known when it was asked last.
+
+    public override async Task<SyncAnswer> PullAsync(SyncPull pull, CancellationToken cancellationToken)
+    {
+        SyncAnswer answer = (await reads.ReadAsync(new PullRequest(_shardId, pull, Waits: false), cancellationToken).ConfigureAwait(false)).Answer;
+        _last = answer is SyncChanges { Bound: null } changes ? new SyncPull(pull.Client, changes.Position, null, LeastBytes) : null;
+        _pulled.Raise();
+        return answer;
+    }
+
+    public override async Task WaitForChangeAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            Task pulled = _pulled.Next;
+            if (_last is not { } last)
+            {
+                await pulled.WaitAsync(cancellationToken).ConfigureAwait(false);   // A copy that is not whole asks by itself.
+                continue;
+            }
+
+            SyncBody body = await reads.WatchAsync(new PullRequest(_shardId, last, Waits: true), cancellationToken).ConfigureAwait(false) ?? throw new ObjectDisposedException(nameof(KeyValueStore));
+            if (body.Answer is SyncChanges { Bound: null, Rows.Count: 0, Cleared.Count: 0 }) continue;   // Its time was over.
+            Interlocked.CompareExchange(ref _last, null, last);   // Told once: what is asked next says from where on.
+            return;
+        }
+    }
+}

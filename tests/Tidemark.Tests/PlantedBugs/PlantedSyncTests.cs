@@ -1,0 +1,38 @@
+#if PLANTED
+using Tidemark.Core.Diagnostics;
+using Tidemark.Tests.Rebase;
+
+using Xunit.Abstractions;
+
+namespace Tidemark.Tests.PlantedBugs;
+
+/// <summary>Rules of a local store taken out one by one: drawn runs break a law.</summary>
+[Collection(PlantedCollection.Name)]
+public class PlantedSyncTests(ITestOutputHelper output)
+{
+    private const int MostSeeds = 60;
+
+    [Theory]
+    [InlineData(nameof(PlantedBug.PendingDroppedOnDownload))]
+    [InlineData(nameof(PlantedBug.PoppedBeforeApplied))]
+    [InlineData(nameof(PlantedBug.HashWithoutCursors))]
+    public void Without_the_rule_a_drawn_run_breaks_a_law(string name)
+    {
+        using var mistake = new Mistake(name);
+        for (int seed = 1; seed <= MostSeeds; seed++)
+        {
+            try
+            {
+                SyncProperties.Live(seed);
+            }
+            catch (InvalidOperationException e)
+            {
+                output.WriteLine($"{name}: {e.Message.Split('\n')[0]}");
+                return;
+            }
+        }
+
+        Assert.Fail($"{name} is not found with any of {MostSeeds} seeds");
+    }
+}
+#endif
