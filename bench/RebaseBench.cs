@@ -43,7 +43,9 @@ internal static class RebaseBench
             content = content.With(key.AsSpan(1), 1, value);
         }
 
-        writer.Answer(new SyncChanges(new SyncPosition(Guid.Empty, 0, content), default, null, Records, [.. rows.Values], []));
+        // A message holds 65,536 of anything at most.
+        SyncRow[][] pages = [.. rows.Values.Chunk(50_000)];
+        foreach (SyncRow[] page in pages) writer.Answer(new SyncChanges(new SyncPosition(Guid.Empty, 0, content), default, page == pages[^1] ? null : page[^1].RowKey, Records, page, []));
         Random random = new(1);
         for (int i = 0; i < pending; i++)
         {

@@ -42,6 +42,10 @@ internal sealed class SyncLaws(NaiveServer server)
 
         Assert.True(next == view.Fields.Next && link == view.Fields.Last, $"{story}: the timeline of client {client.Number} ends elsewhere than it says");
 
+        // It begins behind what the base says is decided: nothing goes before the base has it.
+        long cursor = view.Base.TryGet(LocalRows.Cursor(view.Fields.Client, view.Fields.Tables), out byte[]? decided) ? LocalRows.Number(decided) : 0;
+        Assert.True(view.Fields.Question != LocalStoreQuestion.None || cursor == view.Fields.First - 1, $"{story}: the timeline of client {client.Number} begins at {view.Fields.First}, and its base has decided up to {cursor}");
+
         // What was told of changes folds to what is visible; and entries' times rise.
         Seen seen = _seen.TryGetValue(client, out Seen? before) ? before : new Seen(view);
         foreach (RowChange change in view.ChangesSince(seen.View, default))
