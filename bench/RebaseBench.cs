@@ -45,7 +45,7 @@ internal static class RebaseBench
 
         // A message holds 65,536 of anything at most.
         SyncRow[][] pages = [.. rows.Values.Chunk(50_000)];
-        foreach (SyncRow[] page in pages) writer.Answer(new SyncChanges(new SyncPosition(Guid.Empty, 0, content), default, page == pages[^1] ? null : page[^1].RowKey, Records, page, []));
+        foreach (SyncRow[] page in pages) writer.Answer(new SyncChanges(new SyncPosition(Guid.Empty, 0, content), default, page == pages[^1] ? null : page[^1].RowKey, Records, [], page, []));
         Random random = new(1);
         for (int i = 0; i < pending; i++)
         {
@@ -86,7 +86,7 @@ internal static class RebaseBench
                 next[0] = (byte)version;
                 content = content.Without(changed.AsSpan(1), version, old).With(changed.AsSpan(1), ++version, next);
                 old = next;
-                writer.Answer(new SyncChanges(new SyncPosition(Guid.Empty, version, content), default, null, Records, [new SyncRow(changed, version, next)], []));
+                writer.Answer(new SyncChanges(new SyncPosition(Guid.Empty, version, content), default, null, Records, [], [new SyncRow(changed, version, next)], []));
                 long before = Stopwatch.GetTimestamp();
                 visible.Publish();
                 long took = Stopwatch.GetTimestamp() - before;

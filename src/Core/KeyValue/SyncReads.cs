@@ -12,6 +12,9 @@ internal static class SyncReads
 {
     internal const int UsualBytes = 1024 * 1024;
 
+    private const int EnoughRows = 16 * 1024;
+    private const int MostRows = 64 * 1024;   // An array of a message holds no more.
+
     /// <summary>A bound behind every row.</summary>
     private static byte[] BehindAll { get; } = [byte.MaxValue];
 
@@ -36,6 +39,7 @@ internal static class SyncReads
         int most = pull.MostBytes == 0 ? UsualBytes : pull.MostBytes;
         var changes = new Changes(reader, order, pull.Bound);
         long reached = changes.Take(from, most) ?? newest;
+        if (changes.Count > MostRows) return new SyncReset(SyncResetReason.TooOld);   // One entry changed as much: less is to be fetched anew than told.
         ChangeHead head = HeadAt(reader, reached) ?? throw new InvalidOperationException("what was read just now is kept");
         byte[]? bound = pull.Bound;
         if (reached < newest) bound ??= BehindAll;   // What changed again later shows already as it is now: it is not the state of one moment yet.
@@ -66,6 +70,8 @@ internal static class SyncReads
 
         internal List<EncodedKeyRange> Cleared { get; } = [];
 
+        internal int Count => Math.Max(_rows.Count, Cleared.Count);
+
         internal IReadOnlyList<SyncRow> Rows => [.. _rows.Values];
 
         /// <summary>Takes what changed behind an entry, of rows that the copy has.</summary>
@@ -77,7 +83,7 @@ internal static class SyncReads
             long? last = null;
             for (; found && cursor.Key[0] == (byte)RowTable.Change; found = cursor.MoveNext())
             {
-                if (_bytes >= mostBytes) return last;
+                if (IsEnough(mostBytes)) return last;
                 TakeEntry(cursor.Value);
                 last = RowKeys.ChangeOffset(cursor.Key);
             }
@@ -96,12 +102,14 @@ internal static class SyncReads
             {
                 if (found && cursor.Key[0] is > (byte)RowTable.Record and < (byte)RowTable.SyncCursor) found = cursor.SeekAtOrAfter([(byte)RowTable.SyncCursor]);
                 if (!found || cursor.Key[0] > (byte)RowTable.SyncCursor) return null;
-                if (last is not null && _bytes >= mostBytes) return last;
+                if (last is not null && IsEnough(mostBytes)) return last;
                 last = cursor.Key.ToArray();
                 Add(RowOf(last, cursor.OwnedValue));
                 found = cursor.MoveNext();
             }
         }
+
+        private bool IsEnough(int mostBytes) => _bytes >= mostBytes || _rows.Count >= EnoughRows;
 
         private void TakeEntry(ReadOnlySpan<byte> changeRow)
         {

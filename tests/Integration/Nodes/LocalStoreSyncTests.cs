@@ -153,7 +153,7 @@ public class LocalStoreSyncTests
         await using LocalStoreSync sync = store.SyncWith(server);
         Assert.Throws<InvalidOperationException>(() => store.SyncWith(server));
         await store.MutateAsync(new AddCount("/sum", 1));   // The server has no mutators: it waits, and says why.
-        for (DateTime end = DateTime.UtcNow.AddSeconds(30); sync.Status.DelayedBecause is null; await Task.Delay(20)) Assert.True(DateTime.UtcNow < end, "nobody said why it waits");
+        for (DateTime end = DateTime.UtcNow.AddSeconds(30); !sync.Status.IsDelayed; await Task.Delay(20)) Assert.True(DateTime.UtcNow < end, "nobody said why it waits");
     }
 
     private static string? Text(LocalStore store, string key) => store.TryGet(key, out ReadOnlyMemory<byte> value) ? Encoding.UTF8.GetString(value.Span) : null;
