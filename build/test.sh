@@ -48,6 +48,7 @@ if [ "$FAILED" -eq 0 ]; then
   step "sample Maelstrom" converse
   step "sample Assertions" dotnet run --project samples/Assertions -c Release --no-build
   step "sample Orders" dotnet run --project samples/Orders -c Release --no-build
+  step "sample OfflineNotes" dotnet run --project samples/OfflineNotes -c Release --no-build
   step "sample Telemetry" dotnet run --project samples/Telemetry -c Release --no-build
 fi
 finish

@@ -234,7 +234,7 @@ internal sealed class SyncClient(LocalMachine machine, ulong seed, SyncTimes tim
         bool isTaken = upTo >= _pushed.First;
         if (isTaken) (_upTo, _resendAt, _waits) = (Math.Max(_upTo, upTo), now + times.Resend, 0);
         _delay = answer.Refusal == SyncRefusal.Delayed ? answer.Text ?? answer.Refusal.ToString() : null;
-        _pushFailures = answer.Refusal == SyncRefusal.None && isTaken ? 0 : _pushFailures + 1;
+        _pushFailures = isTaken ? 0 : _pushFailures + 1;
         _pushAt = _pushFailures == 0 ? now : now + Pause(_pushFailures);
         switch (answer.Refusal)
         {

@@ -5,7 +5,7 @@ using Tidemark.Core.MessagePack;
 
 namespace Tidemark.Core.Rebase;
 
-/// <summary>Pulls, and the answers to pulls and pushes, as bytes. Format: docs/format/sync.md.</summary>
+/// <summary>Pulls, pushes and their answers as bytes. Format: docs/format/sync.md.</summary>
 internal static class SyncCodec
 {
     private const int Changes = 1, Reset = 2;
@@ -20,6 +20,18 @@ internal static class SyncCodec
         else writer.WriteNil();
         WriteOptional(ref writer, pull.Bound);
         writer.Write((long)pull.MostBytes);
+        writer.Flush();
+    }
+
+    internal static void Write(IBufferWriter<byte> output, SyncPush push)
+    {
+        var writer = new MessagePackWriter(output);
+        writer.WriteArrayHeader(4);
+        CommandWriter.WriteId(ref writer, push.Client);
+        writer.Write(push.Floor);
+        WriteLink(ref writer, push.Before);
+        writer.WriteArrayHeader(push.Mutations.Count);
+        foreach (TimelineEntry mutation in push.Mutations) mutation.Write(ref writer);
         writer.Flush();
     }
 
@@ -59,6 +71,26 @@ internal static class SyncCodec
         reader.ReadEnd();
         if (pull.MostBytes < 0) throw new MalformedDataException(0, "an answer has no fewer than 0 bytes");
         return pull.Position is not null || pull.Bound is { Length: 0 } ? pull : throw new MalformedDataException(0, "a copy without a position has no rows");
+    }
+
+    /// <exception cref="MalformedDataException">It is no push.</exception>
+    internal static SyncPush ReadPush(ReadOnlySpan<byte> bytes)
+    {
+        var reader = new MessagePackReader(bytes);
+        CommandParts.ReadArrayOf(4, ref reader);
+        Guid client = CommandParts.ReadGuid(ref reader);
+        long floor = reader.ReadInt64();
+        TimelineLink before = ReadLink(ref reader);
+        var mutations = new TimelineEntry[reader.ReadArrayHeader()];
+        for (int i = 0; i < mutations.Length; i++)
+        {
+            mutations[i] = TimelineEntry.Read(ref reader);
+            if (i > 0 && mutations[i].Id != mutations[i - 1].Id + 1) throw new MalformedDataException(reader.Consumed, "mutations are pushed without holes");
+        }
+
+        reader.ReadEnd();
+        if (mutations.Length == 0 || floor < 0 || floor >= mutations[0].Id) throw new MalformedDataException(0, "a push has mutations above its floor");
+        return new SyncPush(client, floor, before, mutations);
     }
 
     /// <exception cref="MalformedDataException">It is no answer to a pull.</exception>

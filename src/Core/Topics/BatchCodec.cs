@@ -21,10 +21,14 @@ internal static class BatchCodec
 {
     private const int Fields = 6;
     private const byte UInt64Code = 0xCF;
+    private const int RoomOfHead = 64;   // More than it takes.
     private const int FirstAt = 2;   // Behind the array's header and the number's code: always eight bytes, so that it can be filled in.
 
     internal static void Write(IBufferWriter<byte> output, in BatchHead head, IReadOnlyList<TopicMessage> messages, DateTimeOffset now)
     {
+        int length = 0;
+        for (int i = 0; i < messages.Count; i++) length += MessageCodec.LengthOf(messages[i]);
+        output.GetSpan(length + RoomOfHead);   // At once, not by doubling and copying.
         var writer = new MessagePackWriter(output);
         WriteHead(ref writer, head);
         for (int i = 0; i < messages.Count; i++) MessageCodec.Write(ref writer, messages[i], now);   // By index: a list's enumerator would be allocated.

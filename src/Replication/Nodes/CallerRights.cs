@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Security.Claims;
 
 using Tidemark.Core.KeyValue;
@@ -15,7 +14,7 @@ namespace Tidemark.Replication.Nodes;
 /// <param name="authorize">Who may do what; null for all everything.</param>
 internal sealed class CallerRights(LocalNamespace space, Func<long, Topic?> topicOf, Func<ClientOperation, bool>? authorize)
 {
-    /// <returns>What is done: what was asked, or of a mutation that its caller may not the decision that it is rejected.</returns>
+    /// <returns>What is done: what was asked, and of mutations which are forbidden.</returns>
     /// <exception cref="NotAuthorizedException">It may not.</exception>
     /// <exception cref="ArgumentException">It means nothing here.</exception>
     /// <exception cref="ShardUnavailableException">It is about a topic that is not known here, yet or any more.</exception>
@@ -28,11 +27,11 @@ internal sealed class CallerRights(LocalNamespace space, Func<long, Topic?> topi
                 Topic topic = TopicOf(command.Shard);
                 Ask(Operation(TopicCommandRules.Check(command, topic.Options), principal, topic.Name));
                 break;
-            case CommandRequest { Command: (ushort)KvCommand.Mutate } command:
-                return CheckMutation(command, principal);
             case CommandRequest command:
                 CheckCommand(command, principal);
                 break;
+            case PushRequest push:
+                return push with { Forbids = mutation => WhyForbidden(mutation.Name, principal) };
             case PullRequest:
                 Ask(new ClientOperation(principal, ClientOperationKind.Pull, space.Settings.KeyOrder) { Range = KeyRange.All });
                 break;
@@ -83,24 +82,18 @@ internal sealed class CallerRights(LocalNamespace space, Func<long, Topic?> topi
         return request;
     }
 
-    /// <summary>A mutation that may not be is rejected in its turn: else those behind it would wait for ever.</summary>
-    private CommandRequest CheckMutation(CommandRequest request, ClaimsPrincipal? principal)
+    /// <summary>Why a mutation may not be; null where it may. It is rejected in its turn: else those behind it would wait for ever.</summary>
+    private string? WhyForbidden(string mutation, ClaimsPrincipal? principal)
     {
-        MutateCommand command = MutateCommand.Read(request.Payload.Span);
-        string? forbidden = null;
         try
         {
-            Ask(new ClientOperation(principal, ClientOperationKind.Mutate, space.Settings.KeyOrder) { Mutation = command.Mutation.Name });
+            Ask(new ClientOperation(principal, ClientOperationKind.Mutate, space.Settings.KeyOrder) { Mutation = mutation });
+            return null;
         }
         catch (NotAuthorizedException e)
         {
-            forbidden = e.Message;
+            return e.Message;
         }
-
-        if (forbidden == command.Forbidden) return request;
-        var payload = new ArrayBufferWriter<byte>(request.Payload.Length + 256);
-        (command with { Forbidden = forbidden }).Write(payload);
-        return request with { Payload = payload.WrittenMemory };
     }
 
     private void CheckCommand(CommandRequest request, ClaimsPrincipal? principal)

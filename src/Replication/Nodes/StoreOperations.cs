@@ -39,6 +39,8 @@ internal sealed class StoreOperations(int node, Guid cluster, LocalNamespace spa
                 return Done(new BytesBody(await CommandAsync(shard, command, patience).ConfigureAwait(false)));
             case KeepAliveRequest alive:
                 return Done(null) with { Outcome = await shard.KeepAliveAsync(alive.Session).ConfigureAwait(false) ? RequestOutcome.Done : RequestOutcome.SessionIsOver };
+            case PushRequest push:
+                return Done(new PushedBody(await ServerRoute.PushAsync(shard, push.Push, push.Forbids, cancellationToken).ConfigureAwait(false)));
             case WatchRequest { After: null }:
                 return Done(new EventsBody([], PlaceOf(shard, await shard.WatchFromAsync().WaitAsync(cancellationToken).ConfigureAwait(false))));
         }

@@ -8,30 +8,32 @@ using Tidemark.Replication.Wire;
 
 namespace Tidemark.Replication.Rebase;
 
-/// <summary>The way from a local store to the one shard of a namespace, wherever that is kept.</summary>
-internal abstract class ServerRoute(StoreShard shard) : ISyncRoute
+/// <summary>Brings what is pushed to the leader of a shard.</summary>
+internal static class ServerRoute
 {
-    public abstract Task<SyncAnswer> PullAsync(SyncPull pull, CancellationToken cancellationToken);
-
-    public abstract Task WaitForChangeAsync(CancellationToken cancellationToken);
-
     /// <summary>Brings mutations to the shard's leader, all at once and in order.</summary>
+    /// <param name="shard">The shard, or the way to it.</param>
+    /// <param name="push">The mutations.</param>
+    /// <param name="forbids">Why whoever pushes may not call one, or null; null for all everything.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>How far they were decided, and why no further.</returns>
-    public async Task<SyncPushed> PushAsync(SyncPush push, CancellationToken cancellationToken)
+    /// <exception cref="TidemarkException">It is not known what came of the first. They can be pushed again.</exception>
+    internal static async Task<SyncPushed> PushAsync(StoreShard shard, SyncPush push, Func<TimelineEntry, string?>? forbids, CancellationToken cancellationToken)
     {
         var decisions = new Task<SyncPushed>[push.Mutations.Count];
         TimelineLink before = push.Before;
         for (int i = 0; i < decisions.Length; i++)
         {
-            decisions[i] = MutateAsync(new MutateCommand(push.Client, push.Floor, before, null, push.Mutations[i]), cancellationToken);
-            before = push.Mutations[i].LinkAfter(before);
+            TimelineEntry mutation = push.Mutations[i];
+            decisions[i] = MutateAsync(shard, new MutateCommand(push.Client, push.Floor, before, forbids?.Invoke(mutation), mutation), cancellationToken);
+            before = mutation.LinkAfter(before);
         }
 
         await ((Task)Task.WhenAll(decisions)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        long upTo = push.Mutations[0].Id - 1;
+        long first = push.Mutations[0].Id, upTo = first - 1;
         foreach (Task<SyncPushed> decision in decisions)
         {
-            if (!decision.IsCompletedSuccessfully && upTo >= push.Mutations[0].Id) break;   // Those before it are decided on.
+            if (!decision.IsCompletedSuccessfully && upTo >= first) break;   // Those before it are decided on.
             SyncPushed pushed = await decision.ConfigureAwait(false);
             if (pushed.Refusal != SyncRefusal.None) return pushed with { UpTo = upTo };
             upTo++;
@@ -40,7 +42,7 @@ internal abstract class ServerRoute(StoreShard shard) : ISyncRoute
         return new SyncPushed(upTo, SyncRefusal.None, null);
     }
 
-    private async Task<SyncPushed> MutateAsync(MutateCommand command, CancellationToken cancellationToken)
+    private static async Task<SyncPushed> MutateAsync(StoreShard shard, MutateCommand command, CancellationToken cancellationToken)
     {
         Proposal proposal = shard.Rent(KvCommand.Mutate);
         try
@@ -57,11 +59,13 @@ internal abstract class ServerRoute(StoreShard shard) : ISyncRoute
 }
 
 /// <summary>The way to a shard whose state is in this process.</summary>
-internal sealed class LocalServerRoute(LocalShard shard, KeyOrder order) : ServerRoute(shard)
+internal sealed class LocalServerRoute(LocalShard shard, KeyOrder order) : ISyncRoute
 {
-    public override Task<SyncAnswer> PullAsync(SyncPull pull, CancellationToken cancellationToken) => AnswerAsync(shard, order, pull, waits: false, cancellationToken).AsTask();
+    public Task<SyncPushed> PushAsync(SyncPush push, CancellationToken cancellationToken) => ServerRoute.PushAsync(shard, push, null, cancellationToken);
 
-    public override Task WaitForChangeAsync(CancellationToken cancellationToken)
+    public Task<SyncAnswer> PullAsync(SyncPull pull, CancellationToken cancellationToken) => AnswerAsync(shard, order, pull, waits: false, cancellationToken).AsTask();
+
+    public Task WaitForChangeAsync(CancellationToken cancellationToken)
     {
         shard.ThrowIfClosed();
         return shard.Changed.WaitAsync(cancellationToken);
@@ -95,23 +99,25 @@ internal sealed class LocalServerRoute(LocalShard shard, KeyOrder order) : Serve
 }
 
 /// <summary>The way to a shard that other processes keep.</summary>
-internal sealed class RemoteServerRoute(StoreShard shard, IShardReads reads) : ServerRoute(shard)
+internal sealed class RemoteServerRoute(long shard, IShardReads reads) : ISyncRoute
 {
     private const int LeastBytes = 1;   // Of an answer that only says that there is something.
 
-    private readonly long _shardId = shard.Id;
     private readonly ChangeSignal _pulled = new();
     private volatile SyncPull? _last;   // What was known when it was asked last.
 
-    public override async Task<SyncAnswer> PullAsync(SyncPull pull, CancellationToken cancellationToken)
+    public async Task<SyncPushed> PushAsync(SyncPush push, CancellationToken cancellationToken) =>
+        (await reads.ReadAsync(new PushRequest(shard, push), cancellationToken).ConfigureAwait(false)).Pushed;
+
+    public async Task<SyncAnswer> PullAsync(SyncPull pull, CancellationToken cancellationToken)
     {
-        SyncAnswer answer = (await reads.ReadAsync(new PullRequest(_shardId, pull, Waits: false), cancellationToken).ConfigureAwait(false)).Answer;
+        SyncAnswer answer = (await reads.ReadAsync(new PullRequest(shard, pull, Waits: false), cancellationToken).ConfigureAwait(false)).Answer;
         _last = answer is SyncChanges { Bound: null } changes ? new SyncPull(pull.Client, changes.Position, null, LeastBytes) : null;
         _pulled.Raise();
         return answer;
     }
 
-    public override async Task WaitForChangeAsync(CancellationToken cancellationToken)
+    public async Task WaitForChangeAsync(CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -122,7 +128,7 @@ internal sealed class RemoteServerRoute(StoreShard shard, IShardReads reads) : S
                 continue;
             }
 
-            SyncBody body = await reads.WatchAsync(new PullRequest(_shardId, last, Waits: true), cancellationToken).ConfigureAwait(false) ?? throw new ObjectDisposedException(nameof(KeyValueStore));
+            SyncBody body = await reads.WatchAsync(new PullRequest(shard, last, Waits: true), cancellationToken).ConfigureAwait(false) ?? throw new ObjectDisposedException(nameof(KeyValueStore));
             if (body.Answer is SyncChanges { Bound: null, Rows.Count: 0, Cleared.Count: 0 }) continue;   // Its time was over.
             Interlocked.CompareExchange(ref _last, null, last);   // Told once: what is asked next says from where on.
             return;

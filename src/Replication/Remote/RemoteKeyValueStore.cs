@@ -17,7 +17,7 @@ internal abstract class RemoteKeyValueStore<TShard>(StoreNamespace<TShard> space
 
     public override NamespaceOptions Settings => space.Settings;
 
-    internal override ISyncRoute? SyncRoute => space.Shards.Count == 1 ? new RemoteServerRoute(space.Shards[0], reads) : null;
+    internal override ISyncRoute? SyncRoute => space.Shards.Count == 1 ? new RemoteServerRoute(space.Shards[0].Id, reads) : null;
 
     protected StoreNamespace<TShard> Space => space;
 

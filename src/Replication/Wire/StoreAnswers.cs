@@ -90,6 +90,7 @@ internal static class StoreAnswerCodec
         OutcomeBody outcome => Write(outcome.Outcome),
         StoreDescriptionBody description => Write(description),
         SyncBody sync => sync.Write(),
+        PushedBody pushed => pushed.Write(),
         _ => TopicAnswerCodec.Write(body),
     };
 

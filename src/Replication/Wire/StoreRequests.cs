@@ -28,6 +28,7 @@ internal enum StoreRequestKind : byte
     Bounds = 15,
     Trim = 16,
     Pull = 17,
+    Push = 18,
 }
 
 /// <summary>Something a client, or another node, asks of a node.</summary>
@@ -159,6 +160,7 @@ internal static class StoreRequestCodec
             StoreRequestKind.WatchSequence => new SequenceRequest(reader.ReadInt64(), StoreParts.ReadKey(ref reader), StoreParts.ReadOptionalKey(ref reader)),
             StoreRequestKind.Outcome => ReadOutcome(ref reader),
             StoreRequestKind.Pull => new PullRequest(reader.ReadInt64(), SyncCodec.ReadPull(reader.ReadBytes()), reader.ReadBoolean()),
+            StoreRequestKind.Push => new PushRequest(reader.ReadInt64(), SyncCodec.ReadPush(reader.ReadBytes())),
             _ => TopicRequestCodec.Read(head.Kind, ref reader),
         };
         reader.ReadEnd();
@@ -171,7 +173,7 @@ internal static class StoreRequestCodec
         byte version = reader.ReadByte();
         if (version != Version) throw ShardMessageCodec.Wrong(reader, $"a client's message of version {Version}, not {version}");
         var kind = (StoreRequestKind)reader.ReadByte();
-        if (kind is < StoreRequestKind.Describe or > StoreRequestKind.Pull || fields != HeadFields + FieldsOf(kind))
+        if (kind is < StoreRequestKind.Describe or > StoreRequestKind.Push || fields != HeadFields + FieldsOf(kind))
             throw ShardMessageCodec.Wrong(reader, $"a kind of request with its fields, not {kind} with {fields}");
         (long id, Guid cluster, int patience) = (reader.ReadInt64(), CommandParts.ReadGuid(ref reader), reader.ReadInt32());
         if (patience < 0) throw ShardMessageCodec.Wrong(reader, $"no negative time, not {patience}");
@@ -182,7 +184,7 @@ internal static class StoreRequestCodec
     {
         >= StoreRequestKind.Topics and <= StoreRequestKind.Trim => TopicRequestCodec.FieldsOf(kind),
         StoreRequestKind.Describe => 0,
-        StoreRequestKind.KeepAlive => 2,
+        StoreRequestKind.KeepAlive or StoreRequestKind.Push => 2,
         StoreRequestKind.Command or StoreRequestKind.WatchSequence or StoreRequestKind.Outcome or StoreRequestKind.Pull => 3,
         StoreRequestKind.Get or StoreRequestKind.Watch => 5,
         StoreRequestKind.Scan => 7,
@@ -235,8 +237,11 @@ internal static class StoreRequestCodec
                 StoreParts.Write(ref writer, watch.Known);
                 break;
             case PullRequest pull:
-                writer.Write(pull.PullBytes.AsSpan());
+                writer.Write(pull.PullBytes());
                 writer.Write(pull.Waits);
+                break;
+            case PushRequest push:
+                writer.Write(push.PushBytes());
                 break;
             case OutcomeRequest outcome:
                 CommandWriter.WriteId(ref writer, outcome.Write.Client);

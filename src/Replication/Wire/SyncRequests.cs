@@ -12,14 +12,40 @@ internal sealed record PullRequest(long Shard, SyncPull Pull, bool Waits) : Stor
 {
     protected override SyncBody Read(ReadOnlyMemory<byte> bytes) => new(SyncCodec.ReadAnswer(bytes.Span));
 
-    internal byte[] PullBytes
+    internal ReadOnlySpan<byte> PullBytes()
     {
-        get
-        {
-            var output = new ArrayBufferWriter<byte>();
-            SyncCodec.Write(output, Pull);
-            return output.WrittenSpan.ToArray();
-        }
+        var output = new ArrayBufferWriter<byte>();
+        SyncCodec.Write(output, Pull);
+        return output.WrittenSpan;
+    }
+}
+
+/// <summary>Have mutations decided on, in order. Once more does no harm.</summary>
+/// <param name="Shard">The shard.</param>
+/// <param name="Push">The mutations.</param>
+internal sealed record PushRequest(long Shard, SyncPush Push) : StoreRequest<PushedBody>(StoreRequestKind.Push, Shard)
+{
+    /// <summary>Why whoever asks may not call a mutation; null where it may. It does not travel.</summary>
+    internal Func<TimelineEntry, string?>? Forbids { get; init; }
+
+    protected override PushedBody Read(ReadOnlyMemory<byte> bytes) => new(SyncCodec.ReadPushed(bytes.Span));
+
+    internal ReadOnlySpan<byte> PushBytes()
+    {
+        var output = new ArrayBufferWriter<byte>();
+        SyncCodec.Write(output, Push);
+        return output.WrittenSpan;
+    }
+}
+
+/// <summary>The answer to a push.</summary>
+internal sealed record PushedBody(SyncPushed Pushed) : StoreBody
+{
+    internal ReadOnlyMemory<byte> Write()
+    {
+        var output = new ArrayBufferWriter<byte>();
+        SyncCodec.Write(output, Pushed);
+        return output.WrittenMemory;
     }
 }
 

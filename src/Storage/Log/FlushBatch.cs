@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 
@@ -19,7 +20,7 @@ internal sealed class FlushBatch
     private const int LargestKept = 1024 * 1024;
 
     private readonly List<FlushPart> _parts = [];
-    private byte[] _buffer = [];
+    private byte[] _buffer = [];   // Large ones are rented: a busy log needs one each round, and new ones would be zeroed, and collected, each time.
 
     internal int Length { get; private set; }
 
@@ -56,12 +57,21 @@ internal sealed class FlushBatch
     {
         _parts.Clear();
         Length = 0;
-        if (_buffer.Length > LargestKept) _buffer = [];
+        if (_buffer.Length > LargestKept) Replace([]);
     }
 
     private void Grow(int bytes)
     {
-        Array.Resize(ref _buffer, Math.Max(SmallestBuffer, Math.Max(_buffer.Length * 2, Length + bytes)));
+        int size = Math.Max(SmallestBuffer, Math.Max(_buffer.Length * 2, Length + bytes));
+        byte[] larger = size > LargestKept ? ArrayPool<byte>.Shared.Rent(size) : new byte[size];
+        _buffer.AsSpan(0, Length).CopyTo(larger);
+        Replace(larger);
+    }
+
+    private void Replace(byte[] buffer)
+    {
+        if (_buffer.Length > LargestKept) ArrayPool<byte>.Shared.Return(_buffer);
+        _buffer = buffer;
     }
 }
 
