@@ -1,3 +1,4 @@
+using Tidemark.Core.KeyValue;
 using Tidemark.Core.Rebase;
 using Tidemark.Testing.Sync;
 
@@ -33,17 +34,34 @@ public sealed class SyncHarness
     private readonly List<SyncHarnessClient> _clients = [];
     private readonly Dictionary<SyncHarnessClient, HybridClock> _clocks = [];
     private readonly SeededChance _chance;
+    private readonly ISyncServer _server;
     private long _scheduled;
     private long _pushes;   // That the server has answered.
 
+    /// <summary>Makes clients and a server that run the same mutators, or others.</summary>
+    /// <param name="mutators">Those of the clients.</param>
+    /// <param name="serverMutators">Those of the server; null for the same.</param>
+    /// <param name="options">Settings; null for the defaults.</param>
+    public SyncHarness(Mutators mutators, Mutators? serverMutators = null, SyncHarnessOptions? options = null)
+        : this(mutators, options ?? new SyncHarnessOptions(), serverMutators ?? mutators)
+    {
+    }
+
     internal SyncHarness(Mutators mutators, ISyncServer server, SyncHarnessOptions options)
     {
+        ArgumentNullException.ThrowIfNull(mutators);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Clients, 1, nameof(options));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.Clients, 16, nameof(options));
         _chance = SeededChance.For(options.Seed, 71);
         Order = options.Order;
+        _server = server;
         Network = new SyncNetwork(server, this, SeededChance.For(options.Seed, 72)) { Loss = options.Loss, Repetition = options.Repetition };
         for (int i = 0; i < options.Clients; i++) Add(mutators, null);
+    }
+
+    private SyncHarness(Mutators mutators, SyncHarnessOptions options, Mutators serverMutators)
+        : this(mutators, new SyncHarnessServer(SeededChance.For(options.Seed, 73), serverMutators, new NamespaceOptions { KeyOrder = options.Order }), options)
+    {
     }
 
     /// <summary>Virtual time since the start.</summary>
@@ -76,6 +94,14 @@ public sealed class SyncHarness
     /// <param name="confirmed">Whether to leave out what its pending mutations did.</param>
     /// <returns>False where there is none.</returns>
     public bool TryGet(int client, StoreKey key, out ReadOnlyMemory<byte> value, bool confirmed = false) => _clients[client].View.TryGet(confirmed, key, out value);
+
+    /// <summary>Writes a record on the server, as a program of its own does.</summary>
+    /// <exception cref="NotSupportedException">The server is one of your own.</exception>
+    public void PutOnServer(StoreKey key, ReadOnlyMemory<byte> value)
+    {
+        if (_server is not SyncHarnessServer server) throw new NotSupportedException("The server of this harness takes no writes from here.");
+        server.Write(output => CommandWriter.WritePut(output, null, key.Span, value.Span, default));
+    }
 
     /// <summary>How many mutations of a client are not known to be decided.</summary>
     public long PendingCount(int client) => _clients[client].Fields.Pending;

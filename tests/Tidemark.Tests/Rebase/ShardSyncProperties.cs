@@ -1,3 +1,4 @@
+using Tidemark.Core.KeyValue;
 using Tidemark.Core.Rebase;
 using Tidemark.Testing;
 using Tidemark.Testing.Sync;
@@ -30,10 +31,40 @@ public sealed class ShardSyncProperties
         Assert.True(resets > 0 && restores > 0, $"{resets} copies could not go on, {restores} times the shard was restored");
     }
 
+    [Fact]
+    public void A_harness_shows_in_a_few_lines_how_mutators_of_yours_converge()
+    {
+        var harness = new SyncHarness(TaskMutators.Client, TaskMutators.NewServer, new SyncHarnessOptions { Clients = 2, Loss = 0.2 });
+        harness.PutOnServer("/task/0", "server"u8.ToArray());
+        harness.SetConnected(1, false);
+        harness.Mutate(0, new AppendTask("/task/1", 1));
+        harness.Mutate(1, new AppendTask("/task/1", 2));
+        harness.RunUntilQuiet();
+        harness.CutPower(1);
+        harness.SetConnected(1, true);
+        harness.RunUntilQuiet();
+        harness.AssertConverged();
+        Assert.True(harness.TryGet(1, "/task/1", out ReadOnlyMemory<byte> both) && both.Span.SequenceEqual("+1+2"u8));
+        Assert.True(harness.TryGet(0, "/task/0", out _));
+    }
+
+    private static void Write(SyncHarnessServer server, Random random)
+    {
+        byte[] key = System.Text.Encoding.UTF8.GetBytes($"/task/{random.Next(12)}");
+        int what = random.Next(5);
+        server.Write(output =>
+        {
+            if (what == 0) CommandWriter.WriteDeleteRange(output, null, KeyRange.Between("/task/3", "/task/7"));
+            else if (what == 1) CommandWriter.WriteDelete(output, null, key, null);
+            else CommandWriter.WritePut(output, null, key, "server"u8, default);
+        });
+    }
+
     private static (int Resets, int Restores) Live(int seed)
     {
         var random = new Random(seed);
-        using var server = new ShardServer(seed, TaskMutators.NewServer, changeRows: random.Next(4) == 0 ? 12 : 400, maxClients: random.Next(3) == 0 ? 2 : 100);
+        var settings = new NamespaceOptions { ChangeLogEntries = random.Next(4) == 0 ? 12 : 400, MaxClients = random.Next(3) == 0 ? 2 : 100 };
+        using var server = new SyncHarnessServer(SeededChance.For(seed, 1), TaskMutators.NewServer, settings);
         var harness = new SyncHarness(TaskMutators.Client, server, new SyncHarnessOptions { Clients = random.Next(1, 4), Seed = seed, Loss = random.Next(3) * 0.1, Repetition = random.Next(3) * 0.1 });
         Dictionary<(SyncHarnessClient Client, long Mutation), int> pending = [];
         Dictionary<int, TimelineFate> fates = [];
@@ -62,7 +93,7 @@ public sealed class ShardSyncProperties
                     for (int steps = random.Next(1, 30); steps > 0; steps--) harness.Step();
                     break;
                 case < 34:
-                    server.Write();
+                    Write(server, random);
                     break;
                 case 34:
                     client.Crash();

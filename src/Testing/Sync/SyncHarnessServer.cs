@@ -1,31 +1,34 @@
 using System.Buffers;
+using System.Buffers.Binary;
 
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.Rebase;
 using Tidemark.Core.State;
-using Tidemark.Testing.Sync;
 
-namespace Tidemark.Tests.Rebase;
+namespace Tidemark.Testing.Sync;
 
-/// <summary>The real server's parts without threads, log and wire: the machine of a shard, its leader, the answers to pulls. Entries are applied some time after they got their place.</summary>
-internal sealed class ShardServer : ISyncServer, IDisposable
+/// <summary>The parts of a real server without threads, log and wire: the machine of a shard, its leader, the answers to pulls. Entries are applied some time after they got their place.</summary>
+internal sealed class SyncHarnessServer : ISyncServer, IDisposable
 {
-    private readonly Random _random;
+    private readonly SeededChance _chance;
+    private readonly KeyOrder _order;
     private readonly Queue<StateEntry> _underWay = [];
     private KvMachine _machine;
     private KvLeader _leader;
     private long _offset;
     private long _time = 1_700_000_000_000_000;
 
-    internal ShardServer(int seed, Mutators mutators, int changeRows, int maxClients)
+    /// <param name="chance">Decides what is not said.</param>
+    /// <param name="mutators">Those of the server.</param>
+    /// <param name="settings">Those of the namespace.</param>
+    internal SyncHarnessServer(SeededChance chance, Mutators mutators, NamespaceOptions settings)
     {
-        _random = new Random(seed);
-        Mutators = mutators;
+        (_chance, _order, Mutators) = (chance, settings.KeyOrder, mutators);
         _machine = new KvMachine(new MemoryEngine(), new KvIdentity(NewStoreId(), 1));
         _leader = NewLeader();
-        var settings = new ArrayBufferWriter<byte>();
-        KvSettings.Of(new NamespaceOptions { ChangeLogEntries = changeRows, MaxClients = maxClients }).Write(settings);
-        Append(KvCommand.Configure, settings.WrittenSpan.ToArray());
+        var configure = new ArrayBufferWriter<byte>();
+        KvSettings.Of(settings).Write(configure);
+        Append(KvCommand.Configure, configure.WrittenSpan.ToArray());
     }
 
     internal Mutators Mutators { get; set; }
@@ -39,7 +42,7 @@ internal sealed class ShardServer : ISyncServer, IDisposable
     {
         _machine.Table.Publish(_machine.Position.Offset);
         using StateReader reader = StateReader.Open(_machine.Table);
-        SyncAnswer answer = SyncReads.Answer(reader, _machine.LogId, KeyOrder.Hierarchical, pull with { MostBytes = _random.Next(1, 400) });
+        SyncAnswer answer = SyncReads.Answer(reader, _machine.LogId, _order, pull with { MostBytes = 1 + _chance.Below(400) });
         if (answer is SyncReset) Resets++;
         return answer;
     }
@@ -67,26 +70,14 @@ internal sealed class ShardServer : ISyncServer, IDisposable
         return new SyncPushed(upTo, SyncRefusal.None, null);
     }
 
-    /// <summary>Writes something that no client asked for.</summary>
-    internal void Write()
+    /// <summary>Gives the server a command that no client asked for.</summary>
+    /// <param name="write">Writes it.</param>
+    internal void Write(Action<IBufferWriter<byte>> write)
     {
         var payload = new ArrayBufferWriter<byte>();
-        byte[] key = System.Text.Encoding.UTF8.GetBytes($"/task/{_random.Next(12)}");
-        switch (_random.Next(5))
-        {
-            case 0:
-                CommandWriter.WriteDeleteRange(payload, null, KeyRange.Between("/task/3", "/task/7"));
-                break;
-            case 1:
-                CommandWriter.WriteDelete(payload, null, key, null);
-                break;
-            default:
-                CommandWriter.WritePut(payload, null, key, "server"u8, default);
-                break;
-        }
-
+        write(payload);
         Append(KvCommand.Write, payload.WrittenSpan.ToArray());
-        if (_random.Next(2) == 0) Settle([]);
+        if (_chance.Coin()) Settle([]);
     }
 
     /// <summary>Another replica leads from now on: it has all that is committed, and knows nothing of what its predecessor ran.</summary>
@@ -100,14 +91,20 @@ internal sealed class ShardServer : ISyncServer, IDisposable
     internal Action Save()
     {
         Settle([]);
-        List<byte[]> pieces = KeyValue.Model.MachineRun.Pieces(_machine);
+        List<ReadOnlyMemory<byte>> pieces = [];
         StatePosition position = _machine.Position;
+        using (IStateSnapshot state = _machine.TakeSnapshot())
+        {
+            var piece = new ArrayBufferWriter<byte>();
+            for (; state.WriteNext(piece); piece = new ArrayBufferWriter<byte>()) pieces.Add(piece.WrittenMemory);
+        }
+
         return () =>
         {
             _underWay.Clear();
             _machine.Dispose();
             _machine = new KvMachine(new MemoryEngine(), new KvIdentity(NewStoreId(), 1));
-            _machine.Restore(pieces.Select(piece => (ReadOnlyMemory<byte>)piece), position);
+            _machine.Restore(pieces, position);
             _offset = position.Offset + 1;
             _leader = NewLeader();
         };
@@ -119,9 +116,10 @@ internal sealed class ShardServer : ISyncServer, IDisposable
 
     private Guid NewStoreId()
     {
-        byte[] id = new byte[16];
-        _random.NextBytes(id);
-        return new Guid(id);
+        Span<byte> id = stackalloc byte[2 * sizeof(ulong)];
+        BinaryPrimitives.WriteUInt64BigEndian(id, _chance.Next());
+        BinaryPrimitives.WriteUInt64BigEndian(id[sizeof(ulong)..], _chance.Next());
+        return new Guid(id, bigEndian: true);
     }
 
     private void Append(KvCommand command, byte[] bytes, List<SyncPushed>? answers = null)
@@ -130,7 +128,7 @@ internal sealed class ShardServer : ISyncServer, IDisposable
         _leader.Admit(_offset, ref kind, ref payload);
         _time += 1_000;
         _underWay.Enqueue(new StateEntry(new StatePosition(1, _offset++, HybridTimestamp.FromParts(_time, 0)), kind, payload));
-        while (_underWay.Count > 0 && _random.Next(3) > 0) ApplyNext(answers);
+        while (_underWay.Count > 0 && _chance.Below(3) > 0) ApplyNext(answers);
     }
 
     private void Settle(List<SyncPushed> answers)
