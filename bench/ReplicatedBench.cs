@@ -14,10 +14,14 @@ internal static class ReplicatedBench
         foreach (int clients in (int[])[1, 16, 128, 512]) yield return PutAsync(options, clients).GetAwaiter().GetResult();
     }
 
-    /// <summary>Appends of a message of 100 bytes to a topic with one partition, at its leader, each awaited until two of three have it on their disks; beside them a bare quorum.</summary>
+    /// <summary>Appends to a topic, one message or a hundred at a time, each awaited until two of three have it on their disks; beside them a bare quorum with the same bytes. One partition is appended to at its leader, eight
+    /// through one node, wherever they are led.</summary>
     public static IEnumerable<BenchRow> RunTopic(BenchOptions options)
     {
-        foreach (int producers in (int[])[1, 16, 128]) yield return AppendAsync(options, producers).GetAwaiter().GetResult();
+        foreach ((int batch, int bytes, int partitions) in ((int, int, int)[])[(1, 100, 1), (1, 1024, 1), (1, 100, 8), (100, 1024, 1)])
+        {
+            foreach (int producers in (int[])[1, 16, 128]) yield return AppendAsync(options, batch, bytes, partitions, producers).GetAwaiter().GetResult();
+        }
     }
 
     /// <summary>Gets at the leader. Beside the linearizable ones the bare exchange with a majority that each must wait for; beside the others those that ask nobody.</summary>
@@ -73,26 +77,32 @@ internal static class ReplicatedBench
         return puts.ToRow("replicated-put", clients, floor);
     }
 
-    private static async Task<BenchRow> AppendAsync(BenchOptions options, int producers)
+    private static async Task<BenchRow> AppendAsync(BenchOptions options, int batch, int bytes, int partitions, int producers)
     {
         using var place = new BenchPlace(options, "replicated-append");
-        byte[] payload = new byte[100];
+        byte[] payload = new byte[bytes], all = new byte[batch * bytes];
         new Random(1).NextBytes(payload);
         Samples floor = new(), appends = new();
         TimeSpan time = TimeSpan.FromSeconds(options.Seconds / options.Rounds / 2);
         await using BareQuorum bare = await BareQuorum.StartAsync(place.At(""));
         BareLog.Waiter[] waiters = [.. Enumerable.Range(0, producers).Select(_ => new BareLog.Waiter())];
         await using BenchCluster cluster = await BenchCluster.StartAsync(place);
-        await (await cluster.Nodes[0]!.Topics.CreateAsync("bench")).AppendAsync(new TopicMessage(payload));
+        await (await cluster.Nodes[0]!.Topics.CreateAsync("bench", new TopicOptions { Partitions = partitions, RetentionBytes = 256 * 1024 * 1024 })).AppendAsync(new TopicMessage(payload));
+        AppendOptions[] to = [.. Enumerable.Range(0, producers).Select(producer => new AppendOptions { Partition = producer % partitions })];
         await Task.Delay(TimeSpan.FromSeconds(3));   // Leaders are shared out.
         Topic topic = cluster.Nodes[cluster.Nodes[0]!.Describe().Shards[^1].Leader]!.Topics.Get("bench");
         for (int round = 0; round < options.Rounds; round++)
         {
-            await floor.RunAsync(producers, time, producer => Bare(bare, waiters, producer, producers, payload));
-            await appends.RunAsync(producers, time, async _ => await topic.AppendAsync(new TopicMessage(payload)));
+            await floor.RunAsync(producers, time, producer => Bare(bare, waiters, producer, producers, all));
+            await appends.RunAsync(producers, time, async producer =>
+            {
+                var messages = new TopicMessage[batch];
+                for (int i = 0; i < batch; i++) messages[i] = new TopicMessage(payload);
+                await topic.AppendAsync(messages, to[producer]);
+            });
         }
 
-        return appends.ToRow("replicated-append", producers, floor);
+        return appends.ToRow($"replicated-append-{bytes}B-x{batch}-p{partitions}", producers, floor);
     }
 
     private static async Task<List<BenchRow>> GetAsync(BenchOptions options, int clients)

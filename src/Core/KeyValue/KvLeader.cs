@@ -57,7 +57,8 @@ internal sealed class KvLeader : ILeaderRole
     public void Admit(long offset, ref ushort kind, ref ReadOnlyMemory<byte> payload)
     {
         if (_sync is not null) _sync.Admit(offset, ref kind, ref payload);
-        else if ((KvCommand)kind == KvCommand.Mutate) (kind, payload) = ((ushort)KvCommand.Decide, DecideCommand.Refuse(MutateCommand.Read(payload.Span), SyncRefusal.Delayed, "The shard's leader has no mutators."));
+        else if ((KvCommand)kind == KvCommand.Mutate && MutateCommand.TryRead(payload.Span) is { } asked)
+            (kind, payload) = ((ushort)KvCommand.Decide, DecideCommand.Refuse(asked, SyncRefusal.Delayed, "The shard's leader has no mutators."));
     }
 
     /// <inheritdoc/>

@@ -26,8 +26,20 @@ internal sealed record MutateCommand(Guid Client, long Floor, TimelineLink Befor
         writer.Flush();
     }
 
-    /// <exception cref="MalformedDataException">It is no such command.</exception>
-    internal static MutateCommand Read(ReadOnlySpan<byte> payload)
+    /// <summary>Reads one; null where the bytes are none: they take their place in the log as they are, and mean nothing there.</summary>
+    internal static MutateCommand? TryRead(ReadOnlySpan<byte> payload)
+    {
+        try
+        {
+            return Read(payload);
+        }
+        catch (MalformedDataException)
+        {
+            return null;
+        }
+    }
+
+    private static MutateCommand Read(ReadOnlySpan<byte> payload)
     {
         var reader = new MessagePackReader(payload);
         CommandParts.ReadArrayOf(5, ref reader);

@@ -20,12 +20,11 @@ internal sealed class SyncLeader(KvMachine machine, Mutators mutators)
     private int _onFork;
 
     /// <summary>A command is to have a place in the log: a mutation is run, and what comes of it takes its place.</summary>
-    /// <exception cref="MalformedDataException">It is no command.</exception>
     internal void Admit(long offset, ref ushort kind, ref ReadOnlyMemory<byte> payload)
     {
         while (_underWay.TryPeek(out UnderWay oldest) && oldest.Offset <= machine.Position.Offset) _underWay.Dequeue();
         if (_underWay.Count == 0) _fork = null;
-        if ((KvCommand)kind == KvCommand.Mutate) (kind, payload) = ((ushort)KvCommand.Decide, Decide(MutateCommand.Read(payload.Span)));
+        if ((KvCommand)kind == KvCommand.Mutate && MutateCommand.TryRead(payload.Span) is { } asked) (kind, payload) = ((ushort)KvCommand.Decide, Decide(asked));
         var entry = new UnderWay(offset, kind, payload.ToArray());   // The bytes are the caller's again before it is applied.
         _underWay.Enqueue(entry);
         if (_fork is not null) Apply(_fork, entry);
