@@ -14,13 +14,13 @@ internal static class ReplicatedBench
         foreach (int clients in (int[])[1, 16, 128, 512]) yield return PutAsync(options, clients).GetAwaiter().GetResult();
     }
 
-    /// <summary>Appends to a topic, one message or a hundred at a time, each awaited until two of three have it on their disks; beside them a bare quorum with the same bytes. One partition is appended to at its leader, eight
-    /// through one node, wherever they are led.</summary>
+    /// <summary>Appends of a message to a topic, each awaited until two of three have it on their disks; beside them a bare quorum with the same bytes. One partition is appended to at its leader, eight through one node, wherever
+    /// they are led.</summary>
     public static IEnumerable<BenchRow> RunTopic(BenchOptions options)
     {
-        foreach ((int batch, int bytes, int partitions) in ((int, int, int)[])[(1, 100, 1), (1, 1024, 1), (1, 100, 8), (100, 1024, 1)])
+        foreach ((int bytes, int partitions) in ((int, int)[])[(100, 1), (1024, 1), (100, 8)])
         {
-            foreach (int producers in (int[])[1, 16, 128]) yield return AppendAsync(options, batch, bytes, partitions, producers).GetAwaiter().GetResult();
+            foreach (int producers in (int[])[1, 16, 128]) yield return AppendAsync(options, bytes, partitions, producers).GetAwaiter().GetResult();
         }
     }
 
@@ -77,10 +77,10 @@ internal static class ReplicatedBench
         return puts.ToRow("replicated-put", clients, floor);
     }
 
-    private static async Task<BenchRow> AppendAsync(BenchOptions options, int batch, int bytes, int partitions, int producers)
+    private static async Task<BenchRow> AppendAsync(BenchOptions options, int bytes, int partitions, int producers)
     {
         using var place = new BenchPlace(options, "replicated-append");
-        byte[] payload = new byte[bytes], all = new byte[batch * bytes];
+        byte[] payload = new byte[bytes];
         new Random(1).NextBytes(payload);
         Samples floor = new(), appends = new();
         TimeSpan time = TimeSpan.FromSeconds(options.Seconds / options.Rounds / 2);
@@ -93,16 +93,11 @@ internal static class ReplicatedBench
         Topic topic = cluster.Nodes[cluster.Nodes[0]!.Describe().Shards[^1].Leader]!.Topics.Get("bench");
         for (int round = 0; round < options.Rounds; round++)
         {
-            await floor.RunAsync(producers, time, producer => Bare(bare, waiters, producer, producers, all));
-            await appends.RunAsync(producers, time, async producer =>
-            {
-                var messages = new TopicMessage[batch];
-                for (int i = 0; i < batch; i++) messages[i] = new TopicMessage(payload);
-                await topic.AppendAsync(messages, to[producer]);
-            });
+            await floor.RunAsync(producers, time, producer => Bare(bare, waiters, producer, producers, payload));
+            await appends.RunAsync(producers, time, async producer => await topic.AppendAsync(new TopicMessage(payload), to[producer]));
         }
 
-        return appends.ToRow($"replicated-append-{bytes}B-x{batch}-p{partitions}", producers, floor);
+        return appends.ToRow($"replicated-append-{bytes}B-x1-p{partitions}", producers, floor);
     }
 
     private static async Task<List<BenchRow>> GetAsync(BenchOptions options, int clients)
