@@ -13,6 +13,9 @@ internal sealed record ShardStatus(long Term, int Leader, IReadOnlyList<int> Ens
 {
     internal const int Nobody = -1;
 
+    /// <summary>Whether nobody has led it yet: there is nothing that a replica could have acknowledged.</summary>
+    internal bool IsNew { get; init; }
+
     internal Quorum Quorum => new(Ensemble, Next);
 
     /// <summary>Whether other nodes are to keep the shard, and do not yet.</summary>
@@ -325,7 +328,7 @@ internal sealed class ElectionCore
             Enter(State.Installing);
             Install(effects);
         }
-        else if (best.MayLead || Planted.Is(PlantedBug.RestartedLeads)) Write(status with { Leader = best.Node }, effects);
+        else if (best.MayLead || Planted.Is(PlantedBug.RestartedLeads)) Write(status with { Leader = best.Node, IsNew = false }, effects);
         else Raise(status, effects);   // It was started again since it was raised; nobody else is sure to have what it has.
     }
 

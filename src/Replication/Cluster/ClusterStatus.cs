@@ -185,7 +185,7 @@ internal sealed record ClusterStatus(Guid Cluster, int Speaks, int? Replicas, Im
 
     private const string Name = "cluster status";
 
-    private static ShardStatus NewShard(IReadOnlyList<int> ensemble) => new(0, ShardStatus.Nobody, ensemble, null, "new");
+    private static ShardStatus NewShard(IReadOnlyList<int> ensemble) => new(0, ShardStatus.Nobody, ensemble, null, "new") { IsNew = true };
 
     private Dictionary<int, PlacementNode> PlacementNodes(Func<int, bool> isUp) =>
         Nodes.ToDictionary(node => node.Key, node => new PlacementNode(node.Value.Zone, node.Value.Keeps, isUp(node.Key)));
@@ -227,6 +227,7 @@ internal sealed record ClusterStatus(Guid Cluster, int Speaks, int? Replicas, Im
         writer.WriteStartObject();
         writer.WriteNumber("shard", shard);
         writer.WriteNumber("term", status.Term);
+        if (status.IsNew) writer.WriteBoolean("new", true);
         if (status.Leader != ShardStatus.Nobody) writer.WriteNumber("leader", status.Leader);
         WriteNodes("ensemble", status.Ensemble);
         if (status.Next is { } next) WriteNodes("next", next);
@@ -266,7 +267,10 @@ internal sealed record ClusterStatus(Guid Cluster, int Speaks, int? Replicas, Im
             Nodes(shard.GetProperty("ensemble")),
             shard.TryGetProperty("next", out JsonElement next) ? Nodes(next) : null,
             shard.GetProperty("nonce").GetString() ?? "",
-            shard.TryGetProperty("observer", out JsonElement observer) ? observer.GetInt32() : ShardStatus.Nobody);
+            shard.TryGetProperty("observer", out JsonElement observer) ? observer.GetInt32() : ShardStatus.Nobody)
+        {
+            IsNew = shard.TryGetProperty("new", out JsonElement isNew) && isNew.GetBoolean(),
+        };
 
         static int[] Nodes(JsonElement nodes)
         {

@@ -83,7 +83,7 @@ internal sealed class NodeReplicas
             Dictionary<long, ClusterPartition> partitions = booted.Status.Partitions();
             for (long shard = 0; shard < booted.Status.NextShard; shard++)   // Also those that are no more: their topic may have been deleted while this node was down.
             {
-                if (booted.Status.Shards.TryGetValue(shard, out ShardStatus? status) && status.IsKeptBy(options.Node)) Open(shard, partitions.GetValueOrDefault(shard), status.Term, booted.IsLost);
+                if (booted.Status.Shards.TryGetValue(shard, out ShardStatus? status) && status.IsKeptBy(options.Node)) Open(shard, partitions.GetValueOrDefault(shard), status.Term, isFirst: status.IsNew, booted.IsLost);
                 else ReplicaDirectory.Remove(options.Disk, shard);
             }
 
@@ -114,7 +114,7 @@ internal sealed class NodeReplicas
             if (found.IsKeptBy(_options.Node))
             {
                 Tenure? before = _tenures.GetValueOrDefault(shard);
-                if (replica is null && before is not { IsEnding: true }) Open(shard, partitions.GetValueOrDefault(shard), Math.Max(found.Term, before?.Term ?? 0), isLost: false);
+                if (replica is null && before is not { IsEnding: true }) Open(shard, partitions.GetValueOrDefault(shard), Math.Max(found.Term, before?.Term ?? 0), IsFirst(shard, found, before), isLost: false);
                 else if (replica?.Kind.Follow(partitions.GetValueOrDefault(shard)) == true) replica.Host.Post(_ => replica.Kind.Configure(replica.State.Log));
             }
             else if (replica is not null)
@@ -129,6 +129,9 @@ internal sealed class NodeReplicas
             if (!status.Shards.ContainsKey(replica.ShardId)) Release(replica, null, now);
         }
     }
+
+    /// <summary>Whether this node cannot have had anything of a shard before: nobody has, or there was no such shard when the node was started, and none was opened since.</summary>
+    private bool IsFirst(long shard, ShardStatus status, Tenure? before) => status.IsNew || (before is null && shard >= _options.Booted.Status.NextShard);
 
     /// <summary>Closes a replica and deletes its files. Should it be wanted again before that is done, it waits.</summary>
     /// <param name="replica">The replica.</param>
@@ -169,12 +172,12 @@ internal sealed class NodeReplicas
         tenure.IsEnding = false;
     }
 
-    private void Open(long shard, ClusterPartition? partition, long term, bool isLost)
+    private void Open(long shard, ClusterPartition? partition, long term, bool isFirst, bool isLost)
     {
         if (!_tenures.TryGetValue(shard, out Tenure? tenure)) _tenures[shard] = tenure = new Tenure();
         ShardKind kind = _options.KindOf(shard, partition);
         NodeDisk disk = _options.Disk;
-        (ReplicaDirectory directory, ShardState state, LogTerms terms) = ReplicaDirectory.Open(disk, shard, kind, term, isLost);
+        (ReplicaDirectory directory, ShardState state, LogTerms terms) = ReplicaDirectory.Open(disk, shard, kind, term, isFirst, isLost);
         var replica = new ReplicaHost { ShardId = shard, Kind = kind };
         replica.Use(state, disk.Pool);
         replica.Host = new ShardHost(new ShardHostOptions

@@ -40,8 +40,9 @@ internal sealed class ReplicaDirectory : IReplicaDisk
     /// <param name="shardId">The shard.</param>
     /// <param name="kind">Its machine.</param>
     /// <param name="statusTerm">The shard's term in the status.</param>
+    /// <param name="isFirst">Whether nothing of the shard can have been here before: that no file is there means no loss then.</param>
     /// <param name="isLost">Whether the node's disk is known to be older than what the node has said.</param>
-    internal static (ReplicaDirectory Directory, ShardState State, LogTerms Terms) Open(NodeDisk disk, long shardId, ShardKind kind, long statusTerm, bool isLost)
+    internal static (ReplicaDirectory Directory, ShardState State, LogTerms Terms) Open(NodeDisk disk, long shardId, ShardKind kind, long statusTerm, bool isFirst, bool isLost)
     {
         string path = PathOf(disk, shardId);
         disk.Pool.Files.CreateDirectory(path);
@@ -50,7 +51,7 @@ internal sealed class ReplicaDirectory : IReplicaDisk
         ReplicaRecord record = new(statusTerm, IsLost: true, Generation: 0, Previous: 0);
         try
         {
-            record = ReplicaFile.TryRead(disk.Pool.Files, path, identity) ?? new ReplicaRecord(statusTerm, IsLost: statusTerm > 0, Generation: Fresh(disk), Previous: 0);
+            record = ReplicaFile.TryRead(disk.Pool.Files, path, identity) ?? new ReplicaRecord(statusTerm, IsLost: !isFirst, Generation: Fresh(disk), Previous: 0);
             if (isLost) record = record with { IsLost = true, Term = Math.Max(record.Term, statusTerm) };
             return OpenAs(disk, path, identity, kind, record);
         }

@@ -27,6 +27,7 @@ internal sealed class LiveCluster : IAsyncDisposable
         (_count, _replicas, _settings, EngineOf, _wrap) = (count, replicas, settings, engineOf, wrap);
         _network = isTcp ? null : new MemoryNetwork();
         Status = isTcp ? new FileClusterStatusStore(_home.At("status"), new FileStatusOptions { PollInterval = TimeSpan.FromMilliseconds(20) }) : new MemoryClusterStatusStore();
+        StatusOf = _ => Status;
         if (isTcp) Directory.CreateDirectory(_home.Path);
     }
 
@@ -46,6 +47,9 @@ internal sealed class LiveCluster : IAsyncDisposable
     /// <summary>The zone in which a node is started next.</summary>
     internal Func<int, string?> ZoneOf { get; set; } = static _ => null;
 
+    /// <summary>The status store of a node that is started next.</summary>
+    internal Func<int, IClusterStatusStore> StatusOf { get; set; }
+
     /// <summary>The versions of the protocol that a node speaks which is started next.</summary>
     internal Func<int, ProtocolVersions> VersionsOf { get; set; } = static _ => ProtocolVersions.Own;
 
@@ -54,15 +58,15 @@ internal sealed class LiveCluster : IAsyncDisposable
     internal static async Task<LiveCluster> StartAsync(bool isTcp, NamespaceOptions? settings = null, Func<int, StorageEngine>? engineOf = null, Func<ITransport, ITransport>? wrap = null,
         TimeSpan? scrubInterval = null, Mutators? mutators = null, Func<ClientOperation, bool>? authorize = null)
     {
-        var cluster = new LiveCluster(Count, null, isTcp, settings ?? new NamespaceOptions(), engineOf ?? (static _ => StorageEngine.Memory), wrap ?? (static inner => inner)) 
-        {
-            _scrubInterval = scrubInterval,
-            _mutators = mutators,
-            _authorize = authorize,
-        };
+        LiveCluster cluster = Prepare(isTcp, settings, engineOf, wrap);
+        (cluster._scrubInterval, cluster._mutators, cluster._authorize) = (scrubInterval, mutators, authorize);
         await Task.WhenAll(Enumerable.Range(0, Count).Select(cluster.StartAsync));
         return cluster;
     }
+
+    /// <summary>A cluster none of whose nodes is started yet.</summary>
+    internal static LiveCluster Prepare(bool isTcp, NamespaceOptions? settings = null, Func<int, StorageEngine>? engineOf = null, Func<ITransport, ITransport>? wrap = null) =>
+        new(Count, null, isTcp, settings ?? new NamespaceOptions(), engineOf ?? (static _ => StorageEngine.Memory), wrap ?? (static inner => inner));
 
     /// <summary>Starts a cluster in which only some of the nodes keep a shard.</summary>
     internal static async Task<LiveCluster> StartPlacedAsync(
@@ -85,7 +89,7 @@ internal sealed class LiveCluster : IAsyncDisposable
         Replicas = _replicas,
         Zone = ZoneOf(node),
         Versions = VersionsOf(node),
-        Status = Status,
+        Status = StatusOf(node),
         CreateTransport = cluster => _wrap(_network?.CreateTransport(node) ?? CreateTcp(cluster, node)),
         Namespace = _settings,
         Authorize = _authorize,

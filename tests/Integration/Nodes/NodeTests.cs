@@ -1,6 +1,7 @@
 using System.Text;
 
 using Tidemark.Core.Replication;
+using Tidemark.Replication.Cluster;
 using Tidemark.Testing;
 
 namespace Tidemark.Integration.Nodes;
@@ -31,6 +32,37 @@ public sealed class NodeTests
 
         WriteResult refused = await cluster.Nodes[2]!.Store.PutAsync("/key/1", Bytes("x"), PutOptions.MustNotExist);
         Assert.Equal(StoreStatus.VersionMismatch, refused.Status);
+    }
+
+    /// <summary>Where the first node has raised a term long before the others are there, they have nothing to have lost.</summary>
+    [Fact]
+    public async Task A_cluster_whose_nodes_are_started_one_long_after_the_other_begins()
+    {
+        await using LiveCluster cluster = LiveCluster.Prepare(isTcp: false);
+        await cluster.StartAsync(0);
+        while ((await StatusOfAsync(cluster, shard: 0)).Term == 0) await Task.Delay(10);
+        await cluster.StartAsync(1);
+        await cluster.StartAsync(2);
+        Assert.Equal(StoreStatus.Ok, (await PutAsync(cluster.Nodes[2]!.Store, "first", "1")).Status);
+    }
+
+    /// <summary>Whoever hears late of a new shard has lost nothing: it counts from its first moment, where the leader is gone by then.</summary>
+    [Fact]
+    public async Task A_node_that_hears_late_of_a_topic_counts_at_once()
+    {
+        await using LiveCluster cluster = LiveCluster.Prepare(isTcp: false);
+        var deaf = new DeafStatusStore(cluster.Status);
+        cluster.StatusOf = node => node == 2 ? deaf : cluster.Status;
+        await Task.WhenAll(Enumerable.Range(0, 3).Select(cluster.StartAsync));
+        deaf.IsDeaf = true;
+        Topic topic = await cluster.Nodes[0]!.Topics.CreateAsync("orders");
+        await topic.AppendAsync(new TopicMessage(Bytes("1")));
+        int leader = (await StatusOfAsync(cluster, shard: 1)).Leader;
+        await cluster.KillAsync(leader);
+        deaf.IsDeaf = false;
+        Topic there = cluster.Nodes[1 - leader]!.Topics.Get("orders");
+        await RetryAsync(async () => await there.AppendAsync(new TopicMessage(Bytes("2"))));
+        Assert.Equal(["1", "2"], (await there.ReadAsync(0, TopicPosition.First)).Messages.Select(message => Encoding.UTF8.GetString(message.Payload.Span)));
     }
 
     /// <summary>Whatever was acknowledged is there afterwards, and the others go on: a leader that is killed, one after the other.</summary>
@@ -387,13 +419,15 @@ public sealed class NodeTests
     }
 
     /// <summary>Puts until it is known to be done.</summary>
-    private static async Task<WriteResult> PutAsync(KeyValueStore store, string key, string value)
+    private static Task<WriteResult> PutAsync(KeyValueStore store, string key, string value) => RetryAsync(async () => await store.PutAsync(key, Bytes(value)));
+
+    private static async Task<T> RetryAsync<T>(Func<Task<T>> act)
     {
         for (DateTime end = DateTime.UtcNow.AddSeconds(60); ;)
         {
             try
             {
-                return await store.PutAsync(key, Bytes(value));
+                return await act();
             }
             catch (TidemarkException) when (DateTime.UtcNow < end)
             {
@@ -405,6 +439,21 @@ public sealed class NodeTests
     private static async Task UntilAsync(Func<bool> isSo)
     {
         for (DateTime end = DateTime.UtcNow.AddSeconds(60); !isSo(); await Task.Delay(10)) Assert.True(DateTime.UtcNow < end, "it is never so");
+    }
+
+    private static async Task<ShardStatus> StatusOfAsync(LiveCluster cluster, long shard) => ClusterStatus.Read((await cluster.Status.ReadAsync())!.Content).Shards[shard];
+
+    /// <summary>A status store of which one node hears nothing for a while.</summary>
+    private sealed class DeafStatusStore(IClusterStatusStore inner) : IClusterStatusStore
+    {
+        internal volatile bool IsDeaf;
+
+        public ValueTask<ClusterStatusEntry?> ReadAsync(CancellationToken cancellationToken = default) => IsDeaf ? throw new IOException("deaf") : inner.ReadAsync(cancellationToken);
+
+        public ValueTask<long?> TryWriteAsync(ReadOnlyMemory<byte> content, long expectedVersion, CancellationToken cancellationToken = default) =>
+            IsDeaf ? throw new IOException("deaf") : inner.TryWriteAsync(content, expectedVersion, cancellationToken);
+
+        public IAsyncEnumerable<ClusterStatusEntry> WatchAsync(long afterVersion, CancellationToken cancellationToken = default) => inner.WatchAsync(afterVersion, cancellationToken);
     }
 
     private static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);

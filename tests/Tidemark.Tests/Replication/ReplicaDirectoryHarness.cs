@@ -38,9 +38,9 @@ internal sealed class ReplicaDirectoryHarness(FaultyFileSystem files, long run =
 
     private NodeDisk Disk => new("/data", Cluster, run, Pool, new HybridClock(_time), new FlushBatches(2), new Random(7), 1 << 20, Reports);
 
-    internal ReplicaDirectoryHarness Open(long statusTerm = 0, bool isLost = false)
+    internal ReplicaDirectoryHarness Open(long statusTerm = 0, bool? isFirst = null, bool isLost = false)
     {
-        (Directory, _state, _) = ReplicaDirectory.Open(Disk, Shard, new KeyValueShardKind(new NamespaceOptions(), 1 << 20), statusTerm, isLost);
+        (Directory, _state, _) = ReplicaDirectory.Open(Disk, Shard, new KeyValueShardKind(new NamespaceOptions(), 1 << 20), statusTerm, isFirst ?? statusTerm == 0, isLost);
         return this;
     }
 
@@ -48,7 +48,7 @@ internal sealed class ReplicaDirectoryHarness(FaultyFileSystem files, long run =
     internal ReplicaDirectoryHarness Reopen(long statusTerm = 0, bool isLost = false)
     {
         Dispose();
-        return new ReplicaDirectoryHarness(files, run + 1).Open(statusTerm, isLost);
+        return new ReplicaDirectoryHarness(files, run + 1).Open(statusTerm, isLost: isLost);
     }
 
     /// <summary>Closes it, and gives it up.</summary>

@@ -28,6 +28,13 @@ public sealed class ReplicaDirectoryTests
     }
 
     [Fact]
+    public void A_replica_that_was_never_there_is_not_lost_and_begins_in_the_term_there_is()
+    {
+        using ReplicaDirectoryHarness home = New().Open(statusTerm: 4, isFirst: true);
+        Assert.Equal(new ReplicaRecord(4, false, 1000, 0), home.Record);
+    }
+
+    [Fact]
     public void What_was_saved_and_appended_is_there_again_at_the_next_start()
     {
         using ReplicaDirectoryHarness home = New().Open();
