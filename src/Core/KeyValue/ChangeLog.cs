@@ -71,9 +71,7 @@ internal sealed class ChangeLog(KvState state)
         var writer = new MessagePackWriter(_row);
         writer.WriteArrayHeader(_count + HeadFields);
         writer.Write(state.Position.Timestamp.Value);
-        writer.Write(state.Content.Low);
-        writer.Write(state.Content.High);
-        writer.Write(state.Content.Rows);
+        state.Content.Write(ref writer);
         writer.WriteRaw(_changes.WrittenSpan);
         writer.Flush();
         _count = 0;

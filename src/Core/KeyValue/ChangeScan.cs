@@ -64,7 +64,7 @@ internal static class ChangeScan
     internal static ChangeHead ReadHead(ref MessagePackReader reader, out int changes)
     {
         changes = reader.ReadArrayHeader() - ChangeLog.HeadFields;
-        return new ChangeHead(new HybridTimestamp(reader.ReadUInt64()), new StateHash(reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadInt64()));
+        return new ChangeHead(new HybridTimestamp(reader.ReadUInt64()), StateHash.Read(ref reader));
     }
 
     private static void ReadRow(ReadOnlySpan<byte> row, long offset, int seen, List<StoreChange> changes)

@@ -71,13 +71,7 @@ internal sealed class KvState(StateTable table)
     {
         var output = new ArrayBufferWriter<byte>(192);
         var writer = new MessagePackWriter(output);
-        writer.WriteArrayHeader(HeaderFields);
-        writer.Write((long)HeaderFormat);
-        writer.Write(identity.StoreId.ToByteArray(bigEndian: true).AsSpan());
-        writer.Write(identity.ShardId);
-        writer.Write(Position.Term);
-        writer.Write(Position.Offset);
-        writer.Write(Position.Timestamp.Value);
+        StateHeader.WriteStart(ref writer, HeaderFields, HeaderFormat, identity, Position);
         writer.Write(Counters.LastVersion);
         writer.Write(Counters.ChangeRows);
         writer.Write(Counters.ChangeBytes);
@@ -85,8 +79,8 @@ internal sealed class KvState(StateTable table)
         writer.Write(Counters.Clients);
         writer.Write(Counters.SyncClients);
         writer.Write((long)StateHash.Algorithm);
-        WriteHash(ref writer, Table.Hash);
-        WriteHash(ref writer, Content);
+        Table.Hash.Write(ref writer);
+        Content.Write(ref writer);
         writer.Write(Settings is not null);
         writer.Flush();
         return output.WrittenSpan.ToArray();
@@ -98,15 +92,12 @@ internal sealed class KvState(StateTable table)
     internal KvIdentity ReadHeader(ReadOnlySpan<byte> header)
     {
         var reader = new MessagePackReader(header);
-        if (reader.ReadArrayHeader() != HeaderFields || reader.ReadInt32() != HeaderFormat)
-            throw new MalformedDataException(0, $"a header of format {HeaderFormat} has {HeaderFields} fields");
-        var identity = new KvIdentity(CommandParts.ReadGuid(ref reader), reader.ReadInt64());
-        Position = new StatePosition(reader.ReadInt64(), reader.ReadInt64(), new HybridTimestamp(reader.ReadUInt64()));
+        (KvIdentity identity, Position) = StateHeader.ReadStart(ref reader, HeaderFields, HeaderFormat);
         Counters = new KvCounters(reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64());
         int algorithm = reader.ReadInt32();
         if (algorithm != StateHash.Algorithm) throw new MalformedDataException(reader.Consumed, $"state hash algorithm {algorithm} is unknown");
-        Table.Hash = ReadHash(ref reader);
-        Content = ReadHash(ref reader);
+        Table.Hash = StateHash.Read(ref reader);
+        Content = StateHash.Read(ref reader);
         bool isConfigured = reader.ReadBoolean();
         reader.ReadEnd();
         Settings = null;
@@ -115,15 +106,6 @@ internal sealed class KvState(StateTable table)
         if (isConfigured) Settings = KvSettings.Read(settings);
         return identity;
     }
-
-    private static void WriteHash(ref MessagePackWriter writer, StateHash hash)
-    {
-        writer.Write(hash.Low);
-        writer.Write(hash.High);
-        writer.Write(hash.Rows);
-    }
-
-    private static StateHash ReadHash(ref MessagePackReader reader) => new(reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadInt64());
 
     /// <summary>Where a state was.</summary>
     internal readonly record struct Savepoint(StateTable.Savepoint Rows, KvCounters Counters, StateHash Content);

@@ -20,8 +20,7 @@ internal sealed record MutateCommand(Guid Client, long Floor, TimelineLink Befor
         CommandWriter.WriteId(ref writer, Client);
         writer.Write(Floor);
         SyncCodec.WriteLink(ref writer, Before);
-        if (Forbidden is null) writer.WriteNil();
-        else writer.Write(Forbidden);
+        writer.Write(Forbidden);
         Mutation.Write(ref writer);
         writer.Flush();
     }
@@ -44,7 +43,7 @@ internal sealed record MutateCommand(Guid Client, long Floor, TimelineLink Befor
         var reader = new MessagePackReader(payload);
         CommandParts.ReadArrayOf(5, ref reader);
         var command = new MutateCommand(
-            CommandParts.ReadGuid(ref reader), reader.ReadInt64(), SyncCodec.ReadLink(ref reader), reader.TryReadNil() ? null : reader.ReadString(),
+            CommandParts.ReadGuid(ref reader), reader.ReadInt64(), SyncCodec.ReadLink(ref reader), reader.ReadString(),
             TimelineEntry.Read(ref reader));
         reader.ReadEnd();
         return command;

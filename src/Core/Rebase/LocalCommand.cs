@@ -49,8 +49,7 @@ internal static class LocalCommands
         var output = new ArrayBufferWriter<byte>(96 + answer.Length);
         var writer = new MessagePackWriter(output);
         writer.WriteArrayHeader(4);
-        if (asked.Position is { } position) SyncCodec.WritePosition(ref writer, position);
-        else writer.WriteNil();
+        SyncCodec.WritePosition(ref writer, asked.Position);
         if (asked.Bound is { } bound) writer.Write(bound.AsSpan());
         else writer.WriteNil();
         CommandWriter.WriteId(ref writer, spare);
@@ -136,6 +135,6 @@ internal readonly record struct LocalAnswer(LocalStatus Status, long Mutation = 
     {
         var reader = new MessagePackReader(bytes);
         CommandParts.ReadArrayOf(4, ref reader);
-        return new LocalAnswer((LocalStatus)reader.ReadInt32(), reader.ReadInt64(), reader.TryReadNil() ? null : reader.ReadString(), reader.TryReadNil() ? null : reader.ReadString());
+        return new LocalAnswer((LocalStatus)reader.ReadInt32(), reader.ReadInt64(), reader.ReadString(), reader.ReadString());
     }
 }

@@ -86,7 +86,7 @@ internal sealed record LocalFields
         CommandWriter.WriteId(ref writer, Client);
         writer.Write(IsPushed);
         writer.Write((long)Tables);
-        WriteOptional(ref writer, Position);
+        SyncCodec.WritePosition(ref writer, Position);
         writer.Write(Timestamp.Value);
         WriteHash(ref writer, Content);
         if (Download is null)
@@ -96,7 +96,7 @@ internal sealed record LocalFields
         else
         {
             writer.WriteArrayHeader(4);
-            WriteOptional(ref writer, Download.Position);
+            SyncCodec.WritePosition(ref writer, Download.Position);
             writer.Write(Download.Bound.AsSpan());
             WriteHash(ref writer, Download.Content);
             writer.Write(Download.RowsInAll);
@@ -125,7 +125,7 @@ internal sealed record LocalFields
             Client = CommandParts.ReadGuid(ref reader),
             IsPushed = reader.ReadBoolean(),
             Tables = reader.ReadByte(),
-            Position = reader.TryReadNil() ? null : SyncCodec.ReadPosition(ref reader),
+            Position = SyncCodec.ReadPosition(ref reader),
             Timestamp = new HybridTimestamp(reader.ReadUInt64()),
             Content = ReadHash(ref reader),
             Download = reader.TryReadNil() ? null : ReadDownload(ref reader),
@@ -145,27 +145,19 @@ internal sealed record LocalFields
     internal static void WriteHash(scoped ref MessagePackWriter writer, StateHash hash)
     {
         writer.WriteArrayHeader(3);
-        writer.Write(hash.Low);
-        writer.Write(hash.High);
-        writer.Write(hash.Rows);
+        hash.Write(ref writer);
     }
 
     internal static StateHash ReadHash(scoped ref MessagePackReader reader)
     {
         CommandParts.ReadArrayOf(3, ref reader);
-        return new StateHash(reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadInt64());
-    }
-
-    private static void WriteOptional(scoped ref MessagePackWriter writer, SyncPosition? position)
-    {
-        if (position is { } known) SyncCodec.WritePosition(ref writer, known);
-        else writer.WriteNil();
+        return StateHash.Read(ref reader);
     }
 
     private static CopyDownload ReadDownload(scoped ref MessagePackReader reader)
     {
         CommandParts.ReadArrayOf(4, ref reader);
-        SyncPosition? position = reader.TryReadNil() ? null : SyncCodec.ReadPosition(ref reader);
+        SyncPosition? position = SyncCodec.ReadPosition(ref reader);
         return new CopyDownload(position, reader.ReadBytes().ToArray(), ReadHash(ref reader), reader.ReadInt64());
     }
 }

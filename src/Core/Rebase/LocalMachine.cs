@@ -164,7 +164,7 @@ internal sealed class LocalMachine : IStateMachine, IDisposable
     {
         CommandParts.ReadArrayOf(3, ref reader);
         LocalStatus status = reader.ReadBoolean() ? LocalStatus.Rejected : LocalStatus.Faulted;
-        return new LocalAnswer(status, 0, reader.TryReadNil() ? null : reader.ReadString(), reader.TryReadNil() ? null : reader.ReadString());
+        return new LocalAnswer(status, 0, reader.ReadString(), reader.ReadString());
     }
 
     private LocalAnswer Pushing(ref MessagePackReader reader)
@@ -215,7 +215,7 @@ internal sealed class LocalMachine : IStateMachine, IDisposable
     private LocalAnswer Answered(ref MessagePackReader reader)
     {
         CommandParts.ReadArrayOf(4, ref reader);
-        SyncPosition? asked = reader.TryReadNil() ? null : SyncCodec.ReadPosition(ref reader);
+        SyncPosition? asked = SyncCodec.ReadPosition(ref reader);
         byte[]? bound = reader.TryReadNil() ? null : reader.ReadBytes().ToArray();
         var spare = CommandParts.ReadGuid(ref reader);
         SyncAnswer answer = SyncCodec.ReadAnswer(reader.ReadBytes());
@@ -314,9 +314,7 @@ internal sealed class LocalMachine : IStateMachine, IDisposable
         }
     }
 
-    private (long Cursor, TimelineLink Link) OwnCursor(byte tables) => Table.TryGet(LocalRows.Cursor(Fields.Client, tables), out ReadOnlySpan<byte> row)
-        ? (LocalRows.Number(row), TimelineLink.Read(row[LocalRows.NumberBytes..]))
-        : default;
+    private SyncCursor OwnCursor(byte tables) => Table.TryGet(LocalRows.Cursor(Fields.Client, tables), out ReadOnlySpan<byte> row) ? SyncCursor.Read(row) : default;
 
     /// <summary>It is not known what of the timeline was applied. Where that makes no difference, nobody is asked.</summary>
     private void Ask(LocalStoreQuestion why, Guid spare)
@@ -458,13 +456,7 @@ internal sealed class LocalMachine : IStateMachine, IDisposable
     {
         var output = new ArrayBufferWriter<byte>(256);
         var writer = new MessagePackWriter(output);
-        writer.WriteArrayHeader(HeaderFields);
-        writer.Write((long)HeaderFormat);
-        CommandWriter.WriteId(ref writer, _identity.StoreId);
-        writer.Write(_identity.ShardId);
-        writer.Write(_position.Term);
-        writer.Write(_position.Offset);
-        writer.Write(_position.Timestamp.Value);
+        StateHeader.WriteStart(ref writer, HeaderFields, HeaderFormat, _identity, _position);
         Fields.Write(ref writer);
         writer.Write((long)StateHash.Algorithm);
         LocalFields.WriteHash(ref writer, Table.Hash);
@@ -475,10 +467,7 @@ internal sealed class LocalMachine : IStateMachine, IDisposable
     private void ReadHeader(ReadOnlySpan<byte> header)
     {
         var reader = new MessagePackReader(header);
-        if (reader.ReadArrayHeader() != HeaderFields || reader.ReadInt32() != HeaderFormat) throw new MalformedDataException(0, $"a header of format {HeaderFormat} has {HeaderFields} fields");
-        CommandParts.ReadId(ref reader);   // Whose it was does not matter: whoever restores it has asked for it.
-        reader.ReadInt64();
-        _position = new StatePosition(reader.ReadInt64(), reader.ReadInt64(), new HybridTimestamp(reader.ReadUInt64()));
+        (_, _position) = StateHeader.ReadStart(ref reader, HeaderFields, HeaderFormat);   // Whose it was does not matter: whoever restores it has asked for it.
         Fields = LocalFields.Read(ref reader);
         long at = reader.Consumed;
         if (reader.ReadByte() != StateHash.Algorithm) throw new MalformedDataException(at, "there is no such hash");

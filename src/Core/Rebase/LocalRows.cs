@@ -91,8 +91,7 @@ internal static class LocalRows
         var writer = new MessagePackWriter(output);
         writer.WriteArrayHeader(3);
         writer.Write(rejection.Code);
-        if (rejection.Text is null) writer.WriteNil();
-        else writer.Write(rejection.Text);
+        writer.Write(rejection.Text);
         mutation.Write(ref writer);
         writer.Flush();
         return output.WrittenSpan.ToArray();
@@ -103,7 +102,7 @@ internal static class LocalRows
         var reader = new MessagePackReader(row);
         CommandParts.ReadArrayOf(3, ref reader);
         string code = reader.ReadString() ?? "";
-        string? text = reader.TryReadNil() ? null : reader.ReadString();
+        string? text = reader.ReadString();
         var mutation = TimelineEntry.Read(ref reader);
         return (new SyncRejection(mutation.Id, code, text), mutation);
     }

@@ -78,14 +78,7 @@ public sealed class MutationContext
 #pragma warning restore CA1822
 
     /// <summary>A number by chance, the same in every run of this mutation.</summary>
-    public ulong NextRandom()
-    {
-        _chance += 0x9E3779B97F4A7C15;   // SplitMix64.
-        ulong z = _chance;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return z ^ (z >> 31);
-    }
+    public ulong NextRandom() => SplitMix64.Next(ref _chance);
 
     /// <summary>An id that nobody else has, the same in every run of this mutation.</summary>
     public Guid NewId()

@@ -16,8 +16,7 @@ internal static class SyncCodec
         var writer = new MessagePackWriter(output);
         writer.WriteArrayHeader(4);
         CommandWriter.WriteId(ref writer, pull.Client);
-        if (pull.Position is { } position) WritePosition(ref writer, position);
-        else writer.WriteNil();
+        WritePosition(ref writer, pull.Position);
         WriteOptional(ref writer, pull.Bound);
         writer.Write((long)pull.MostBytes);
         writer.Flush();
@@ -58,7 +57,7 @@ internal static class SyncCodec
         writer.WriteArrayHeader(PushedFields);
         writer.Write(pushed.UpTo);
         writer.Write((long)pushed.Refusal);
-        WriteOptional(ref writer, pushed.Text);
+        writer.Write(pushed.Text);
         writer.Flush();
     }
 
@@ -67,7 +66,7 @@ internal static class SyncCodec
     {
         var reader = new MessagePackReader(bytes);
         CommandParts.ReadArrayOf(4, ref reader);
-        var pull = new SyncPull(CommandParts.ReadGuid(ref reader), reader.TryReadNil() ? null : ReadPosition(ref reader), reader.TryReadNil() ? null : reader.ReadBytes().ToArray(), reader.ReadInt32());
+        var pull = new SyncPull(CommandParts.ReadGuid(ref reader), ReadPosition(ref reader), reader.TryReadNil() ? null : reader.ReadBytes().ToArray(), reader.ReadInt32());
         reader.ReadEnd();
         if (pull.MostBytes < 0) throw new MalformedDataException(0, "an answer has no fewer than 0 bytes");
         return pull.Position is not null || pull.Bound is { Length: 0 } ? pull : throw new MalformedDataException(0, "a copy without a position has no rows");
@@ -122,24 +121,30 @@ internal static class SyncCodec
     /// <summary>The fields of an answer to a push.</summary>
     internal static SyncPushed ReadPushed(scoped ref MessagePackReader reader)
     {
-        var pushed = new SyncPushed(reader.ReadInt64(), (SyncRefusal)reader.ReadInt32(), reader.TryReadNil() ? null : reader.ReadString());
+        var pushed = new SyncPushed(reader.ReadInt64(), (SyncRefusal)reader.ReadInt32(), reader.ReadString());
         return pushed.Refusal is >= SyncRefusal.None and <= SyncRefusal.OutcomesFull ? pushed : throw new MalformedDataException(reader.Consumed, $"there is no refusal {pushed.Refusal}");
     }
 
-    internal static void WritePosition(scoped ref MessagePackWriter writer, in SyncPosition position)
+    /// <summary>A position, or nil.</summary>
+    internal static void WritePosition(scoped ref MessagePackWriter writer, in SyncPosition? optional)
     {
+        if (optional is not { } position)
+        {
+            writer.WriteNil();
+            return;
+        }
+
         writer.WriteArrayHeader(5);
         CommandWriter.WriteId(ref writer, position.LogId);
         writer.Write(position.Offset);
-        writer.Write(position.Content.Low);
-        writer.Write(position.Content.High);
-        writer.Write(position.Content.Rows);
+        position.Content.Write(ref writer);
     }
 
-    internal static SyncPosition ReadPosition(scoped ref MessagePackReader reader)
+    internal static SyncPosition? ReadPosition(scoped ref MessagePackReader reader)
     {
+        if (reader.TryReadNil()) return null;
         CommandParts.ReadArrayOf(5, ref reader);
-        return new SyncPosition(CommandParts.ReadGuid(ref reader), reader.ReadInt64(), new StateHash(reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadInt64()));
+        return new SyncPosition(CommandParts.ReadGuid(ref reader), reader.ReadInt64(), StateHash.Read(ref reader));
     }
 
     internal static void WriteLink(scoped ref MessagePackWriter writer, TimelineLink link)
@@ -160,13 +165,13 @@ internal static class SyncCodec
     {
         writer.WriteArrayHeader(2);
         writer.Write(rejection.Code);
-        WriteOptional(ref writer, rejection.Text);
+        writer.Write(rejection.Text);
     }
 
     internal static SyncRejection ReadReason(long mutation, scoped ref MessagePackReader reader)
     {
         CommandParts.ReadArrayOf(2, ref reader);
-        return new SyncRejection(mutation, reader.ReadString() ?? throw new MalformedDataException(reader.Consumed, "a rejection has a code"), reader.TryReadNil() ? null : reader.ReadString());
+        return new SyncRejection(mutation, reader.ReadString() ?? throw new MalformedDataException(reader.Consumed, "a rejection has a code"), reader.ReadString());
     }
 
     private static void WriteChanges(scoped ref MessagePackWriter writer, SyncChanges changes)
@@ -206,7 +211,7 @@ internal static class SyncCodec
 
     private static SyncChanges ReadChanges(scoped ref MessagePackReader reader)
     {
-        SyncPosition position = ReadPosition(ref reader);
+        SyncPosition position = ReadPosition(ref reader) ?? throw new MalformedDataException(reader.Consumed, "changes lead to a position");
         var timestamp = new HybridTimestamp(reader.ReadUInt64());
         byte[]? bound = reader.TryReadNil() ? null : reader.ReadBytes().ToArray();
         long inAll = reader.ReadInt64();
@@ -250,9 +255,4 @@ internal static class SyncCodec
         else writer.Write(bytes.AsSpan());
     }
 
-    private static void WriteOptional(scoped ref MessagePackWriter writer, string? text)
-    {
-        if (text is null) writer.WriteNil();
-        else writer.Write(text);
-    }
 }

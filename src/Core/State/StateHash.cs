@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 
 using Tidemark.Core.Hashing;
+using Tidemark.Core.MessagePack;
 
 namespace Tidemark;
 
@@ -34,6 +35,17 @@ public readonly record struct StateHash(ulong Low, ulong High, long Rows)
 
     /// <summary>Both words in hexadecimal and the count of rows.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{High:x16}{Low:x16}/{Rows}");
+
+    /// <summary>Writes its three numbers.</summary>
+    internal void Write(scoped ref MessagePackWriter writer)
+    {
+        writer.Write(Low);
+        writer.Write(High);
+        writer.Write(Rows);
+    }
+
+    /// <summary>Reads what <see cref="Write"/> wrote.</summary>
+    internal static StateHash Read(scoped ref MessagePackReader reader) => new(reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadInt64());
 
     /// <summary>The hash with one more row whose value begins with a version.</summary>
     internal StateHash With(ReadOnlySpan<byte> key, long version, ReadOnlySpan<byte> value)

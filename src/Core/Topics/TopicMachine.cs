@@ -287,22 +287,14 @@ internal sealed class TopicMachine : IStateMachine, IKeepsLog, IDisposable
     {
         var output = new ArrayBufferWriter<byte>(160);
         var writer = new MessagePackWriter(output);
-        writer.WriteArrayHeader(HeaderFields);
-        writer.Write((long)HeaderFormat);
-        CommandWriter.WriteId(ref writer, _identity.StoreId);
-        writer.Write(_identity.ShardId);
-        writer.Write(_position.Term);
-        writer.Write(_position.Offset);
-        writer.Write(_position.Timestamp.Value);
+        StateHeader.WriteStart(ref writer, HeaderFields, HeaderFormat, _identity, _position);
         WriteBounds(ref writer);
         writer.Write(_producers);
         writer.Write(_ids);
         writer.Write(_firstId);
         writer.Write((long)StateHash.Algorithm);
         writer.WriteArrayHeader(3);
-        writer.Write(_table.Hash.Low);
-        writer.Write(_table.Hash.High);
-        writer.Write(_table.Hash.Rows);
+        _table.Hash.Write(ref writer);
         writer.Flush();
         return output.WrittenSpan.ToArray();
     }
@@ -310,17 +302,13 @@ internal sealed class TopicMachine : IStateMachine, IKeepsLog, IDisposable
     private void ReadHeader(ReadOnlySpan<byte> header)
     {
         var reader = new MessagePackReader(header);
-        if (reader.ReadArrayHeader() != HeaderFields || reader.ReadInt32() != HeaderFormat)
-            throw new MalformedDataException(0, $"a header of format {HeaderFormat} has {HeaderFields} fields");
-        CommandParts.ReadId(ref reader);   // Whose it was does not matter: whoever restores it has asked for it.
-        reader.ReadInt64();
-        _position = new StatePosition(reader.ReadInt64(), reader.ReadInt64(), new HybridTimestamp(reader.ReadUInt64()));
+        (_, _position) = StateHeader.ReadStart(ref reader, HeaderFields, HeaderFormat);   // Whose it was does not matter: whoever restores it has asked for it.
         (Start, End, Released, LogStart, LastAppend) = (reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), new HybridTimestamp(reader.ReadUInt64()));
         (_producers, _ids, _firstId) = (reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64());
         long at = reader.Consumed;
         if (reader.ReadByte() != StateHash.Algorithm) throw new MalformedDataException(at, "there is no such hash");
         CommandParts.ReadArrayOf(3, ref reader);
-        _table.Hash = new StateHash(reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadInt64());
+        _table.Hash = StateHash.Read(ref reader);
         reader.ReadEnd();
     }
 }

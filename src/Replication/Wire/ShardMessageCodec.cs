@@ -118,7 +118,7 @@ internal static class ShardMessageCodec
                 Begin(ref writer, message, Kind.StateAtMark, 5);
                 writer.Write(own.Run);
                 writer.Write(own.Mark);
-                Write(ref writer, own.Hash);
+                own.Hash.Write(ref writer);
                 break;
             case Quarantine order:
                 Begin(ref writer, message, Kind.Quarantine, 2);
@@ -166,7 +166,7 @@ internal static class ShardMessageCodec
             Kind.StateRequest when fields == 3 => message with { Message = new StateRequest(term, ReadHead(ref reader), reader.ReadInt64()) },
             Kind.StatePart when fields == 9 => ReadPart(ref reader, bytes, message, term),
             Kind.Hello when fields == 4 => message with { Message = ReadHello(ref reader) },
-            Kind.StateAtMark when fields == 5 => message with { Message = new StateAtMark(term, reader.ReadInt64(), reader.ReadInt64(), ReadHash(ref reader)) },
+            Kind.StateAtMark when fields == 5 => message with { Message = new StateAtMark(term, reader.ReadInt64(), reader.ReadInt64(), StateHash.Read(ref reader)) },
             Kind.Quarantine when fields == 2 => message with { Message = new Quarantine(term, reader.ReadInt64(), reader.ReadInt64()) },
             _ => throw Wrong(reader, $"a kind of message with its fields, not kind {kind} with {fields}"),
         };
@@ -255,7 +255,7 @@ internal static class ShardMessageCodec
         Begin(ref writer, message, Kind.StatePart, 9);
         Write(ref writer, part.Last);
         writer.Write(part.Position.Timestamp.Value);
-        Write(ref writer, part.Hash);
+        part.Hash.Write(ref writer);
         writer.Write(part.Part);
         writer.Write(part.IsEnd);
         writer.Write(message.Bytes.Span);
@@ -265,18 +265,9 @@ internal static class ShardMessageCodec
     {
         LogHead last = ReadHead(ref reader);
         var position = new StatePosition(last.Term, last.Offset, new HybridTimestamp(reader.ReadUInt64()));
-        var part = new StatePart(term, position, ReadHash(ref reader), reader.ReadInt64(), reader.ReadBoolean());
+        var part = new StatePart(term, position, StateHash.Read(ref reader), reader.ReadInt64(), reader.ReadBoolean());
         return message with { Message = part, Bytes = ReadBytes(ref reader, bytes) };
     }
-
-    private static void Write(ref MessagePackWriter writer, StateHash hash)
-    {
-        writer.Write(hash.Low);
-        writer.Write(hash.High);
-        writer.Write(hash.Rows);
-    }
-
-    private static StateHash ReadHash(ref MessagePackReader reader) => new(reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadInt64());
 
     private static void Write(ref MessagePackWriter writer, LogHead head)
     {
