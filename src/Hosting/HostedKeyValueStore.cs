@@ -44,6 +44,8 @@ internal sealed class HostedKeyValueStore(HostedStore hosted) : KeyValueStore
     public override ValueTask<TransactionResult> CommitAsync(StoreTransaction transaction, CancellationToken cancellationToken = default) =>
         hosted.Store.CommitAsync(transaction, cancellationToken);
 
+    public override ValueTask<IReadOnlyList<CutResult>> CompactAsync(CancellationToken cancellationToken = default) => hosted.Store.CompactAsync(cancellationToken);
+
     public override IAsyncEnumerable<StoreEvent> WatchAsync(KeyRange range, WatchOptions? options = null, CancellationToken cancellationToken = default) =>
         hosted.Store.WatchAsync(range, options, cancellationToken);
 

@@ -35,6 +35,8 @@ internal enum PlantedBug
     PendingDroppedOnDownload,
     PoppedBeforeApplied,
     HashWithoutCursors,
+    CutBeforeAgreement,
+    PreviousGenerationCollected,
 }
 
 /// <summary>Which mistake is in force. Only a build with <c>-p:Planted=true</c> has any.</summary>

@@ -45,6 +45,16 @@ internal static class MurmurHash3X64
         return (h1, h2 + h1);
     }
 
+    /// <summary>The hash as an id, its words in big-endian order.</summary>
+    public static Guid Id(ReadOnlySpan<byte> source)
+    {
+        (ulong first, ulong second) = Hash(source);
+        Span<byte> id = stackalloc byte[2 * sizeof(ulong)];
+        BinaryPrimitives.WriteUInt64BigEndian(id, first);
+        BinaryPrimitives.WriteUInt64BigEndian(id[sizeof(ulong)..], second);
+        return new Guid(id, bigEndian: true);
+    }
+
     private static ulong MixFirst(ulong word) => BitOperations.RotateLeft(word * C1, 31) * C2;
 
     private static ulong MixSecond(ulong word) => BitOperations.RotateLeft(word * C2, 33) * C1;

@@ -18,6 +18,12 @@ internal enum KvCommand : ushort
     /// <summary>What a client's push asks for. The leader makes a <see cref="Decide"/> of it before it gets its place; in a log it has no effect.</summary>
     Mutate = 9,
     Decide = 10,
+
+    /// <summary>Wishes for a cut. Its answer is the generation that goes on, or for which entry a generation is to be waited for.</summary>
+    Cut = 11,
+
+    /// <summary>Ends a generation, and begins the next.</summary>
+    EndLog = 12,
 }
 
 /// <summary>The operations of a write.</summary>

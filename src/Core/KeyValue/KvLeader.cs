@@ -4,6 +4,7 @@ using Tidemark.Core.Diagnostics;
 using Tidemark.Core.MessagePack;
 using Tidemark.Core.Rebase;
 using Tidemark.Core.Replication;
+using Tidemark.Core.State;
 
 namespace Tidemark.Core.KeyValue;
 
@@ -21,19 +22,24 @@ internal sealed class KvLeader : ILeaderRole
     private readonly KvMachine _machine;
     private readonly KvSettings? _wanted;
     private readonly SyncLeader? _sync;
+    private readonly long _cutLogBytes;
     private readonly Dictionary<Guid, SessionWatch> _sessions = [];
     private readonly PriorityQueue<Guid, long> _deadlines = new();   // A session's entry may be earlier than its deadline: it is looked at then.
     private readonly HashSet<KvCommand> _underWay = [];
     private long _nextClientCheck;
     private long _retryAt;
+    private Generation? _next;       // What a majority has agreed on that may be its base.
+    private bool _isCutDue;
 
     /// <param name="machine">The state, up to date.</param>
     /// <param name="now">The time.</param>
     /// <param name="wanted">The settings that the shard is to have; null to leave them.</param>
     /// <param name="mutators">What clients that sync may call; null for nothing.</param>
-    internal KvLeader(KvMachine machine, DateTimeOffset now, KvSettings? wanted = null, Mutators? mutators = null)
+    /// <param name="cutLogBytes">How many bytes of entries come at least before the log is cut unasked.</param>
+    internal KvLeader(KvMachine machine, DateTimeOffset now, KvSettings? wanted = null, Mutators? mutators = null, long cutLogBytes = long.MaxValue)
     {
         _machine = machine;
+        _cutLogBytes = cutLogBytes;
         _wanted = wanted;
         _sync = mutators is null ? null : new SyncLeader(machine, mutators);
         machine.Sessions.Moves.Clear();
@@ -48,10 +54,22 @@ internal sealed class KvLeader : ILeaderRole
         {
             long due = _machine.Counters.Clients > 0 ? _nextClientCheck : long.MaxValue;
             if (_deadlines.TryPeek(out _, out long deadline)) due = Math.Min(due, deadline);
+            if (IsEndDue) due = 0;
             if (_machine.NextExpiry is { } expiry) due = Math.Min(due, expiry.Physical.UtcTicks);
             return due == long.MaxValue ? due : Math.Max(due, _retryAt);
         }
     }
+
+    /// <inheritdoc/>
+    public long MarkWanted => _machine.Cuts.Wish is { } wish && !IsEndDue ? wish : -1;
+
+    private bool IsEndDue => _next is { } next && next.Base.Offset >= _machine.Cuts.Wish && !_underWay.Contains(KvCommand.EndLog);
+
+    /// <inheritdoc/>
+    public void Agreed(in StatePosition mark, in StateHash hash) => _next = _machine.Generation.Next(mark, hash);
+
+    /// <inheritdoc/>
+    public void Weigh(long logBytes, long stateBytes) => _isCutDue = logBytes >= Math.Max(_cutLogBytes, stateBytes);
 
     /// <inheritdoc/>
     public void Admit(long offset, ref ushort kind, ref ReadOnlyMemory<byte> payload)
@@ -81,6 +99,8 @@ internal sealed class KvLeader : ILeaderRole
         if (_wanted is not null && _machine.Settings != _wanted && !_underWay.Contains(KvCommand.Configure)) Configure(proposals);
         if (!_underWay.Contains(KvCommand.ExpireSessions)) EndSessions(now, proposals);
         if (!_underWay.Contains(KvCommand.ExpireRecords)) EndRecords(now, proposals);
+        if (IsEndDue) EndLog(proposals);
+        else if (_isCutDue && _machine.Cuts.Wish is null && !_underWay.Contains(KvCommand.Cut)) Cut(proposals);
         if (!_underWay.Contains(KvCommand.ForgetClients) && now.UtcTicks >= _nextClientCheck) EndClients(now, proposals);
     }
 
@@ -96,6 +116,22 @@ internal sealed class KvLeader : ILeaderRole
         var output = new ArrayBufferWriter<byte>();
         _wanted!.Write(output);
         Propose(KvCommand.Configure, output, proposals);
+    }
+
+    private void Cut(List<(ushort, byte[])> proposals)
+    {
+        var output = new ArrayBufferWriter<byte>();
+        new CutCommand(Before: null).Write(output);
+        Propose(KvCommand.Cut, output, proposals);
+    }
+
+    private void EndLog(List<(ushort, byte[])> proposals)
+    {
+        var output = new ArrayBufferWriter<byte>();
+        var writer = new MessagePackWriter(output);
+        _next!.Value.Write(ref writer);
+        writer.Flush();
+        Propose(KvCommand.EndLog, output, proposals);
     }
 
     private void TakeMoves(DateTimeOffset now)

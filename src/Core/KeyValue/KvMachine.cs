@@ -12,7 +12,7 @@ namespace Tidemark.Core.KeyValue;
 /// Applying never fails: whatever an entry asks for and may not have is a status in its answer, and the state is as if it had not come.
 /// One thread applies; others read through <see cref="Table"/>'s published view. Rows, commands and answers: docs/format/kv-state.md.
 /// </remarks>
-internal sealed class KvMachine : IStateMachine, IDisposable
+internal sealed class KvMachine : IStateMachine, ICutsLog, IDisposable
 {
     /// <summary>The number that stands for this machine in snapshot files.</summary>
     internal const ushort Number = 1;
@@ -22,6 +22,7 @@ internal sealed class KvMachine : IStateMachine, IDisposable
     private readonly ChangeLog _changes;
     private readonly KvWrites _writes;
     private SyncPushed _decided = new(0, SyncRefusal.None, null);   // What came of the mutation that was decided on last.
+    private long? _wish;                                            // What the cut that was wished for last waits for.
 
     /// <summary>Takes up what an engine holds.</summary>
     /// <exception cref="FormatMismatchException">It is the state of another store or shard.</exception>
@@ -66,11 +67,19 @@ internal sealed class KvMachine : IStateMachine, IDisposable
 
     internal KvCounters Counters => _state.Counters;
 
+    internal LogCuts Cuts => _state.Cuts;
+
+    public IReadOnlyList<Generation> Generations => Cuts.Generations;
+
+    /// <summary>The part of the history that goes on.</summary>
+    internal Generation Generation => Cuts.Current(LogId);
+
     /// <summary>The settings in force; null before the shard was configured.</summary>
     internal KvSettings? Settings => _state.Settings;
 
     public void Apply(in StateEntry entry, IBufferWriter<byte> answer)
     {
+        long last = Position.Offset;
         _state.Position = entry.Position;
         ReadOnlySpan<byte> payload = entry.Payload.Span;
         var command = (KvCommand)entry.Kind;
@@ -85,7 +94,7 @@ internal sealed class KvMachine : IStateMachine, IDisposable
             StoreStatus status;
             try
             {
-                status = Apply(command, payload);
+                status = Apply(command, payload, last);
             }
             catch (MalformedDataException)
             {
@@ -95,8 +104,18 @@ internal sealed class KvMachine : IStateMachine, IDisposable
                 status = StoreStatus.Malformed;
             }
 
-            if (command == KvCommand.Decide) SyncCodec.Write(answer, status == StoreStatus.Ok ? _decided : new SyncPushed(0, SyncRefusal.Delayed, $"The entry that decides on it was refused: {status}."));
-            else KvAnswer.Write(answer, status, status == StoreStatus.Ok ? -1 : 0, entry.Position.Timestamp, []);
+            switch (command)
+            {
+                case KvCommand.Decide:
+                    SyncCodec.Write(answer, status == StoreStatus.Ok ? _decided : new SyncPushed(0, SyncRefusal.Delayed, $"The entry that decides on it was refused: {status}."));
+                    break;
+                case KvCommand.Cut:
+                    new CutAnswer(status, status == StoreStatus.Ok ? _wish : null, Generation).Write(answer);
+                    break;
+                default:
+                    KvAnswer.Write(answer, status, status == StoreStatus.Ok ? -1 : 0, entry.Position.Timestamp, []);
+                    break;
+            }
         }
 
         _changes.EndEntry();
@@ -168,11 +187,14 @@ internal sealed class KvMachine : IStateMachine, IDisposable
 
     public void Dispose() => Table.Dispose();
 
-    private StoreStatus Apply(KvCommand command, ReadOnlySpan<byte> payload)
+    /// <param name="command">What.</param>
+    /// <param name="payload">Its payload.</param>
+    /// <param name="before">The entry before this one that was no mark.</param>
+    private StoreStatus Apply(KvCommand command, ReadOnlySpan<byte> payload, long before)
     {
         if (command == KvCommand.None) return StoreStatus.Ok;
         if (command == KvCommand.Configure) return Configure(payload);
-        if (command is < KvCommand.Configure or KvCommand.Mutate or > KvCommand.Decide) return StoreStatus.UnknownCommand;
+        if (command is < KvCommand.Configure or KvCommand.Mutate or > KvCommand.EndLog) return StoreStatus.UnknownCommand;
         if (_state.Settings is null) return StoreStatus.SettingsRefused;
         var reader = new MessagePackReader(payload);
         StoreStatus status = command switch
@@ -183,6 +205,8 @@ internal sealed class KvMachine : IStateMachine, IDisposable
             KvCommand.ExpireRecords => ExpireRecords(ref reader),
             KvCommand.RegisterClient => RegisterClient(ref reader),
             KvCommand.ForgetClients => ForgetClients(ref reader),
+            KvCommand.Cut => Wish(CutCommand.Read(ref reader), before),
+            KvCommand.EndLog => Begin(Generation.Read(ref reader), before),
             _ => Decide(ref reader, payload.Length),
         };
         if (command == KvCommand.Decide) return status;   // One that is not its client's next is read no further.
@@ -268,6 +292,30 @@ internal sealed class KvMachine : IStateMachine, IDisposable
         SyncRejection? rejection = status is StoreStatus.Ok or StoreStatus.NotFound ? decision.Rejection : new SyncRejection(decision.Cursor.Mutation, "limit", status.ToString());
         if (rejection is { } reason) SyncClients.Reject(decision.Client, reason);
         return StoreStatus.Ok;
+    }
+
+    /// <summary>Notes that the log is to be cut, unless it was since the entry that is asked about, or nothing was written since it was.</summary>
+    private StoreStatus Wish(CutCommand asked, long before)
+    {
+        LogCuts cuts = _state.Cuts.At(Position.Offset, before);
+        long wanted = asked.Before ?? cuts.Written;
+        _wish = Generation.Base.Offset >= wanted ? null : asked.Before ?? Position.Offset;
+        Set(_wish is null ? cuts : cuts with { Wish = asked.Before is null ? Position.Offset : cuts.Wish ?? Position.Offset });
+        return StoreStatus.Ok;
+    }
+
+    /// <summary>Begins the next generation.</summary>
+    private StoreStatus Begin(in Generation next, long before)
+    {
+        if (!_state.Cuts.IsNext(next) || next.Base.Offset >= Position.Offset) return StoreStatus.VersionMismatch;
+        Set(_state.Cuts.At(Position.Offset, before).With(next));
+        return StoreStatus.Ok;
+    }
+
+    private void Set(LogCuts cuts)
+    {
+        _state.Cuts = cuts;
+        Table.Set(RowKeys.Cuts, cuts.ToBytes());
     }
 
     private void TakeUp(byte[] header)

@@ -27,10 +27,7 @@ internal readonly record struct KvIdentity(Guid StoreId, long ShardId)
             Span<byte> bytes = stackalloc byte[RowKeys.IdBytes + sizeof(long)];
             StoreId.TryWriteBytes(bytes, bigEndian: true, out _);
             BinaryPrimitives.WriteInt64BigEndian(bytes[RowKeys.IdBytes..], ShardId);
-            (ulong first, ulong second) = MurmurHash3X64.Hash(bytes);
-            BinaryPrimitives.WriteUInt64BigEndian(bytes, first);
-            BinaryPrimitives.WriteUInt64BigEndian(bytes[sizeof(ulong)..], second);
-            return new Guid(bytes[..RowKeys.IdBytes], bigEndian: true);
+            return MurmurHash3X64.Id(bytes);
         }
     }
 }
@@ -51,19 +48,23 @@ internal sealed class KvState(StateTable table)
     /// <summary>The settings in force; null before the shard was configured.</summary>
     internal KvSettings? Settings { get; set; }
 
+    /// <summary>Where its log was cut, and is to be.</summary>
+    internal LogCuts Cuts { get; set; } = LogCuts.None;
+
     /// <summary>The entry applied last, or being applied.</summary>
     internal StatePosition Position { get; set; } = StatePosition.Start;
 
     /// <summary>A state that begins with the same rows and goes its own way.</summary>
-    internal KvState Fork() => new(Table.Fork()) { Counters = Counters, Content = Content, Settings = Settings, Position = Position };
+    internal KvState Fork() => new(Table.Fork()) { Counters = Counters, Content = Content, Settings = Settings, Cuts = Cuts, Position = Position };
 
-    internal Savepoint Save() => new(Table.Save(), Counters, Content);
+    internal Savepoint Save() => new(Table.Save(), Counters, Content, Cuts);
 
     internal void Rollback(in Savepoint savepoint)
     {
         Table.Rollback(savepoint.Rows);
         Counters = savepoint.Counters;
         Content = savepoint.Content;
+        Cuts = savepoint.Cuts;
     }
 
     /// <summary>The header row's value: everything that is not in the other rows.</summary>
@@ -104,9 +105,10 @@ internal sealed class KvState(StateTable table)
         if (isConfigured != Table.TryGet(RowKeys.Settings, out ReadOnlySpan<byte> settings))
             throw new MalformedDataException(0, "the header and the settings row disagree");
         if (isConfigured) Settings = KvSettings.Read(settings);
+        Cuts = Table.TryGet(RowKeys.Cuts, out ReadOnlySpan<byte> cuts) ? LogCuts.Read(cuts) : LogCuts.None;
         return identity;
     }
 
     /// <summary>Where a state was.</summary>
-    internal readonly record struct Savepoint(StateTable.Savepoint Rows, KvCounters Counters, StateHash Content);
+    internal readonly record struct Savepoint(StateTable.Savepoint Rows, KvCounters Counters, StateHash Content, LogCuts Cuts);
 }

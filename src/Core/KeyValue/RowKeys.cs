@@ -22,6 +22,7 @@ internal enum RowTable : byte
     SyncClient = 12,
     SyncRejection = 13,
     SyncHorizon = 14,
+    Cuts = 15,
 }
 
 /// <summary>Builds the keys of rows. Bytes: docs/format/kv-state.md.</summary>
@@ -37,6 +38,8 @@ internal static class RowKeys
     internal static byte[] ChangesTrimmed { get; } = [(byte)RowTable.Change];
 
     internal static byte[] Settings { get; } = [(byte)RowTable.Settings];
+
+    internal static byte[] Cuts { get; } = [(byte)RowTable.Cuts];
 
     internal static byte[] Record(ReadOnlySpan<byte> encodedKey) => [(byte)RowTable.Record, .. encodedKey];
 
@@ -62,7 +65,6 @@ internal static class RowKeys
     internal static byte[] SyncClient(ReadOnlySpan<byte> client) => [(byte)RowTable.SyncClient, .. client];
 
     internal static byte[] SyncRejection(ReadOnlySpan<byte> client, long mutation) => OfClient(RowTable.SyncRejection, client, mutation);
-
 
     internal static byte[] Sequence(ReadOnlySpan<byte> prefix) => [(byte)RowTable.Sequence, .. prefix];
 

@@ -20,6 +20,19 @@ internal interface ILeaderRole
     {
     }
 
+    /// <summary>Behind which entry it waits for a mark; -1 for none.</summary>
+    long MarkWanted => -1;
+
+    /// <summary>A majority of the replicas has the same state behind a mark.</summary>
+    void Agreed(in StatePosition mark, in StateHash hash)
+    {
+    }
+
+    /// <summary>How many bytes of entries came since the log was cut, and how long the state was when it was written down last.</summary>
+    void Weigh(long logBytes, long stateBytes)
+    {
+    }
+
     /// <summary>Gives the commands that are due.</summary>
     void Tick(DateTimeOffset now, List<(ushort Kind, byte[] Payload)> proposals);
 

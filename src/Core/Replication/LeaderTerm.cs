@@ -82,6 +82,8 @@ internal sealed class LeaderTerm
 
     internal bool HasCompared => _comparison.HasNewest(_core.Node) && _peers.TrueForAll(peer => peer.State != PeerState.Attached || _comparison.HasNewest(peer.Node));
 
+    internal (long Mark, StateHash Hash)? Agreed => _comparison.NewestAgreed(Planted.Is(PlantedBug.CutBeforeAgreement) ? new Quorum([_core.Node]) : _quorum, _counts);
+
     internal bool Follows(int node) => Find(node) is { State: PeerState.Attached, IsCounted: true };
 
     internal bool HasAll(int node) => Find(node) is { State: PeerState.Attached, IsCounted: true } peer && peer.Durable == _core.Log.End;

@@ -94,6 +94,9 @@ internal sealed class ReplicaCore
     /// <summary>Whether this is the leader, and it has compared its state with that of all who follow it, behind the newest mark there is.</summary>
     internal bool HasCompared => _leading is { HasCompared: true };
 
+    /// <summary>The newest mark behind which a majority is known to have one state; null where this does not lead, or there is none.</summary>
+    internal (long Mark, StateHash Hash)? Agreed => _leading?.Agreed;
+
     /// <summary>Whether this is the leader, and a follower has all entries on its disk.</summary>
     internal bool HasAll(int follower) => _leading is { IsServing: true } leading && leading.HasAll(follower);
 
@@ -101,14 +104,12 @@ internal sealed class ReplicaCore
     internal bool Follows(int follower) => _leading is { IsServing: true } leading && leading.Follows(follower);
 
     /// <summary>A replica that is an ensemble of its own, leads it, and always has.</summary>
-    /// <param name="end">The offset after the last entry of the recovered log.</param>
-    /// <param name="applied">The offset after the last entry in the recovered state.</param>
-    internal static ReplicaCore Alone(long end, long applied)
+    /// <param name="end">The offset after the last entry of the recovered log, which the recovered state has.</param>
+    internal static ReplicaCore Alone(long end)
     {
         const long Only = 1;
-        var log = new LogTerms(applied > 0 ? new LogHead(Only, applied - 1) : LogHead.None);
-        if (end > applied) log.Append(Only, end - applied);
-        var core = new ReplicaCore(new ReplicaStart(0, 1, Only, IsLost: false, log, applied));
+        var log = new LogTerms(end > 0 ? new LogHead(Only, end - 1) : LogHead.None);
+        var core = new ReplicaCore(new ReplicaStart(0, 1, Only, IsLost: false, log, end));
         core.Role = ReplicaRole.Leader;
         core._leading = LeaderTerm.Alone(core);
         return core;

@@ -56,6 +56,18 @@ internal sealed class StateComparison
         return quorum.Members.All(hashes.ContainsKey) ? (ComparisonResult.Divided, default) : default;
     }
 
+    /// <summary>The newest mark behind which a majority has one state; null for none.</summary>
+    /// <inheritdoc cref="Judge" path="/param"/>
+    internal (long Mark, StateHash Hash)? NewestAgreed(Quorum quorum, Func<int, bool> counts)
+    {
+        foreach (long mark in _marks.Keys.Reverse())
+        {
+            if (Judge(mark, quorum, counts) is (ComparisonResult.Agreed, var hash)) return (mark, hash);
+        }
+
+        return null;
+    }
+
     /// <summary>Those who have said that theirs was another.</summary>
     internal IEnumerable<int> Others(long mark, StateHash hash) => _marks[mark].Where(pair => pair.Value != hash).Select(pair => pair.Key);
 

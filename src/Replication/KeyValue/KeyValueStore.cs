@@ -115,6 +115,12 @@ public abstract class KeyValueStore
     /// <summary>Asks what a client's write came to.</summary>
     public abstract ValueTask<WriteOutcome> GetOutcomeAsync(WriteId write, CancellationToken cancellationToken = default);
 
+    /// <summary>Cuts the log of each shard that was written to since it was cut last: a new generation begins, and what comes before the one before it is let go.</summary>
+    /// <returns>By shard, the generation that goes on. It has all that was acknowledged before the call in its base.</returns>
+    /// <remarks>Reads and writes go on meanwhile, and nothing they see changes. It is done unasked too: docs/compaction.md. Costs a few entries, and in memory a snapshot.</remarks>
+    /// <exception cref="ShardUnavailableException">A shard has no leader. It may be cut later.</exception>
+    public abstract ValueTask<IReadOnlyList<CutResult>> CompactAsync(CancellationToken cancellationToken = default);
+
     /// <summary>The way for a copy of this namespace to its shard; null where there is none, or several.</summary>
     internal virtual ISyncRoute? SyncRoute => null;
 

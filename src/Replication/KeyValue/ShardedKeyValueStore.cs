@@ -192,6 +192,9 @@ public class ShardedKeyValueStore : KeyValueStore
         _writes.RegisterClientAsync(writes => new ShardedKeyValueStore(_namespace, writes), cancellationToken);
 
     /// <inheritdoc/>
+    public override ValueTask<IReadOnlyList<CutResult>> CompactAsync(CancellationToken cancellationToken = default) => _writes.CompactAsync(cancellationToken);
+
+    /// <inheritdoc/>
     public override IAsyncEnumerable<StoreEvent> WatchAsync(KeyRange range, WatchOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new WatchOptions();

@@ -222,7 +222,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
             machine = new KvMachine(engine, new KvIdentity(storeId, shardId));
             IStateKeeper keeper = Keeper(machine, stateDirectory, storeId, shardId);
             var shard = new LocalShard(machine, _proposals);
-            shard.Host = OpenHost(shardId, new ShardState(log, machine, keeper), shard.Publish, (_, now) => shard.Leader = new KvLeader(machine, now, wanted: null, _options.Mutators));
+            shard.Host = OpenHost(shardId, new ShardState(log, machine, keeper), shard.Publish, (_, now) => shard.Leader = new KvLeader(machine, now, wanted: null, _options.Mutators, _options.SnapshotLogBytes));
             return shard;
         }
         catch

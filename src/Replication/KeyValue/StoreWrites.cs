@@ -11,6 +11,8 @@ namespace Tidemark.Replication.KeyValue;
 internal sealed class StoreWrites<TShard>(StoreNamespace<TShard> space, ClientWrites? client)
     where TShard : StoreShard
 {
+    private static readonly TimeSpan _longestPause = TimeSpan.FromMilliseconds(100);
+
     internal ValueTask<WriteResult> PutAsync(StoreKey key, ReadOnlyMemory<byte> value, PutOptions? options, CancellationToken cancellationToken)
     {
         space.CheckPut(key, value, options);
@@ -74,6 +76,38 @@ internal sealed class StoreWrites<TShard>(StoreNamespace<TShard> space, ClientWr
         if (options.Identity is { } identity && Encoding.UTF8.GetByteCount(identity) > SessionTable.MaxIdentityBytes)
             throw new LimitExceededException("session identity", Encoding.UTF8.GetByteCount(identity), SessionTable.MaxIdentityBytes, "the format");
         return OpenSessionAsync(new StoreSession(space.NewId(), options, space.TimeProvider));
+    }
+
+    internal async ValueTask<IReadOnlyList<CutResult>> CompactAsync(CancellationToken cancellationToken) =>
+        await Task.WhenAll(space.Shards.Select(shard => CutAsync(shard, cancellationToken))).ConfigureAwait(false);
+
+    /// <summary>Wishes for a cut, and asks until there is one.</summary>
+    private static async Task<CutResult> CutAsync(TShard shard, CancellationToken cancellationToken)
+    {
+        long? wish = null;
+        for (TimeSpan pause = TimeSpan.FromMilliseconds(1); ; pause = pause < _longestPause ? 2 * pause : _longestPause)
+        {
+            CutAnswer answer = await WishAsync(shard, wish, cancellationToken).ConfigureAwait(false);
+            if (answer.Status != StoreStatus.Ok) throw new WriteRefusedException(answer.Status, $"The log of shard {shard.Id} could not be cut: {answer.Status}.");
+            wish = answer.Wish;
+            if (wish is null) return new CutResult(shard.Id, answer.Current.Number, answer.Current.LogId, answer.Current.Base.Offset, answer.Current.Hash);
+            await Task.Delay(pause, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static async ValueTask<CutAnswer> WishAsync(TShard shard, long? wish, CancellationToken cancellationToken)
+    {
+        Proposal proposal = shard.Rent(KvCommand.Cut);
+        try
+        {
+            new CutCommand(wish).Write(proposal.Payload);
+            await shard.SubmitAsync(proposal, cancellationToken).ConfigureAwait(false);
+            return CutAnswer.Read(proposal.Answer.WrittenSpan);
+        }
+        finally
+        {
+            proposal.LetGo();
+        }
     }
 
     internal async ValueTask<StoreClient> RegisterClientAsync(Func<ClientWrites, KeyValueStore> storeOf, CancellationToken cancellationToken)

@@ -126,6 +126,10 @@ internal sealed class CallerRights(LocalNamespace space, Func<long, Topic?> topi
                 CommandParts.ReadId(ref reader);
                 reader.ReadNil();
                 break;
+            case KvCommand.Cut:
+                CutCommand.Read(ref reader);
+                Ask(new ClientOperation(principal, ClientOperationKind.Compact, space.Settings.KeyOrder));
+                break;
             default:
                 throw new ArgumentException($"A client may not give commands of kind {request.Command}.", nameof(request));
         }

@@ -58,6 +58,9 @@ public enum ClientOperationKind
 
     /// <summary>Have a mutation run. Where it may not, it is rejected with the code "forbidden".</summary>
     Mutate = 17,
+
+    /// <summary>Have the logs of a namespace cut.</summary>
+    Compact = 18,
 }
 
 /// <summary>One thing that a process wants to do which is no member. A transaction is several, one after another.</summary>

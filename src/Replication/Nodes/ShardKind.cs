@@ -151,7 +151,7 @@ internal sealed class KeyValueShardKind(NamespaceOptions settings, long snapshot
 
     internal override StateHash Recount(IStateMachine machine) => ((KvMachine)machine).ComputeHash();
 
-    internal override ILeaderRole CreateLeader(ReplicaHost replica, DateTimeOffset now) => new KvLeader((KvMachine)replica.Machine, now, KvSettings.Of(settings), Mutators);
+    internal override ILeaderRole CreateLeader(ReplicaHost replica, DateTimeOffset now) => new KvLeader((KvMachine)replica.Machine, now, KvSettings.Of(settings), Mutators, SnapshotLogBytes);
 }
 
 /// <summary>A shard of a state machine of the host's own, in memory.</summary>

@@ -94,6 +94,8 @@ internal abstract class RemoteKeyValueStore<TShard>(StoreNamespace<TShard> space
         return (await reads.ReadAsync(new OutcomeRequest(write), cancellationToken).ConfigureAwait(false)).Outcome;
     }
 
+    public override ValueTask<IReadOnlyList<CutResult>> CompactAsync(CancellationToken cancellationToken = default) => _writes.CompactAsync(cancellationToken);
+
     public override IAsyncEnumerable<StoreEvent> WatchAsync(KeyRange range, WatchOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new WatchOptions();

@@ -16,6 +16,7 @@ internal sealed class ReplicaWork : IDisposable
 {
     private const int FrameBytes = FrameHeader.Size;
     private const long TermAlone = 1;
+    private const int KeptMarks = 8;
 
     private readonly ShardHostOptions _options;
     private readonly ReplicaOptions? _replica;
@@ -31,7 +32,13 @@ internal sealed class ReplicaWork : IDisposable
     private IReadOnlyList<LogRecord> _came = [];   // With the message that is being handled.
     private DateTimeOffset _tickAt;
     private DateTimeOffset _markAt;
-    private long _marked = -1;                     // The newest mark that was applied.
+    private readonly Queue<(StatePosition At, StateHash Hash)> _marks = new();   // The newest marks that were applied, and what the state was behind each.
+    private long _marked = -1;                     // The newest of them.
+    private long _agreed = -1;                     // The newest of them that the leader's part was told a majority agrees on.
+    private bool _isMarkUnderWay;
+    private long _generation;                      // The newest that was looked at.
+    private long _cutBytes;                        // Applied since it began.
+    private bool _isCut;                           // Its beginning may let something of the log go.
     private (long Term, bool IsLost)? _toSave;
     private (long Term, bool IsLost) _saving;
     private DateTimeOffset _saveAt;                // Not before: there was no room.
@@ -43,10 +50,11 @@ internal sealed class ReplicaWork : IDisposable
         (_options, _host, _replica) = (options, host, options.Replica);
         State = options.State;
         State.RequireFit(options.Name);
+        (_generation, _cutBytes) = (NewestOf(State)?.Number ?? 0, Log.BytesFrom(NewestOf(State)?.Base.Offset + 1 ?? 0));
         if (_replica is null)
         {
             Replay();
-            Core = ReplicaCore.Alone(State.Log.NextOffset, State.Machine.Position.Offset + 1);
+            Core = ReplicaCore.Alone(State.Log.NextOffset);   // Marks at the end are no part of the state.
             Leader = options.CreateLeader(State, options.TimeProvider.GetUtcNow());
         }
         else
@@ -79,20 +87,39 @@ internal sealed class ReplicaWork : IDisposable
     {
         get
         {
-            long due = Leader?.NextDue ?? long.MaxValue;
+            long due = IsMarkWanted ? 0 : Leader?.NextDue ?? long.MaxValue;
             if (_toSave is not null) due = Math.Min(due, _saveAt.UtcTicks);
             return _replica is null || (Core.Role != ReplicaRole.Leader && !_transfer!.IsFetching) ? due : Math.Min(due, _tickAt.UtcTicks);
         }
     }
 
     /// <summary>The first offset of the log that must not be trimmed.</summary>
-    internal long NeededFrom => Math.Min(Math.Min(State.Keeper.NeededFrom, Core.Applied), Math.Min(_transfer?.NeededFrom ?? long.MaxValue, KeptFrom ?? long.MaxValue));
+    internal long NeededFrom => Math.Min(Math.Min(State.Keeper.NeededFrom, Core.Applied), Math.Min(_transfer?.NeededFrom ?? long.MaxValue, Math.Min(KeptFrom ?? long.MaxValue, UncutFrom)));
+
+    /// <summary>Whether a generation was begun since this was asked last, so that some of the log may be needed no more.</summary>
+    internal bool TakeCut()
+    {
+        bool was = _isCut;
+        _isCut = false;
+        return was;
+    }
 
     /// <summary>Whether the log is kept for its readers, and the state behind a beginning that they may need no more is remembered.</summary>
     internal bool IsTrimmable => KeptFrom is not null && State.Keeper.NeededFrom > Log.Start;
 
     /// <summary>The first offset of the log that is kept for its readers; null where it is but the way to the state.</summary>
     private long? KeptFrom => (State.Machine as IKeepsLog)?.LogStart;
+
+    /// <summary>Where the generation before the newest began: from there on whoever was away gets entries, not the state.</summary>
+    private long UncutFrom => (State.Machine as ICutsLog)?.Generations switch
+    {
+        { Count: > 0 } cuts when Planted.Is(PlantedBug.PreviousGenerationCollected) => cuts[^1].Base.Offset + 1,
+        { Count: > 1 } cuts => cuts[^2].Base.Offset + 1,
+        { Count: 1 } => 0,
+        _ => long.MaxValue,
+    };
+
+    private bool IsMarkWanted => Leader is { } leader && leader.MarkWanted > _marked && !_isMarkUnderWay && TakesCommands;
 
     private LogEngine Log => State.Log;
 
@@ -150,9 +177,26 @@ internal sealed class ReplicaWork : IDisposable
     /// <summary>Whether it is time for a mark: entries came since the last, or somebody who follows has not said what its state was behind it.</summary>
     internal bool TakeMarkDue(DateTimeOffset now)
     {
-        if (_replica is null || now < _markAt || !TakesCommands || (Core.Applied == _marked + 1 && Core.HasCompared)) return false;
-        _markAt = now + _replica.MarkInterval;
-        return true;
+        bool isDue = _replica is not null && now >= _markAt && TakesCommands && !(Core.Applied == _marked + 1 && Core.HasCompared);
+        if (!isDue && !IsMarkWanted) return false;
+        if (_replica is not null) _markAt = now + _replica.MarkInterval;
+        return _isMarkUnderWay = true;
+    }
+
+    /// <summary>A mark has its place, or got none.</summary>
+    internal void MarkEnded() => _isMarkUnderWay = false;
+
+    /// <summary>Tells the leader's part what bears on cutting the log.</summary>
+    internal void Inform(ILeaderRole leader)
+    {
+        leader.Weigh(_cutBytes, State.Keeper.StateBytes);
+        if (leader.MarkWanted < 0 || Core.Agreed is not { } agreed || agreed.Mark == _agreed) return;
+        foreach ((StatePosition at, StateHash hash) in _marks)
+        {
+            if (at.Offset != agreed.Mark || hash != agreed.Hash) continue;
+            _agreed = agreed.Mark;
+            leader.Agreed(at, hash);
+        }
     }
 
     /// <summary>A read waits for the leader to know that it still leads.</summary>
@@ -307,6 +351,7 @@ internal sealed class ReplicaWork : IDisposable
     {
         EndWaiting(cause);
         Leader = null;
+        (_agreed, _isMarkUnderWay) = (-1, false);
     }
 
     public void Dispose()
@@ -344,8 +389,10 @@ internal sealed class ReplicaWork : IDisposable
     private void ApplyToMachine(in LogRecord record, ArrayBufferWriter<byte> answer)
     {
         LogBytes += FrameBytes + record.Payload.Length;
-        if (!EntryKinds.IsMark(record.Kind))
-            State.Machine.Apply(new StateEntry(new StatePosition(record.Term, record.Offset, record.Timestamp), record.Kind, record.Payload), answer);
+        _cutBytes += FrameBytes + record.Payload.Length;
+        var position = new StatePosition(record.Term, record.Offset, record.Timestamp);
+        if (EntryKinds.IsMark(record.Kind)) Note(position);
+        else State.Machine.Apply(new StateEntry(position, record.Kind, record.Payload), answer);
         _options.Applied?.Invoke(record);
     }
 
@@ -489,13 +536,37 @@ internal sealed class ReplicaWork : IDisposable
         }
 
         _options.Publish();
+        LookAtCuts();
     }
 
     private void Mark(ushort kind, long offset)
     {
-        if (_replica is null || !EntryKinds.IsMark(kind)) return;
-        _marked = offset;
-        Core.Marked(offset, State.Machine.Hash, _effects);
+        if (EntryKinds.IsMark(kind)) Core.Marked(offset, State.Machine.Hash, _effects);
+    }
+
+    private void Note(in StatePosition mark)
+    {
+        _marked = mark.Offset;
+        _marks.Enqueue((mark, State.Machine.Hash));
+        if (_marks.Count > KeptMarks) _marks.Dequeue();
+    }
+
+    /// <summary>Compares what a new generation begins with with what the state was here. Who was started since the mark does not know.</summary>
+    private void LookAtCuts()
+    {
+        if (State.Machine is not ICutsLog { Generations: { Count: > 0 } generations } || generations[^1].Number == _generation) return;
+        foreach (Generation begun in generations.Where(begun => begun.Number > _generation))
+        {
+            (StatePosition at, StateHash hash) = _marks.FirstOrDefault(mark => mark.At.Offset == begun.Base.Offset);
+            if (at.Offset != begun.Base.Offset || hash == begun.Hash) continue;
+            if (_replica is not null) Quarantine(begun.Base.Offset);
+            else _host.Fail(new StoreFailedException($"The state of shard {_options.ShardId} behind entry {at.Offset} was {hash}, and the log was cut there with {begun.Hash}. The shard stops; nothing was deleted."));
+            return;
+        }
+
+        (_generation, _cutBytes, _isCut) = (generations[^1].Number, 0, true);
+        LogBytes = long.MaxValue / 2;   // What the log leads to is written down now, so that it can go.
+        ShardMessages.Cut(_options.Logger, _options.ShardId, _generation, generations[^1].Base.Offset);
     }
 
     /// <summary>The state is another than that of a majority. It is given up once; if what they gave in its place is another again, something is wrong that no copy mends.</summary>
@@ -608,7 +679,8 @@ internal sealed class ReplicaWork : IDisposable
             _replica.Replaced?.Invoke(next);
             _tail = new EntryTail(next.Log, _options.Pool, _replica.TailBytes);
             _unplaced.Clear();
-            LogBytes = 0;
+            (LogBytes, _cutBytes, _generation) = (0, 0, NewestOf(next)?.Number ?? 0);
+            _marks.Clear();
             _options.Clock.Adopt(next.Machine.Position.Timestamp);
             _options.Publish();
             lock (old.Log.Gate) old.Log.Close();
@@ -627,6 +699,8 @@ internal sealed class ReplicaWork : IDisposable
         while (_underWay.TryDequeue(out Proposal? proposal)) _host.End(proposal, cause, default);
         _reads.Refuse(Unavailable($"shard {_options.ShardId} is no longer led here"));
     }
+
+    private static Generation? NewestOf(ShardState state) => state.Machine is ICutsLog { Generations: { Count: > 0 } generations } ? generations[^1] : null;
 
     private void Resign(int heir) => _replica!.Tell(new ShardMessage(_options.ShardId, new Resign(Core.Term, heir)));
 }

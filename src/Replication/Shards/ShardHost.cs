@@ -299,7 +299,7 @@ internal sealed class ShardHost : IDisposable
 
         if (_isSaving && Failure is null) EndSave(now);
         _isSaving = false;
-        if (_work.IsTrimmable) Trim(now);
+        if (_work.TakeCut() || _work.IsTrimmable) Trim(now);
         BeginJobIfDue(now);
         Show();
         return hadRoom;
@@ -383,6 +383,7 @@ internal sealed class ShardHost : IDisposable
     {
         Interlocked.Add(ref _pendingBytes, -proposal.Weight);
         if (proposal.IsOwn) _work.Leader?.Ended(proposal.Kind, failure is null, now);
+        if (proposal.Kind == EntryKinds.Mark) _work.MarkEnded();
         proposal.Finish(failure);
     }
 
@@ -460,6 +461,7 @@ internal sealed class ShardHost : IDisposable
     private void TakeDue(DateTimeOffset now)
     {
         if (Failure is not null || _isClosing || _work.Leader is not { } leader) return;
+        _work.Inform(leader);
         leader.Tick(now, _due);
         if (_work.TakeMarkDue(now)) _due.Add((EntryKinds.Mark, []));
         foreach ((ushort kind, byte[] payload) in _due)

@@ -68,6 +68,9 @@ internal sealed class LogEngine
 
     internal SegmentList Segments { get; }
 
+    /// <summary>About how many bytes of entries there are from an offset on: whole segments.</summary>
+    internal long BytesFrom(long offset) => Segments.All.Count(segment => segment.IsSealed && segment.NextOffset > offset) * SegmentBytes;
+
     /// <summary>The first offset kept.</summary>
     internal long Start => Segments.First.FirstOffset;
 

@@ -10,6 +10,9 @@ internal interface IStateKeeper : IDisposable
     /// <summary>Whether so much waits to be remembered that the shard should take no more before it has been.</summary>
     bool IsBehind { get; }
 
+    /// <summary>How long the state was when it was written down last; 0 where it never was as a whole.</summary>
+    long StateBytes => 0;
+
     /// <summary>Decides whether it is time to remember.</summary>
     /// <param name="logBytes">How many bytes of log have been applied since the state was remembered last.</param>
     /// <param name="isClosing">Whether the shard ends: what would make its next opening quicker is done now.</param>

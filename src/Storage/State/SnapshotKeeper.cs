@@ -25,15 +25,17 @@ internal sealed class SnapshotKeeper(IStateMachine machine, SnapshotFolder folde
 
     public long NeededFrom => folder.LogNeededFrom;
 
+    public long StateBytes => Volatile.Read(ref _lastBytes);
+
     public bool IsBehind => false;   // The log holds it all; only the disk's room is at stake.
 
     public StateJob? Begin(long logBytes, bool isClosing)
     {
-        if (isClosing || (!_isOwed && logBytes < Math.Max(minLogBytes, _lastBytes))) return null;
+        if (isClosing || (!_isOwed && logBytes < Math.Max(minLogBytes, StateBytes))) return null;
         IStateSnapshot state = machine.TakeSnapshot();
         return new StateJob(state.Position.Offset, () =>
         {
-            using (state) _lastBytes = folder.Write(state).Bytes;
+            using (state) Volatile.Write(ref _lastBytes, folder.Write(state).Bytes);
         });
     }
 

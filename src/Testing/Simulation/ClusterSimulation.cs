@@ -129,11 +129,11 @@ internal sealed class ClusterSimulation : IDisposable
         Store = new SimStatusStore(World);
         _first = NewStatus(World.NewId());
         var consumers = _plan.Topic is null ? null : new ConsumerLaws(World);
-        _oracles[Shard] = new ShardOracle(World, Shard, _plan.Kind.New(World.NewId(), Shard)) { Consumers = consumers };
+        _oracles[Shard] = new ShardOracle(World, Shard, _plan.Kind.New(_first.Cluster, Shard)) { Consumers = consumers };
         if (_plan.Topic is { } topic)
         {
             var laws = new TopicLaws(World, topic, () => consumers!.Stored) { LogStartMoved = CountLacking };
-            _oracles[TopicShard] = new ShardOracle(World, TopicShard, KindOf(TopicShard, _first.Partitions()[TopicShard]).New(World.NewId(), TopicShard)) { Topic = laws };
+            _oracles[TopicShard] = new ShardOracle(World, TopicShard, KindOf(TopicShard, _first.Partitions()[TopicShard]).New(_first.Cluster, TopicShard)) { Topic = laws };
         }
 
         Nodes = [.. Enumerable.Range(0, _plan.NodeCount).Select(node => new SimNode(this, node))];
@@ -167,7 +167,7 @@ internal sealed class ClusterSimulation : IDisposable
     /// <summary>Who watches a replica's shard. One that is new has a new one.</summary>
     internal ShardOracle OracleOf(ReplicaHost replica)
     {
-        if (!_oracles.TryGetValue(replica.ShardId, out ShardOracle? oracle)) _oracles[replica.ShardId] = oracle = new ShardOracle(World, replica.ShardId, replica.Kind.New(World.NewId(), replica.ShardId));
+        if (!_oracles.TryGetValue(replica.ShardId, out ShardOracle? oracle)) _oracles[replica.ShardId] = oracle = new ShardOracle(World, replica.ShardId, replica.Kind.New(_first.Cluster, replica.ShardId));
         return oracle;
     }
 

@@ -33,6 +33,8 @@ internal sealed class ShardOracle : IDisposable
     private readonly List<KeyChange> _changes = [];
     private readonly ArrayBufferWriter<byte> _answer = new();
     private readonly Dictionary<int, ShardState> _states = [];   // What each node's replica was when it was looked at last.
+    private readonly Dictionary<int, (ShardState State, long Start)> _logs = [];   // And where its log began.
+    private long _generation;
 
     /// <param name="world">Where it is.</param>
     /// <param name="shard">What it watches.</param>
@@ -136,6 +138,7 @@ internal sealed class ShardOracle : IDisposable
         bool isRight = replica.Machine.Hash == _entries[(int)offset].Hash;
         SimWorld.Require(isRight || (IsLedAstray && isAnyAstray), $"the state of node {node.Node} at {offset} is not what the entries give");
         if (IsLedAstray) node.HasStrayState = !isRight;
+        LookAtLog(node, replica);
         if (Topic is not null) LookForBase(node, replica);
     }
 
@@ -183,6 +186,7 @@ internal sealed class ShardOracle : IDisposable
         _entries.Add(new Entry(record.Term, record.Timestamp, record.Kind, checksum, _machine.Hash, _answer.WrittenSpan.ToArray()));
         if (Topic is not null) TakeOfTopic(Topic, record);
         if (EntryKinds.IsMark(record.Kind) || _machine is not KvMachine keyValue) return;
+        if ((KvCommand)record.Kind == KvCommand.EndLog) LookAtCut(keyValue.Generation, record.Offset);
         keyValue.Sessions.Moves.Clear();
         keyValue.Table.Publish(record.Offset);
         Sessions.Applied(keyValue, (KvCommand)record.Kind, record.Offset);
@@ -202,6 +206,31 @@ internal sealed class ShardOracle : IDisposable
             if (now.Value is not { } value) continue;
             SimWorld.Require(_effects.TryAdd(value, record.Offset), $"'{value}' was written twice, by entries {_effects.GetValueOrDefault(value)} and {record.Offset}");
         }
+    }
+
+    /// <summary>A generation begins behind a mark, with the state that was there.</summary>
+    private void LookAtCut(in Generation begun, long entry)
+    {
+        if (begun.Number == _generation) return;   // It was none that fitted.
+        _generation = begun.Number;
+        Entry mark = _entries[(int)begun.Base.Offset];
+        SimWorld.Require(
+            EntryKinds.IsMark(mark.Kind) && mark.Term == begun.Base.Term && mark.Timestamp == begun.Base.Timestamp && mark.Hash == begun.Hash,
+            $"entry {entry} begins generation {begun.Number} behind {begun.Base.Offset} with {begun.Hash}; there is {mark}");
+        _world.Count("log cut");
+    }
+
+    /// <summary>What came before the generation before the newest may have gone from a log, and no more.</summary>
+    private void LookAtLog(SimNode node, ReplicaHost replica)
+    {
+        if (replica.Machine is not KvMachine keyValue) return;
+        long start = replica.State.Log.Start;
+        bool isSame = _logs.TryGetValue(node.Node, out (ShardState State, long Start) before) && ReferenceEquals(before.State, replica.State);
+        _logs[node.Node] = (replica.State, start);
+        if (!isSame || start == before.Start || keyValue.Generations.Count == 0) return;
+        long uncut = keyValue.Generations.Count > 1 ? keyValue.Generations[^2].Base.Offset + 1 : 0;
+        SimWorld.Require(start <= uncut, $"the log of node {node.Node} begins at {start}, and the generation before the newest at {uncut}");
+        _world.Count("log cut short");
     }
 
     private void TakeOfTopic(TopicLaws topic, in LogRecord record)

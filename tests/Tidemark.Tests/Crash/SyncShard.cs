@@ -41,7 +41,7 @@ internal sealed class SyncShard
             State = new ShardState(log, Machine, new SnapshotKeeper(Machine, folder, minLogBytes: 2048)),
             Pool = pool,
             Publish = () => Machine.Table.Publish(Machine.Position.Offset),
-            CreateLeader = (_, now) => new KvLeader(Machine, now),
+            CreateLeader = (_, now) => new KvLeader(Machine, now, cutLogBytes: 2048),
             Clock = clock,
             TimeProvider = _time,
             Logger = NullLogger.Instance,

@@ -100,6 +100,8 @@ internal sealed class SimStore(ClusterSimulation cluster, ShardOracle oracle, in
 
     public override ValueTask<WriteResult> DeleteRangeAsync(KeyRange range, StoreKey? partitionKey = null, CancellationToken cancellationToken = default) => throw NotUsed();
 
+    public override ValueTask<IReadOnlyList<CutResult>> CompactAsync(CancellationToken cancellationToken = default) => throw NotUsed();
+
     public override IAsyncEnumerable<StoreEvent> WatchAsync(KeyRange range, WatchOptions? options = null, CancellationToken cancellationToken = default) => throw NotUsed();
 
     public override IAsyncEnumerable<StoreKey> WatchSequenceAsync(StoreKey prefix, StoreKey? partitionKey = null, CancellationToken cancellationToken = default) => throw NotUsed();
