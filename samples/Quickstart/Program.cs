@@ -69,6 +69,9 @@ try
     // 5. The same table as a key-value store: hierarchical keys, indexes, sessions, watches.
     if (given is null) await StoreTour.RunAsync(data + "-store", Shipped("zone1970.tab"), Say);
     if (given is null) await ClusterTour.RunAsync(Shipped("zone1970.tab"), Say);
+
+    // 6. The log is cut: the disk comes back, and who has a copy goes on.
+    if (given is null) await CutTour.RunAsync(data + "-cut", Shipped("zone1970.tab"), Say);
     return 0;
 }
 catch (TidemarkException e)
@@ -79,7 +82,7 @@ catch (TidemarkException e)
 finally
 {
     if (Option("--data") is null) Directory.Delete(data, recursive: true);
-    foreach (string beside in (string[])["-torn", "-store", "-store-backup", "-store-restored"])
+    foreach (string beside in (string[])["-torn", "-store", "-store-backup", "-store-restored", "-cut"])
     {
         if (Directory.Exists(data + beside)) Directory.Delete(data + beside, recursive: true);
     }
