@@ -5,6 +5,18 @@ internal sealed record BenchRow(
     string Name, int Writers, double OpsPerSecond, double P50Microseconds, double P99Microseconds, double FloorOpsPerSecond)
 {
     public double Ratio => OpsPerSecond / FloorOpsPerSecond;
+
+    /// <summary>What that is in bytes, where the disk's bandwidth is the limit.</summary>
+    public Bandwidth? Bandwidth { get; init; }
+}
+
+/// <summary>Bytes written beside what the disk takes in the same run, in MB (10^6 bytes) per second.</summary>
+/// <param name="Written">What was measured.</param>
+/// <param name="DiskFlushed">The disk: a new file that grows by flushed writes of the same length.</param>
+/// <param name="DiskAtOnce">The disk: a new file that is flushed once at its end.</param>
+internal sealed record Bandwidth(double Written, double DiskFlushed, double DiskAtOnce)
+{
+    public double Ratio => Written / Math.Max(DiskFlushed, DiskAtOnce);
 }
 
 /// <summary>What the command line sets.</summary>

@@ -71,6 +71,9 @@ foreach (BenchRow row in bench(options))
 {
     Console.WriteLine(json ? Json(row) : string.Create(CultureInfo.InvariantCulture,
         $"{row.Name,-28} {row.Writers,7} {row.OpsPerSecond,14:N0} {row.P50Microseconds,10:N2} {row.P99Microseconds,10:N2} {row.FloorOpsPerSecond,14:N0} {row.Ratio,6:F2}"));
+    if (json || row.Bandwidth is not { } rate) continue;
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+        $"  {rate.Written:N0} MB/s, {rate.Ratio:F2} of the disk's: {rate.DiskFlushed:N0} in flushed writes of that length, {rate.DiskAtOnce:N0} flushed once at the end"));
 }
 
 return 0;
@@ -90,4 +93,11 @@ static string Json(BenchRow row) => JsonSerializer.Serialize(new
     p99_us = Math.Round(row.P99Microseconds, 3),
     floor_ops_per_s = Math.Round(row.FloorOpsPerSecond, 1),
     ratio = Math.Round(row.Ratio, 3),
+    bandwidth = row.Bandwidth is not { } rate ? null : new
+    {
+        mb_per_s = Math.Round(rate.Written, 1),
+        disk_flushed_mb_per_s = Math.Round(rate.DiskFlushed, 1),
+        disk_at_once_mb_per_s = Math.Round(rate.DiskAtOnce, 1),
+        ratio = Math.Round(rate.Ratio, 3),
+    },
 });

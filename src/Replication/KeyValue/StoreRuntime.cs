@@ -29,7 +29,6 @@ internal sealed class StoreRuntime : IAsyncDisposable
     private readonly FlushBatches _batches = new(2 * FlushThreadCount);
     private readonly FlushThreads _threads = new(FlushThreadCount);
     private readonly ProposalPool _proposals = new();
-    private readonly ProposalPool _appends = new(mostResting: 64, largestKept: 1024 * 1024);
     private readonly ShardExecutors _executors;
     private readonly List<LocalShard> _shards = [];
     private readonly List<LocalPartition> _partitions = [];
@@ -247,7 +246,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
             var keeper = LogBaseKeeper.Open(
                 machine, _options.FileSystem, stateDirectory, new SnapshotIdentity(storeId, shardId, TopicMachine.Number), () => new TopicMachine(identity), log, _pool, _options.SnapshotLogBytes, _logger);
             var state = new ShardState(log, machine, keeper);
-            var partition = new LocalPartition(number, state, _pool, _appends, _options.TimeProvider);
+            var partition = new LocalPartition(number, state, _pool, _proposals, _options.TimeProvider);
             partition.Host = OpenHost(shardId, state, partition.Publish, partition.CreateLeader);
             return partition;
         }

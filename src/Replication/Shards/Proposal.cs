@@ -41,6 +41,9 @@ internal sealed class Proposal : IValueTaskSource
     /// <summary>What it weighs among commands that wait, in bytes.</summary>
     internal int Weight => Payload.WrittenCount + 64;
 
+    /// <summary>What its buffers have room for, in bytes.</summary>
+    internal int Capacity => Payload.Capacity + Answer.Capacity;
+
     /// <summary>Takes over a command that surely did not happen because another leads or there is no room, instead of giving that as the answer. Null: nobody does.</summary>
     internal Action<Proposal, TidemarkException>? Rerouted { get; set; }
 
@@ -130,12 +133,15 @@ internal sealed class Proposal : IValueTaskSource
 
 /// <summary>The proposals that rest between two commands.</summary>
 /// <param name="mostResting">How many at most.</param>
-/// <param name="largestKept">How long a command may have been, in bytes, for its buffer to be kept.</param>
-internal sealed class ProposalPool(int mostResting = 1024, int largestKept = 64 * 1024)
+/// <param name="mostKeptBytes">How many bytes their buffers may have in all.</param>
+internal sealed class ProposalPool(int mostResting = 1024, int mostKeptBytes = 64 * 1024 * 1024)
 {
+    private const int LargestKept = 1024 * 1024;   // A larger buffer goes: few commands need it.
+
     private readonly Lock _gate = new();
     private Proposal? _top;
     private int _count;
+    private int _keptBytes;
 
     internal Proposal Rent(ushort kind)
     {
@@ -148,6 +154,7 @@ internal sealed class ProposalPool(int mostResting = 1024, int largestKept = 64 
                 _top = proposal.Below;
                 proposal.Below = null;
                 _count--;
+                _keptBytes -= proposal.Capacity;
             }
         }
 
@@ -158,10 +165,12 @@ internal sealed class ProposalPool(int mostResting = 1024, int largestKept = 64 
 
     internal void Return(Proposal proposal)
     {
-        if (proposal.Payload.Capacity > largestKept || proposal.Answer.Capacity > largestKept) return;
+        int bytes = proposal.Capacity;
+        if (bytes > LargestKept) return;
         lock (_gate)
         {
-            if (_count >= mostResting) return;
+            if (_count >= mostResting || _keptBytes + bytes > mostKeptBytes) return;
+            _keptBytes += bytes;
             proposal.Below = _top;
             _top = proposal;
             _count++;

@@ -5,6 +5,8 @@ namespace Tidemark.Storage.Files;
 /// <summary>A file on the disk.</summary>
 internal sealed class DiskFile : IFile
 {
+    private const int MostZeros = 256 * 1024;   // In one write.
+
     private readonly string _path;
     private readonly FileStream _stream;       // Owns the handle; nothing is read or written through it.
     private readonly SafeFileHandle _handle;
@@ -79,12 +81,24 @@ internal sealed class DiskFile : IFile
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         try
         {
-            RandomAccess.SetLength(_handle, length);
+            long end = Length;
+            if (length <= end || OperatingSystem.IsWindows()) RandomAccess.SetLength(_handle, length);   // Which takes the room there.
+            else Extend(end, length);
         }
         catch (Exception e) when (DiskErrors.Better(e, _path) is { } better)
         {
             throw better;
         }
+    }
+
+    /// <summary>Takes room without writing, or where there is no such thing by writing zeros: a hole would find the disk full only when it is filled.</summary>
+    private void Extend(long from, long to)
+    {
+        int errno = PosixCalls.Extend(_handle, from, to - from);
+        if (errno is 0) return;
+        if (errno == PosixCalls.NoSpace || errno == PosixCalls.QuotaExceeded) throw DiskErrors.FromErrno("fallocate", _path, errno);
+        byte[] zeros = new byte[Math.Min(to - from, MostZeros)];
+        for (; from < to; from += zeros.Length) Write(from, zeros.AsSpan(0, (int)Math.Min(zeros.Length, to - from)));
     }
 
     public void Flush()

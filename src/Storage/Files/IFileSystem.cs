@@ -71,7 +71,8 @@ public interface IFile : IDisposable
     /// <exception cref="StoreFullException">There is no room. A part may have been written.</exception>
     void Write(long position, ReadOnlySpan<byte> bytes);
 
-    /// <summary>Sets the length; bytes added read as zero. Durable only after <see cref="Flush"/>.</summary>
+    /// <summary>Sets the length; bytes added read as zero, and their room is taken, as far as the disk can promise that. Durable only after <see cref="Flush"/>.</summary>
+    /// <exception cref="StoreFullException">There is no room for the bytes added.</exception>
     void SetLength(long length);
 
     /// <summary>Returns once all bytes written before this call, and the length needed to read them, are on stable storage.</summary>

@@ -10,6 +10,7 @@ namespace Tidemark.Storage.Files;
 /// </remarks>
 internal static partial class PosixCalls
 {
+    public const int NotTried = -1;
     public const int Interrupted = 4;
     public const int NoEntry = 2;
     public const int AccessDenied = 13;
@@ -39,6 +40,12 @@ internal static partial class PosixCalls
     /// <summary>Puts a directory's names on stable storage. Returns 0 or the errno.</summary>
     public static int FlushDirectory(SafeFileHandle directory) =>
         OperatingSystem.IsLinux() ? Retry(directory, static d => FSync(d)) : FlushFully(directory);
+
+    /// <summary>Makes a file longer by room that is taken and reads as zero. Returns 0, the errno, or <see cref="NotTried"/> where there is no such call.</summary>
+    public static int Extend(SafeFileHandle file, long position, long bytes) =>
+        OperatingSystem.IsLinux() && Environment.Is64BitProcess   // Elsewhere lengths may have another size in C.
+            ? Retry(file, f => FAllocate(f, 0, position, bytes))
+            : NotTried;
 
     /// <summary>Locks the open file for this handle alone, without waiting. Returns 0 or the errno.</summary>
     public static int LockExclusively(SafeFileHandle file) => Retry(file, static f => FLock(f, ExclusiveNonBlocking));
@@ -80,8 +87,6 @@ internal static partial class PosixCalls
         return unknownHere ? Retry(handle, static h => FSync(h)) : error;
     }
 
-    private const int NotTried = -1;
-
     private static int Retry(SafeFileHandle handle, Func<SafeFileHandle, int> call)
     {
         while (true)
@@ -104,6 +109,9 @@ internal static partial class PosixCalls
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int FSync(SafeFileHandle file);
+
+    [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
+    private static partial int FAllocate(SafeFileHandle file, int mode, long position, long bytes);
 
     [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
     private static partial int FLock(SafeFileHandle file, int operation);

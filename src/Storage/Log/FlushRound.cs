@@ -27,10 +27,13 @@ internal sealed class FlushRound
     /// <summary>Trimmed segments that nobody reads: their files go.</summary>
     internal List<Segment> Garbage { get; } = [];
 
-    /// <summary>The segment to fill ahead, or null, and up to where.</summary>
+    /// <summary>The segment to make longer ahead of use, or null, and up to where.</summary>
     internal Segment? Extend { get; set; }
 
     internal long ExtendTo { get; set; }
+
+    /// <summary>Whether room ahead is written as zeros; else it is only taken.</summary>
+    internal bool WritesZeros { get; set; }
 
     /// <summary>How many bytes a new spare starts with; 0 for no new spare.</summary>
     internal long SpareBytes { get; set; }
@@ -53,6 +56,7 @@ internal sealed class FlushRound
         Garbage.Clear();
         Extend = null;
         ExtendTo = 0;
+        WritesZeros = false;
         SpareBytes = 0;
         Spare = null;
         NoRoom = null;

@@ -39,9 +39,9 @@ internal sealed class LogDisk(LogFiles files, LogIdentity identity, Random rando
     internal bool Recycle(PooledFile file, ref long zeroed, long length, long piece)
     {
         long to = Math.Min(length, zeroed + piece);
-        files.WriteZeros(file, zeroed, to);
-        zeroed = to;
         using FilePool.FileLease lease = files.Pool.Use(file);
+        LogFiles.WriteZeros(lease.File, zeroed, to);
+        zeroed = to;
         lease.File.Flush();
         return zeroed == length;
     }
@@ -80,7 +80,7 @@ internal sealed class LogDisk(LogFiles files, LogIdentity identity, Random rando
         try
         {
             // Not flushed for its own sake: what a crash leaves of it reads as zero or as the end of the file, and both mean unused.
-            files.WriteZeros(segment.File, segment.PreparedEnd, round.ExtendTo);
+            files.Extend(segment.File, segment.PreparedEnd, round.ExtendTo, round.WritesZeros);
             Touch(segment);
         }
         catch (StoreFullException e)
@@ -107,7 +107,7 @@ internal sealed class LogDisk(LogFiles files, LogIdentity identity, Random rando
         try
         {
             files.FileSystem.Delete(file.Path);
-            files.WriteZeros(file, 0, round.SpareBytes, FileOpenMode.New);
+            files.Extend(file, 0, round.SpareBytes, round.WritesZeros, FileOpenMode.New);
             using FilePool.FileLease lease = files.Pool.Use(file);
             lease.File.Flush();
         }
@@ -127,7 +127,7 @@ internal sealed class LogDisk(LogFiles files, LogIdentity identity, Random rando
         // A seal promises that its successor's name is durable, so new segments come first.
         foreach (FlushPart part in batch.Parts)
         {
-            if (part.Creates) Create(part.Segment, batch.Bytes(part)[..SegmentHeader.Size]);
+            if (part.Creates) Create(part.Segment, part.Bytes[..SegmentHeader.Size]);
         }
 
         foreach (FlushPart part in batch.Parts)
@@ -136,7 +136,7 @@ internal sealed class LogDisk(LogFiles files, LogIdentity identity, Random rando
             if (part.Length > done)
             {
                 using FilePool.FileLease lease = files.Pool.Use(part.Segment.File);
-                lease.File.Write(part.Position + done, batch.Bytes(part)[done..]);
+                lease.File.Write(part.Position + done, part.Bytes[done..]);
             }
 
             Touch(part.Segment);

@@ -16,6 +16,7 @@ internal sealed class LogEngine
     private const long SmallestStep = 64 * 1024;
     private const long LargestStep = 8 * 1024 * 1024;
     private const long SmallestPiece = 256 * 1024;
+    private const long LargeRound = 64 * 1024;   // From here on a flush is no quicker where zeros were written before: that costs as many bytes again.
     private const long PageBytes = 4096;
 
     private readonly LogOptions _options;
@@ -31,7 +32,7 @@ internal sealed class LogEngine
     private bool _isManifestOpen;
     private bool _isManifestWanted;   // An append found the manifest still closed.
     private bool _isClosed;
-    private long _pieceBytes = SmallestPiece;   // The most that one round fills ahead, so that appends wait for little more than what they bring.
+    private long _roundBytes;   // What the last round wrote that wrote something.
     private long _unflushedSince = long.MaxValue;   // UTC ticks of the oldest append that no flush has covered.
     private (PooledFile File, long Zeroed, long Length)? _recycling;
 
@@ -164,7 +165,7 @@ internal sealed class LogEngine
         round.Clear();
         bool isOld = IsOld(now);
         if (isOld && _isManifestOpen) _tail.TryRoll();
-        if (_tail.PendingBytes > 0) _pieceBytes = Math.Clamp(2L * _tail.PendingBytes, SmallestPiece, LargestStep);
+        if (_tail.PendingBytes > 0) _roundBytes = _tail.PendingBytes;
         PlanRoom(round);
         round.Now = now.UtcTicks;
         round.Start = Start;
@@ -344,40 +345,47 @@ internal sealed class LogEngine
             || (_options.Durability.Kind == LogDurabilityKind.Interval
                 && now.UtcTicks - _unflushedSince >= _options.Durability.FlushInterval.Ticks));
 
-    /// <summary>Files are filled ahead in steps that grow with the log, so that a small log stays small.</summary>
+    /// <summary>Files are made longer ahead of use in steps that grow with the log, so that a small log stays small.</summary>
     private long Step()
     {
         long bytes = ((Segments.Count - 1) * SegmentBytes) + _tail.Active.End;
-        return Math.Clamp(bytes / 4, SmallestStep, LargestStep);
+        return Math.Min(Math.Clamp(bytes / 4, SmallestStep, LargestStep), Pages(SegmentBytes));
     }
 
+    /// <summary>Decides where room is made ahead of use, how much, and how.</summary>
+    /// <remarks>
+    /// The last round that wrote something says how large rounds are. Small ones get zeros, which are quicker to overwrite than a file is to grow; from
+    /// <see cref="LargeRound"/> on room is only taken. No round makes much more of it than two like it need, so that appends wait for little more than what they
+    /// bring, and a log that turns to small rounds soon has zeros again.
+    /// </remarks>
     private void PlanRoom(FlushRound round)
     {
         Segment active = _tail.Active;
-        long step = Math.Min(Step(), Pages(SegmentBytes));
+        long step = Step();
+        long piece = Math.Min(step, Math.Clamp(2 * _roundBytes, SmallestPiece, LargestStep));
+        round.WritesZeros = _roundBytes < LargeRound;
         if (_tail.SpareWanted)
         {
-            long bytes = Math.Max(Pages(_tail.RoomWanted), Math.Min(step, _pieceBytes));
+            long bytes = Math.Max(Pages(_tail.RoomWanted), piece);
             if (_tail.Spare is null) round.SpareBytes = bytes;
             else if (_tail.Spare.PreparedEnd < bytes) (round.Extend, round.ExtendTo) = (_tail.Spare, bytes);
             return;
         }
 
+        long ahead = Math.Min(Pages(active.PreparedEnd + piece), Pages(SegmentBytes));
         if (_tail.RoomWanted > active.PreparedEnd)
         {
-            (round.Extend, round.ExtendTo) = (active, Math.Max(Pages(_tail.RoomWanted), Ahead()));
+            (round.Extend, round.ExtendTo) = (active, Math.Max(Pages(_tail.RoomWanted), ahead));
         }
-        else if (_tail.PendingBytes > 0 && active.PreparedEnd - active.End < step / 2 && Ahead() > active.PreparedEnd)
+        else if (_tail.PendingBytes > 0 && active.PreparedEnd - active.End < step / 2 && ahead > active.PreparedEnd)
         {
-            (round.Extend, round.ExtendTo) = (active, Ahead());
+            (round.Extend, round.ExtendTo) = (active, ahead);
         }
         else if (_tail.PendingBytes > 0 && _tail.Spare is null && _recycling is null && active.End + (2 * step) >= SegmentBytes
             && SegmentBytes > 2 * SmallestStep)
         {
-            round.SpareBytes = Math.Min(step, _pieceBytes);
+            round.SpareBytes = piece;
         }
-
-        long Ahead() => Math.Min(Pages(active.PreparedEnd + Math.Min(step, _pieceBytes)), Pages(SegmentBytes));
     }
 
     private static long Pages(long bytes) => (bytes + PageBytes - 1) & ~(PageBytes - 1);

@@ -86,14 +86,21 @@ internal sealed class LogFiles(FilePool pool, string directory)
         lease.File.Flush();
     }
 
-    /// <summary>Fills a part of a file with zeros. Not flushed.</summary>
-    internal void WriteZeros(PooledFile file, long from, long to, FileOpenMode mode = FileOpenMode.Existing)
+    /// <summary>Makes a file longer by bytes that read as zero: written ones, or room that is only taken. Not flushed.</summary>
+    internal void Extend(PooledFile file, long from, long to, bool written, FileOpenMode mode = FileOpenMode.Existing)
     {
         using FilePool.FileLease lease = pool.Use(file, mode);
+        if (written) WriteZeros(lease.File, from, to);
+        else lease.File.SetLength(to);
+    }
+
+    /// <summary>Fills a part of a file with zeros. Not flushed.</summary>
+    internal static void WriteZeros(IFile file, long from, long to)
+    {
         while (from < to)
         {
             int length = (int)Math.Min(to - from, Zeros.Length);
-            lease.File.Write(from, Zeros.AsSpan(0, length));
+            file.Write(from, Zeros.AsSpan(0, length));
             from += length;
         }
     }

@@ -44,7 +44,7 @@ internal sealed class Segment
     /// <summary>The offset after the last record.</summary>
     internal long NextOffset { get; set; }
 
-    /// <summary>Up to here the file is filled: the room that appends may use without asking the disk.</summary>
+    /// <summary>Up to here the file has room: appends may use it without asking the disk. What no append has used reads as zero.</summary>
     internal long PreparedEnd { get; set; }
 
     /// <summary>Null until needed in a segment sealed before this process opened the log.</summary>

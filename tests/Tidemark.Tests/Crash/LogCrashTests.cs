@@ -24,6 +24,18 @@ public sealed class LogCrashTests
         Assert.True(states >= 1_000, $"only {states} states");
     }
 
+    /// <summary>Rounds of many sizes: large ones make room without zeros, small ones go on in it, and the other way round.</summary>
+    [Fact]
+    public void Where_the_file_grew_without_zeros_a_power_cut_takes_nothing_acknowledged_either()
+    {
+        int grown = 0, states = 0;
+        var counting = new FaultyFileSystem(600) { BeforeOperation = operation => grown += operation is { Kind: DiskOperationKind.SetLength, Position: > 0 } ? 1 : 0 };
+        new LogWorkload(600, LogDurability.Durable, scale: 64).Run(counting);
+        Assert.True(grown >= 10, $"only {grown} times");
+        for (int seed = 600; seed < 600 + Soak.Times(2); seed++) states += CutAtEveryOperation(seed, statesPerOperation: 8, LogDurability.Durable, scale: 64);
+        Assert.True(states >= 1_000, $"only {states} states");
+    }
+
     [Fact]
     public void A_crash_while_a_crash_is_being_recovered_loses_nothing_either()
     {
@@ -133,10 +145,10 @@ public sealed class LogCrashTests
         }
     }
 
-    private static int CutAtEveryOperation(int seed, int statesPerOperation, LogDurability durability)
+    private static int CutAtEveryOperation(int seed, int statesPerOperation, LogDurability durability, int scale = 1)
     {
         int states = 0;
-        var workload = new LogWorkload(seed, durability);
+        var workload = new LogWorkload(seed, durability, scale);
         var disk = new FaultyFileSystem(seed);
         disk.BeforeOperation = operation =>
         {

@@ -24,7 +24,10 @@ internal sealed record LogPromise(byte[][] Records, HashSet<long> BatchEnds, lon
 }
 
 /// <summary>A random but repeatable life of a small log, which knows at every moment what it has promised.</summary>
-internal sealed class LogWorkload(int seed, LogDurability durability)
+/// <param name="seed">Which life.</param>
+/// <param name="durability">When its appends complete.</param>
+/// <param name="scale">How many times as long as usual records and segments are.</param>
+internal sealed class LogWorkload(int seed, LogDurability durability, int scale = 1)
 {
     private const int Steps = 60;
 
@@ -36,10 +39,10 @@ internal sealed class LogWorkload(int seed, LogDurability durability)
 
     internal LogOptions Options { get; } = new()
     {
-        SegmentBytes = 4096,
+        SegmentBytes = 4096 * scale,
         Durability = durability,
         MaxSegmentAge = TimeSpan.FromMinutes(10),
-        MaxRecordBytes = 12_000,
+        MaxRecordBytes = 12_000 * scale,
     };
 
     internal LogPromise Promise => new([.. _records], [.. _batchEnds], _ackedStart, _triedStart, _ackedEnd, _triedEnd);
@@ -82,7 +85,7 @@ internal sealed class LogWorkload(int seed, LogDurability durability)
     /// <summary>Unlike any other, of many sizes, now and then with zeros where sectors lie.</summary>
     private byte[] Payload()
     {
-        int length = _random.Next(10) switch
+        int length = scale * _random.Next(10) switch
         {
             0 => 0,
             1 => _random.Next(2000, 6000),

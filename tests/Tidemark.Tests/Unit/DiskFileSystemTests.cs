@@ -54,6 +54,24 @@ public sealed class DiskFileSystemTests : IDisposable
         Assert.Contains("/dev/full", error.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>A hole would find the disk full only when it is filled, long after somebody was told that there is room.</summary>
+    [Fact]
+    public void A_length_takes_the_room_of_what_it_adds()
+    {
+        if (!OperatingSystem.IsLinux()) return;   // Only there is a program that tells.
+        using (IFile file = _files.Open(_directory.At("a"), FileOpenMode.New))
+        {
+            file.Write(0, [1]);
+            file.SetLength(1024 * 1024);
+            Assert.Equal(1024 * 1024, file.Length);
+        }
+
+        using var stat = Process.Start(new ProcessStartInfo("stat", ["--format=%b %B", _directory.At("a")]) { RedirectStandardOutput = true })!;
+        long[] blocks = [.. stat.StandardOutput.ReadToEnd().Split(' ').Select(number => long.Parse(number, System.Globalization.CultureInfo.InvariantCulture))];
+        stat.WaitForExit();
+        Assert.InRange(blocks[0] * blocks[1], 1024 * 1024, 2 * 1024 * 1024);
+    }
+
     [Fact]
     public void A_flush_that_the_system_refuses_is_an_error_naming_file_and_errno()
     {
