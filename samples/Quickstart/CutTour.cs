@@ -24,6 +24,7 @@ internal static class CutTour
         await store.PutAsync("/tz/Atlantis", "one more"u8.ToArray());
         CutResult next = (await store.CompactAsync())[0];   // What comes before the generation before goes.
         await sync.CaughtUpAsync();
+        for (int wait = 0; wait < 100 && LogBytes(directory) >= bytes; wait++) await Task.Delay(50);   // The state is written down first.
         if (!copy.TryGet("/tz/Atlantis", out _)) throw new InvalidOperationException("The copy lacks a record.");
         say("Cut", $"generations {cut.Generation} and {next.Generation} begin with the state behind entries {cut.Offset} and {next.Offset}, hash {next.Hash}");
         say("Came back", $"{(bytes - LogBytes(directory)) / 1024:N0} KiB of log; the copy went on from entry {place} to {copy.Position!.Value.Offset}, proved by its hash, and was sent one record");

@@ -213,6 +213,7 @@ internal sealed class ClusterSimulation : IDisposable
         World.RunWhile(() => Operations < LeastOperations, World.Now + _plan.Calm);
         IsOver = true;
         World.RunUntil(World.Now + TimeSpan.FromSeconds(10));
+        World.RunWhile(() => !_oracles.Values.All(HasReachedAll), World.Now + TimeSpan.FromSeconds(2));   // What leaders add by themselves may have come at this very moment.
         foreach (ShardOracle each in _oracles.Values) CheckEnd(each);
         if (topic is not null) CheckMessages(topic);
         oracle.Sessions.CheckEnd();
@@ -314,6 +315,9 @@ internal sealed class ClusterSimulation : IDisposable
             World.After(World.Between(10, 500), node.Start);
         }
     }
+
+    private bool HasReachedAll(ShardOracle oracle) => Store.Status!.Shards[oracle.ShardId].Ensemble.All(member =>
+        Nodes[member].Drivers.TryGetValue(oracle.ShardId, out SimDriver? driver) && driver.Host.Core.Applied == oracle.Committed);
 
     /// <summary>Whoever keeps the shard has all of it.</summary>
     internal void CheckEnd(ShardOracle oracle)
