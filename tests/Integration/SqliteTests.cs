@@ -56,7 +56,8 @@ public sealed class SqliteTests
         List<(string Rows, string Answers, StateHash Content, string Export)> seen = [];
         foreach (StorageEngine engine in engines)
         {
-            var options = new TidemarkStoreOptions { Engine = engine, EngineBatchBytes = 10_000, SnapshotLogBytes = 10_000, LogSegmentBytes = 64 * 1024, TimeProvider = new ManualTimeProvider() };
+            // Logs are not cut: that takes timestamps too, and when depends on the engine.
+            var options = new TidemarkStoreOptions { Engine = engine, EngineBatchBytes = 10_000, LogSegmentBytes = 64 * 1024, TimeProvider = new ManualTimeProvider() };
             string directory = Path.Combine(folder.Path, engine.Name);
             List<string> answers = [];
             var random = new Random(5);

@@ -36,6 +36,9 @@ public static class TidemarkDiagnostics
     /// <summary>Counter, unit {state}: states that were read again and compared with their running sums.</summary>
     public const string ShardScrubs = "tidemark.shard.scrubs";
 
+    /// <summary>Counter, unit {generation}: generations that logs were cut into, on each replica.</summary>
+    public const string ShardCuts = "tidemark.shard.cuts";
+
     /// <summary>Counter, unit {shard}: shards that failed and take no more writes.</summary>
     public const string ShardFailures = "tidemark.shard.failures";
 

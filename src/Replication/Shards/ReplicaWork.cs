@@ -17,6 +17,8 @@ internal sealed class ReplicaWork : IDisposable
     private const int FrameBytes = FrameHeader.Size;
     private const long TermAlone = 1;
     private const int KeptMarks = 8;
+    private static readonly TimeSpan _pauseOfMarks = TimeSpan.FromSeconds(1);
+
 
     private readonly ShardHostOptions _options;
     private readonly ReplicaOptions? _replica;
@@ -36,6 +38,7 @@ internal sealed class ReplicaWork : IDisposable
     private long _marked = -1;                     // The newest of them.
     private long _agreed = -1;                     // The newest of them that the leader's part was told a majority agrees on.
     private bool _isMarkUnderWay;
+    private DateTimeOffset _markWantedAt;          // Not before: one found no room.
     private long _generation;                      // The newest that was looked at.
     private long _cutBytes;                        // Applied since it began.
     private bool _isCut;                           // Its beginning may let something of the log go.
@@ -87,7 +90,7 @@ internal sealed class ReplicaWork : IDisposable
     {
         get
         {
-            long due = IsMarkWanted ? 0 : Leader?.NextDue ?? long.MaxValue;
+            long due = IsMarkWanted ? _markWantedAt.UtcTicks : Leader?.NextDue ?? long.MaxValue;
             if (_toSave is not null) due = Math.Min(due, _saveAt.UtcTicks);
             return _replica is null || (Core.Role != ReplicaRole.Leader && !_transfer!.IsFetching) ? due : Math.Min(due, _tickAt.UtcTicks);
         }
@@ -178,13 +181,17 @@ internal sealed class ReplicaWork : IDisposable
     internal bool TakeMarkDue(DateTimeOffset now)
     {
         bool isDue = _replica is not null && now >= _markAt && TakesCommands && !(Core.Applied == _marked + 1 && Core.HasCompared);
-        if (!isDue && !IsMarkWanted) return false;
+        if (!isDue && !(IsMarkWanted && now >= _markWantedAt)) return false;
         if (_replica is not null) _markAt = now + _replica.MarkInterval;
         return _isMarkUnderWay = true;
     }
 
-    /// <summary>A mark has its place, or got none.</summary>
-    internal void MarkEnded() => _isMarkUnderWay = false;
+    /// <summary>A mark was applied, or got no place, and then the next waits a while.</summary>
+    internal void MarkEnded(bool isApplied, DateTimeOffset now)
+    {
+        _isMarkUnderWay = false;
+        if (!isApplied) _markWantedAt = now + _pauseOfMarks;
+    }
 
     /// <summary>Tells the leader's part what bears on cutting the log.</summary>
     internal void Inform(ILeaderRole leader)
@@ -566,6 +573,7 @@ internal sealed class ReplicaWork : IDisposable
 
         (_generation, _cutBytes, _isCut) = (generations[^1].Number, 0, true);
         LogBytes = long.MaxValue / 2;   // What the log leads to is written down now, so that it can go.
+        ShardMetrics.Cut();
         ShardMessages.Cut(_options.Logger, _options.ShardId, _generation, generations[^1].Base.Offset);
     }
 

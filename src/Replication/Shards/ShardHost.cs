@@ -383,7 +383,7 @@ internal sealed class ShardHost : IDisposable
     {
         Interlocked.Add(ref _pendingBytes, -proposal.Weight);
         if (proposal.IsOwn) _work.Leader?.Ended(proposal.Kind, failure is null, now);
-        if (proposal.Kind == EntryKinds.Mark) _work.MarkEnded();
+        if (proposal.Kind == EntryKinds.Mark) _work.MarkEnded(failure is null, now);
         proposal.Finish(failure);
     }
 

@@ -17,6 +17,9 @@ internal static class ShardMetrics
     private static readonly Counter<long> Scrubs = TidemarkDiagnostics.Meter.CreateCounter<long>(
         TidemarkDiagnostics.ShardScrubs, "{state}", "States that were read again and compared with their running sums.");
 
+    private static readonly Counter<long> Cuts = TidemarkDiagnostics.Meter.CreateCounter<long>(
+        TidemarkDiagnostics.ShardCuts, "{generation}", "Generations that logs were cut into, on each replica.");
+
     private static readonly Counter<long> Failures = TidemarkDiagnostics.Meter.CreateCounter<long>(
         TidemarkDiagnostics.ShardFailures, "{shard}", "Shards that failed and take no more writes.");
 
@@ -30,6 +33,8 @@ internal static class ShardMetrics
     internal static void Remembered(TimeSpan elapsed) => StateJobDuration.Record(elapsed.TotalSeconds);
 
     internal static void Scrubbed() => Scrubs.Add(1);
+
+    internal static void Cut() => Cuts.Add(1);
 
     internal static void Failed() => Failures.Add(1);
 }

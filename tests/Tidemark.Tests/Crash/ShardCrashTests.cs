@@ -18,6 +18,7 @@ public sealed class ShardCrashTests
     public void Whatever_a_power_cut_leaves_opens_with_every_answered_write_and_a_whole_state()
     {
         int states = 0, snapshots = 0;
+        long cuts = 0;
         for (int seed = 1; seed <= Soak.Times(3); seed++)
         {
             int answered = 0;
@@ -41,6 +42,7 @@ public sealed class ShardCrashTests
                     answered++;
                 }
 
+                cuts += shard.Machine.Generation.Number;
                 if (opening != 1) shard.Close();
                 else disk = Continue(disk, disk.ProcessKill());   // The process dies: nothing was closed.
             }
@@ -48,6 +50,7 @@ public sealed class ShardCrashTests
 
         Assert.True(states > 1500, $"only {states} states");
         Assert.True(snapshots > 10, $"only {snapshots} operations on snapshots");
+        Assert.True(cuts > 10, $"only {cuts} generations");
     }
 
     [Fact]
