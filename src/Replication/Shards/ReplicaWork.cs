@@ -19,7 +19,6 @@ internal sealed class ReplicaWork : IDisposable
     private const int KeptMarks = 8;
     private static readonly TimeSpan _pauseOfMarks = TimeSpan.FromSeconds(1);
 
-
     private readonly ShardHostOptions _options;
     private readonly ReplicaOptions? _replica;
     private readonly ShardHost _host;
@@ -28,13 +27,13 @@ internal sealed class ReplicaWork : IDisposable
     private readonly Queue<LogRecord> _unplaced = new();  // The core has them, and the log has no room yet.
     private readonly Reads _reads = new();
     private readonly LeaderWatch? _watch;
+    private readonly Queue<(StatePosition At, StateHash Hash)> _marks = new();   // The newest that were applied, and what the state was behind each.
     private readonly List<Effect> _effects = [];
     private readonly ArrayBufferWriter<byte> _answer = new();
     private EntryTail? _tail;
     private IReadOnlyList<LogRecord> _came = [];   // With the message that is being handled.
     private DateTimeOffset _tickAt;
     private DateTimeOffset _markAt;
-    private readonly Queue<(StatePosition At, StateHash Hash)> _marks = new();   // The newest marks that were applied, and what the state was behind each.
     private long _marked = -1;                     // The newest of them.
     private long _agreed = -1;                     // The newest of them that the leader's part was told a majority agrees on.
     private bool _isMarkUnderWay;

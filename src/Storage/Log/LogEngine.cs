@@ -16,7 +16,7 @@ internal sealed class LogEngine
     private const long SmallestStep = 64 * 1024;
     private const long LargestStep = 8 * 1024 * 1024;
     private const long SmallestPiece = 256 * 1024;
-    private const long LargeRound = 64 * 1024;   // From here on a flush is no quicker where zeros were written before: that costs as many bytes again.
+    private const long LargeRound = 128 * 1024;   // From here on a flush is no quicker where zeros were written before: that costs as many bytes again.
     private const long PageBytes = 4096;
 
     private readonly LogOptions _options;

@@ -7,7 +7,7 @@ namespace Tidemark.Tests.Unit;
 /// <summary>How a log makes room ahead of use: with zeros where rounds are small, without where they are large.</summary>
 public sealed class LogRoomTests
 {
-    private const int Large = 100 * 1024;
+    private const int Large = 200 * 1024;
 
     private readonly FaultyFileSystem _disk = new(1);
     private long _written, _grown;   // Bytes written to files, and times that one was made longer without.
