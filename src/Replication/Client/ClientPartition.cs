@@ -52,6 +52,8 @@ internal sealed class ClientPartition(int number, long shard, MemberCalls calls,
         _closing.Dispose();
     }
 
+    protected override bool IsReplicated => true;
+
     protected override void Send(Proposal proposal)
     {
         ThrowIfClosed();

@@ -18,20 +18,16 @@ internal sealed class ClientWrites(Guid id)
 
     internal Guid Id => id;
 
-    internal async ValueTask<StoreStatus> RegisterAsync(StoreShard shard, CancellationToken cancellationToken)
+    internal ValueTask<StoreStatus> RegisterAsync(StoreShard shard, CancellationToken cancellationToken)
     {
         _lines[shard] = new Line();
-        Proposal register = shard.Rent(KvCommand.RegisterClient);
-        CommandWriter.WriteIdAlone(register.Payload, id);
-        return await shard.CommandAsync(register, cancellationToken).ConfigureAwait(false);
+        return shard.CommandAsync(KvCommand.RegisterClient, output => CommandWriter.WriteIdAlone(output, id), cancellationToken);
     }
 
     internal async ValueTask ForgetAsync(StoreShard shard)
     {
         if (shard.IsClosed) return;
-        Proposal forget = shard.Rent(KvCommand.ForgetClients);
-        CommandWriter.WriteForgetClient(forget.Payload, id);
-        await shard.CommandAsync(forget, CancellationToken.None).ConfigureAwait(false);
+        await shard.CommandAsync(KvCommand.ForgetClients, output => CommandWriter.WriteForgetClient(output, id), CancellationToken.None).ConfigureAwait(false);
     }
 
     /// <summary>Does a write as the client's next on the shard.</summary>

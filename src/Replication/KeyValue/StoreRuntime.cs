@@ -95,9 +95,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
         _executors.Add(shard.Host);
         var wanted = KvSettings.Of(settings);
         if (shard.Machine.Settings == wanted) return shard;
-        Proposal configure = shard.Rent(KvCommand.Configure);
-        wanted.Write(configure.Payload);
-        StoreStatus status = await shard.CommandAsync(configure, CancellationToken.None).ConfigureAwait(false);
+        StoreStatus status = await shard.CommandAsync(KvCommand.Configure, wanted.Write, CancellationToken.None).ConfigureAwait(false);
         if (status != StoreStatus.Ok) throw new WriteRefusedException(status, $"Shard {shardId} refused its settings: {status}.");
         return shard;
     }

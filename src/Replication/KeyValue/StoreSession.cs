@@ -1,6 +1,5 @@
 using Tidemark.Core.KeyValue;
 using Tidemark.Replication.KeyValue;
-using Tidemark.Replication.Shards;
 
 namespace Tidemark;
 
@@ -66,9 +65,7 @@ public sealed class StoreSession : IAsyncDisposable
         foreach (StoreShard shard in shards)
         {
             if (!shard.IsReachable) continue;   // It ends there by its timeout.
-            Proposal close = shard.Rent(KvCommand.CloseSession);
-            CommandWriter.WriteIdAlone(close.Payload, Id);
-            await shard.CommandAsync(close, CancellationToken.None).ConfigureAwait(false);
+            await shard.CommandAsync(KvCommand.CloseSession, output => CommandWriter.WriteIdAlone(output, Id), CancellationToken.None).ConfigureAwait(false);
         }
 
         _lost.Dispose();
@@ -96,12 +93,11 @@ public sealed class StoreSession : IAsyncDisposable
         return await opened.ConfigureAwait(false);
     }
 
-    private async Task<StoreStatus> OpenAsync(StoreShard shard)
+    private Task<StoreStatus> OpenAsync(StoreShard shard)
     {
-        Proposal open = shard.Rent(KvCommand.OpenSession);
-        ReadOnlySpan<byte> identity = Identity is null ? default : System.Text.Encoding.UTF8.GetBytes(Identity);
-        CommandWriter.WriteOpenSession(open.Payload, Id, (long)Timeout.TotalMilliseconds, identity);
-        return await shard.CommandAsync(open, CancellationToken.None).ConfigureAwait(false);
+        byte[] identity = Identity is null ? [] : System.Text.Encoding.UTF8.GetBytes(Identity);
+        return shard.CommandAsync(
+            KvCommand.OpenSession, output => CommandWriter.WriteOpenSession(output, Id, (long)Timeout.TotalMilliseconds, identity), CancellationToken.None).AsTask();
     }
 
     private void KeepAlive()

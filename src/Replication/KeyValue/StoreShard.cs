@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
@@ -66,19 +67,25 @@ internal abstract class StoreShard(ProposalPool proposals)
         }
     }
 
-    /// <summary>As <see cref="SubmitAsync"/>, for a command that answers a status alone.</summary>
-    internal async ValueTask<StoreStatus> CommandAsync(Proposal proposal, CancellationToken cancellationToken)
+    /// <summary>As <see cref="SubmitAsync"/>, for a command whose answer is read as a whole.</summary>
+    internal async ValueTask<TAnswer> AskAsync<TAnswer>(KvCommand command, Action<IBufferWriter<byte>> write, Func<ReadOnlySpan<byte>, TAnswer> read, CancellationToken cancellationToken)
     {
+        Proposal proposal = Rent(command);
         try
         {
+            write(proposal.Payload);
             await SubmitAsync(proposal, cancellationToken).ConfigureAwait(false);
-            return KvAnswer.ReadSingle(proposal.Answer.WrittenSpan, out _).Status;
+            return read(proposal.Answer.WrittenSpan);
         }
         finally
         {
             proposal.LetGo();
         }
     }
+
+    /// <summary>As <see cref="AskAsync"/>, for a command that answers a status alone, and comes to the same when it is done twice.</summary>
+    internal ValueTask<StoreStatus> CommandAsync(KvCommand command, Action<IBufferWriter<byte>> write, CancellationToken cancellationToken) => Repetition.OnUnknownAsync(
+        IsReplicated, () => AskAsync(command, write, static answer => KvAnswer.ReadSingle(answer, out _).Status, cancellationToken));
 
     /// <summary>Asks the leader to keep a session alive.</summary>
     /// <returns>Whether it lives.</returns>

@@ -85,6 +85,8 @@ internal sealed class NodePartition(ClusterPartition place, NodeRoute route, Par
         route.Close();
     }
 
+    protected override bool IsReplicated => true;
+
     protected override void Send(Proposal proposal)
     {
         ObjectDisposedException.ThrowIf(_isClosed, typeof(Topic));

@@ -101,6 +101,8 @@ internal sealed class LocalPartition : ShardPartition, IDisposable
     /// <summary>Lets the files go, once the host is closed.</summary>
     public void Dispose() => _reads.Dispose();
 
+    protected override bool IsReplicated => false;
+
     protected override void Send(Proposal proposal)
     {
         ObjectDisposedException.ThrowIf(_isClosed, typeof(Topic));

@@ -14,6 +14,9 @@ internal abstract class ShardPartition(int number, ProposalPool proposals, TimeP
 
     protected TimeProvider Time => time;
 
+    /// <summary>Whether what is acknowledged may be elsewhere first.</summary>
+    protected abstract bool IsReplicated { get; }
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     internal override async ValueTask<AppendResult> AppendAsync(IReadOnlyList<TopicMessage> messages, ProducerTicket? ticket, long? expectedOffset, CancellationToken cancellationToken)
     {
@@ -67,7 +70,15 @@ internal abstract class ShardPartition(int number, ProposalPool proposals, TimeP
     protected ValueTask<StoreStatus> CommandAsync(TopicCommand command, byte[] payload, CancellationToken cancellationToken) =>
         CommandAsync(command, output => output.Write(payload), cancellationToken);
 
-    protected async ValueTask<StoreStatus> CommandAsync(TopicCommand command, Action<IBufferWriter<byte>> write, CancellationToken cancellationToken)
+    /// <summary>Has a command done that comes to the same when it is done twice.</summary>
+    protected ValueTask<StoreStatus> CommandAsync(TopicCommand command, Action<IBufferWriter<byte>> write, CancellationToken cancellationToken) =>
+        Repetition.OnUnknownAsync(IsReplicated, () => CommandOnceAsync(command, write, cancellationToken));
+
+    /// <summary>Takes a command on its way; it is finished later.</summary>
+    /// <exception cref="ObjectDisposedException">The partition is closed.</exception>
+    protected abstract void Send(Proposal proposal);
+
+    private async ValueTask<StoreStatus> CommandOnceAsync(TopicCommand command, Action<IBufferWriter<byte>> write, CancellationToken cancellationToken)
     {
         Proposal proposal = proposals.Rent((ushort)command);
         try
@@ -81,10 +92,6 @@ internal abstract class ShardPartition(int number, ProposalPool proposals, TimeP
             proposal.LetGo();
         }
     }
-
-    /// <summary>Takes a command on its way; it is finished later.</summary>
-    /// <exception cref="ObjectDisposedException">The partition is closed.</exception>
-    protected abstract void Send(Proposal proposal);
 
     private ValueTask SubmitAsync(Proposal proposal, CancellationToken cancellationToken)
     {

@@ -61,6 +61,8 @@ internal sealed class TestPartition(ClusterPartition place, TestCluster test, Te
         if (Look(ReadLevel.Linearizable, here => here.TrimCommand(before) ?? []) is { Length: > 0 } command) await CommandAsync(TopicCommand.Trim, command, cancellationToken).ConfigureAwait(false);
     }
 
+    protected override bool IsReplicated => true;
+
     protected override void Send(Proposal proposal)
     {
         ObjectDisposedException.ThrowIf(_isClosed, typeof(Topic));

@@ -126,6 +126,13 @@ public sealed class ClientFaultTests
         tap.AnswersToLose = 2;
         Assert.Equal($"/n-{1:D20}", (await numbered.Store.PutNextAsync("/n", default, [1])).Key.ToString());
         Assert.Equal($"/n-{2:D20}", (await numbered.Store.PutNextAsync("/n", default, [1])).Key.ToString());
+
+        // What comes to the same when it is done twice is asked again too.
+        tap.AnswersToLose = 1;
+        await using StoreClient other = await client.Store.RegisterClientAsync();
+        tap.AnswersToLose = 1;
+        await using StoreSession session = await client.Store.OpenSessionAsync();
+        Assert.Equal(StoreStatus.Ok, (await other.Store.PutAsync("/a", default, new PutOptions { Session = session })).Status);
     }
 
     [Fact]

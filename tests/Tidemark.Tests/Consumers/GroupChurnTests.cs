@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 
 using Tidemark.Core.KeyValue;
 using Tidemark.Replication.KeyValue;
-using Tidemark.Replication.Shards;
 
 namespace Tidemark.Tests.Consumers;
 
@@ -89,11 +88,6 @@ public sealed class GroupChurnTests
     /// <summary>The store takes a member for dead that lives.</summary>
     private static async Task CloseSessionAsync(TidemarkStore store, Guid member)
     {
-        foreach (LocalShard shard in store.Local.Shards)
-        {
-            Proposal close = shard.Rent(KvCommand.CloseSession);
-            CommandWriter.WriteIdAlone(close.Payload, member);
-            await shard.CommandAsync(close, CancellationToken.None);
-        }
+        foreach (LocalShard shard in store.Local.Shards) await shard.CommandAsync(KvCommand.CloseSession, output => CommandWriter.WriteIdAlone(output, member), CancellationToken.None);
     }
 }
