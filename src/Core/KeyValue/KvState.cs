@@ -79,7 +79,7 @@ internal sealed class KvState(StateTable table)
         writer.Write(Counters.Sessions);
         writer.Write(Counters.Clients);
         writer.Write(Counters.SyncClients);
-        writer.Write((long)StateHash.Algorithm);
+        StateHash.WriteAlgorithm(ref writer);
         Table.Hash.Write(ref writer);
         Content.Write(ref writer);
         writer.Write(Settings is not null);
@@ -95,8 +95,7 @@ internal sealed class KvState(StateTable table)
         var reader = new MessagePackReader(header);
         (KvIdentity identity, Position) = StateHeader.ReadStart(ref reader, HeaderFields, HeaderFormat);
         Counters = new KvCounters(reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64());
-        int algorithm = reader.ReadInt32();
-        if (algorithm != StateHash.Algorithm) throw new MalformedDataException(reader.Consumed, $"state hash algorithm {algorithm} is unknown");
+        StateHash.ReadAlgorithm(ref reader);
         Table.Hash = StateHash.Read(ref reader);
         Content = StateHash.Read(ref reader);
         bool isConfigured = reader.ReadBoolean();

@@ -88,7 +88,7 @@ internal sealed record LocalFields
         writer.Write((long)Tables);
         SyncCodec.WritePosition(ref writer, Position);
         writer.Write(Timestamp.Value);
-        WriteHash(ref writer, Content);
+        Content.WriteArray(ref writer);
         if (Download is null)
         {
             writer.WriteNil();
@@ -98,7 +98,7 @@ internal sealed record LocalFields
             writer.WriteArrayHeader(4);
             SyncCodec.WritePosition(ref writer, Download.Position);
             writer.Write(Download.Bound.AsSpan());
-            WriteHash(ref writer, Download.Content);
+            Download.Content.WriteArray(ref writer);
             writer.Write(Download.RowsInAll);
         }
 
@@ -127,7 +127,7 @@ internal sealed record LocalFields
             Tables = reader.ReadByte(),
             Position = SyncCodec.ReadPosition(ref reader),
             Timestamp = new HybridTimestamp(reader.ReadUInt64()),
-            Content = ReadHash(ref reader),
+            Content = StateHash.ReadArray(ref reader),
             Download = reader.TryReadNil() ? null : ReadDownload(ref reader),
             First = reader.ReadInt64(),
             Next = reader.ReadInt64(),
@@ -142,22 +142,10 @@ internal sealed record LocalFields
         return isSound ? fields : throw new MalformedDataException(reader.Consumed, "the fields of a local store contradict each other");
     }
 
-    internal static void WriteHash(scoped ref MessagePackWriter writer, StateHash hash)
-    {
-        writer.WriteArrayHeader(3);
-        hash.Write(ref writer);
-    }
-
-    internal static StateHash ReadHash(scoped ref MessagePackReader reader)
-    {
-        CommandParts.ReadArrayOf(3, ref reader);
-        return StateHash.Read(ref reader);
-    }
-
     private static CopyDownload ReadDownload(scoped ref MessagePackReader reader)
     {
         CommandParts.ReadArrayOf(4, ref reader);
         SyncPosition? position = SyncCodec.ReadPosition(ref reader);
-        return new CopyDownload(position, reader.ReadBytes().ToArray(), ReadHash(ref reader), reader.ReadInt64());
+        return new CopyDownload(position, reader.ReadBytes().ToArray(), StateHash.ReadArray(ref reader), reader.ReadInt64());
     }
 }

@@ -458,8 +458,8 @@ internal sealed class LocalMachine : IStateMachine, IDisposable
         var writer = new MessagePackWriter(output);
         StateHeader.WriteStart(ref writer, HeaderFields, HeaderFormat, _identity, _position);
         Fields.Write(ref writer);
-        writer.Write((long)StateHash.Algorithm);
-        LocalFields.WriteHash(ref writer, Table.Hash);
+        StateHash.WriteAlgorithm(ref writer);
+        Table.Hash.WriteArray(ref writer);
         writer.Flush();
         return output.WrittenSpan.ToArray();
     }
@@ -469,9 +469,8 @@ internal sealed class LocalMachine : IStateMachine, IDisposable
         var reader = new MessagePackReader(header);
         (_, _position) = StateHeader.ReadStart(ref reader, HeaderFields, HeaderFormat);   // Whose it was does not matter: whoever restores it has asked for it.
         Fields = LocalFields.Read(ref reader);
-        long at = reader.Consumed;
-        if (reader.ReadByte() != StateHash.Algorithm) throw new MalformedDataException(at, "there is no such hash");
-        Table.Hash = LocalFields.ReadHash(ref reader);
+        StateHash.ReadAlgorithm(ref reader);
+        Table.Hash = StateHash.ReadArray(ref reader);
         reader.ReadEnd();
     }
 }

@@ -1,3 +1,6 @@
+using System.Buffers.Binary;
+
+using Tidemark.Core.Diagnostics;
 using Tidemark.Core.Hashing;
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.MessagePack;
@@ -19,7 +22,7 @@ internal readonly record struct Generation(long Number, Guid LogId, StatePositio
         Span<byte> bytes = stackalloc byte[RowKeys.IdBytes + (5 * sizeof(long))];
         LogId.TryWriteBytes(bytes, bigEndian: true, out _);
         Span<ulong> numbers = [(ulong)Number + 1, (ulong)end.Offset, end.Timestamp.Value, hash.Low, hash.High];
-        for (int i = 0; i < numbers.Length; i++) System.Buffers.Binary.BinaryPrimitives.WriteUInt64BigEndian(bytes[(RowKeys.IdBytes + (i * sizeof(ulong)))..], numbers[i]);
+        for (int i = 0; i < numbers.Length; i++) BinaryPrimitives.WriteUInt64BigEndian(bytes[(RowKeys.IdBytes + (i * sizeof(ulong)))..], numbers[i]);
         return new Generation(Number + 1, MurmurHash3X64.Id(bytes), end, hash);
     }
 
@@ -31,9 +34,8 @@ internal readonly record struct Generation(long Number, Guid LogId, StatePositio
         writer.Write(Base.Term);
         writer.Write(Base.Offset);
         writer.Write(Base.Timestamp.Value);
-        writer.Write((long)StateHash.Algorithm);
-        writer.WriteArrayHeader(3);
-        Hash.Write(ref writer);
+        StateHash.WriteAlgorithm(ref writer);
+        Hash.WriteArray(ref writer);
     }
 
     /// <exception cref="MalformedDataException">It is none, or its hash is of an unknown algorithm.</exception>
@@ -42,10 +44,8 @@ internal readonly record struct Generation(long Number, Guid LogId, StatePositio
         CommandParts.ReadArrayOf(Fields, ref reader);
         (long number, Guid id) = (reader.ReadInt64(), CommandParts.ReadGuid(ref reader));
         var position = new StatePosition(reader.ReadInt64(), reader.ReadInt64(), new HybridTimestamp(reader.ReadUInt64()));
-        int algorithm = reader.ReadInt32();
-        if (algorithm != StateHash.Algorithm) throw new MalformedDataException(reader.Consumed, $"state hash algorithm {algorithm} is unknown");
-        CommandParts.ReadArrayOf(3, ref reader);
-        return new Generation(number, id, position, StateHash.Read(ref reader));
+        StateHash.ReadAlgorithm(ref reader);
+        return new Generation(number, id, position, StateHash.ReadArray(ref reader));
     }
 }
 
@@ -54,4 +54,16 @@ internal interface ICutsLog
 {
     /// <summary>The newest generations, the last of which goes on; none before the first cut.</summary>
     IReadOnlyList<Generation> Generations { get; }
+
+    /// <summary>The generation that goes on; null before the first cut.</summary>
+    Generation? Newest => Generations.Count > 0 ? Generations[^1] : null;
+
+    /// <summary>Where the generation before the newest began: from there on whoever was away gets entries, not the state. <see cref="long.MaxValue"/> before the first cut.</summary>
+    long UncutFrom => Generations switch
+    {
+        { Count: > 0 } cuts when Planted.Is(PlantedBug.PreviousGenerationCollected) => cuts[^1].Base.Offset + 1,
+        { Count: > 1 } cuts => cuts[^2].Base.Offset + 1,
+        { Count: 1 } => 0,
+        _ => long.MaxValue,
+    };
 }

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 
 using Tidemark.Core.Hashing;
+using Tidemark.Core.KeyValue;
 using Tidemark.Core.MessagePack;
 
 namespace Tidemark;
@@ -46,6 +47,30 @@ public readonly record struct StateHash(ulong Low, ulong High, long Rows)
 
     /// <summary>Reads what <see cref="Write"/> wrote.</summary>
     internal static StateHash Read(scoped ref MessagePackReader reader) => new(reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadInt64());
+
+    /// <summary>Writes its three numbers as an array.</summary>
+    internal void WriteArray(scoped ref MessagePackWriter writer)
+    {
+        writer.WriteArrayHeader(3);
+        Write(ref writer);
+    }
+
+    /// <summary>Reads what <see cref="WriteArray"/> wrote.</summary>
+    internal static StateHash ReadArray(scoped ref MessagePackReader reader)
+    {
+        CommandParts.ReadArrayOf(3, ref reader);
+        return Read(ref reader);
+    }
+
+    internal static void WriteAlgorithm(scoped ref MessagePackWriter writer) => writer.Write((long)Algorithm);
+
+    /// <exception cref="MalformedDataException">It is another than that of this class.</exception>
+    internal static void ReadAlgorithm(scoped ref MessagePackReader reader)
+    {
+        long at = reader.Consumed;
+        int found = reader.ReadInt32();
+        if (found != Algorithm) throw new MalformedDataException(at, $"state hash algorithm {found} is unknown");
+    }
 
     /// <summary>The hash with one more row whose value begins with a version.</summary>
     internal StateHash With(ReadOnlySpan<byte> key, long version, ReadOnlySpan<byte> value)

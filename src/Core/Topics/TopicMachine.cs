@@ -292,7 +292,7 @@ internal sealed class TopicMachine : IStateMachine, IKeepsLog, IDisposable
         writer.Write(_producers);
         writer.Write(_ids);
         writer.Write(_firstId);
-        writer.Write((long)StateHash.Algorithm);
+        StateHash.WriteAlgorithm(ref writer);
         writer.WriteArrayHeader(3);
         _table.Hash.Write(ref writer);
         writer.Flush();
@@ -305,8 +305,7 @@ internal sealed class TopicMachine : IStateMachine, IKeepsLog, IDisposable
         (_, _position) = StateHeader.ReadStart(ref reader, HeaderFields, HeaderFormat);   // Whose it was does not matter: whoever restores it has asked for it.
         (Start, End, Released, LogStart, LastAppend) = (reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64(), new HybridTimestamp(reader.ReadUInt64()));
         (_producers, _ids, _firstId) = (reader.ReadInt64(), reader.ReadInt64(), reader.ReadInt64());
-        long at = reader.Consumed;
-        if (reader.ReadByte() != StateHash.Algorithm) throw new MalformedDataException(at, "there is no such hash");
+        StateHash.ReadAlgorithm(ref reader);
         CommandParts.ReadArrayOf(3, ref reader);
         _table.Hash = StateHash.Read(ref reader);
         reader.ReadEnd();

@@ -87,26 +87,11 @@ internal sealed class StoreWrites<TShard>(StoreNamespace<TShard> space, ClientWr
         long? wish = null;
         for (TimeSpan pause = TimeSpan.FromMilliseconds(1); ; pause = pause < _longestPause ? 2 * pause : _longestPause)
         {
-            CutAnswer answer = await WishAsync(shard, wish, cancellationToken).ConfigureAwait(false);
+            CutAnswer answer = await shard.AskAsync(KvCommand.Cut, new CutCommand(wish).Write, CutAnswer.Read, cancellationToken).ConfigureAwait(false);
             if (answer.Status != StoreStatus.Ok) throw new WriteRefusedException(answer.Status, $"The log of shard {shard.Id} could not be cut: {answer.Status}.");
             wish = answer.Wish;
             if (wish is null) return new CutResult(shard.Id, answer.Current.Number, answer.Current.LogId, answer.Current.Base.Offset, answer.Current.Hash);
             await Task.Delay(pause, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    private static async ValueTask<CutAnswer> WishAsync(TShard shard, long? wish, CancellationToken cancellationToken)
-    {
-        Proposal proposal = shard.Rent(KvCommand.Cut);
-        try
-        {
-            new CutCommand(wish).Write(proposal.Payload);
-            await shard.SubmitAsync(proposal, cancellationToken).ConfigureAwait(false);
-            return CutAnswer.Read(proposal.Answer.WrittenSpan);
-        }
-        finally
-        {
-            proposal.LetGo();
         }
     }
 

@@ -3,7 +3,6 @@ using Tidemark.Core.Rebase;
 using Tidemark.Core.State;
 using Tidemark.Replication.KeyValue;
 using Tidemark.Replication.Remote;
-using Tidemark.Replication.Shards;
 using Tidemark.Replication.Wire;
 
 namespace Tidemark.Replication.Rebase;
@@ -25,7 +24,8 @@ internal static class ServerRoute
         for (int i = 0; i < decisions.Length; i++)
         {
             TimelineEntry mutation = push.Mutations[i];
-            decisions[i] = MutateAsync(shard, new MutateCommand(push.Client, push.Floor, before, forbids?.Invoke(mutation), mutation), cancellationToken);
+            var command = new MutateCommand(push.Client, push.Floor, before, forbids?.Invoke(mutation), mutation);
+            decisions[i] = shard.AskAsync(KvCommand.Mutate, command.Write, SyncCodec.ReadPushed, cancellationToken).AsTask();
             before = mutation.LinkAfter(before);
         }
 
@@ -40,21 +40,6 @@ internal static class ServerRoute
         }
 
         return new SyncPushed(upTo, SyncRefusal.None, null);
-    }
-
-    private static async Task<SyncPushed> MutateAsync(StoreShard shard, MutateCommand command, CancellationToken cancellationToken)
-    {
-        Proposal proposal = shard.Rent(KvCommand.Mutate);
-        try
-        {
-            command.Write(proposal.Payload);
-            await shard.SubmitAsync(proposal, cancellationToken).ConfigureAwait(false);
-            return SyncCodec.ReadPushed(proposal.Answer.WrittenSpan);
-        }
-        finally
-        {
-            proposal.LetGo();
-        }
     }
 }
 

@@ -132,11 +132,11 @@ internal sealed class Proposal : IValueTaskSource
 }
 
 /// <summary>The proposals that rest between two commands.</summary>
-/// <param name="mostResting">How many at most.</param>
-/// <param name="mostKeptBytes">How many bytes their buffers may have in all.</param>
-internal sealed class ProposalPool(int mostResting = 1024, int mostKeptBytes = 64 * 1024 * 1024)
+internal sealed class ProposalPool
 {
-    private const int LargestKept = 1024 * 1024;   // A larger buffer goes: few commands need it.
+    private const int MostResting = 1024;
+    private const int MostKeptBytes = 64 * 1024 * 1024;   // Of all their buffers.
+    private const int LargestKept = 1024 * 1024;          // A larger buffer goes: few commands need it.
 
     private readonly Lock _gate = new();
     private Proposal? _top;
@@ -169,7 +169,7 @@ internal sealed class ProposalPool(int mostResting = 1024, int mostKeptBytes = 6
         if (bytes > LargestKept) return;
         lock (_gate)
         {
-            if (_count >= mostResting || _keptBytes + bytes > mostKeptBytes) return;
+            if (_count >= MostResting || _keptBytes + bytes > MostKeptBytes) return;
             _keptBytes += bytes;
             proposal.Below = _top;
             _top = proposal;

@@ -16,8 +16,6 @@ internal sealed class ReplicaWork : IDisposable
 {
     private const int FrameBytes = FrameHeader.Size;
     private const long TermAlone = 1;
-    private const int KeptMarks = 8;
-    private static readonly TimeSpan _pauseOfMarks = TimeSpan.FromSeconds(1);
 
     private readonly ShardHostOptions _options;
     private readonly ReplicaOptions? _replica;
@@ -27,20 +25,12 @@ internal sealed class ReplicaWork : IDisposable
     private readonly Queue<LogRecord> _unplaced = new();  // The core has them, and the log has no room yet.
     private readonly Reads _reads = new();
     private readonly LeaderWatch? _watch;
-    private readonly Queue<(StatePosition At, StateHash Hash)> _marks = new();   // The newest that were applied, and what the state was behind each.
+    private readonly StateMarks _marks;
     private readonly List<Effect> _effects = [];
     private readonly ArrayBufferWriter<byte> _answer = new();
     private EntryTail? _tail;
     private IReadOnlyList<LogRecord> _came = [];   // With the message that is being handled.
     private DateTimeOffset _tickAt;
-    private DateTimeOffset _markAt;
-    private long _marked = -1;                     // The newest of them.
-    private long _agreed = -1;                     // The newest of them that the leader's part was told a majority agrees on.
-    private bool _isMarkUnderWay;
-    private DateTimeOffset _markWantedAt;          // Not before: one found no room.
-    private long _generation;                      // The newest that was looked at.
-    private long _cutBytes;                        // Applied since it began.
-    private bool _isCut;                           // Its beginning may let something of the log go.
     private (long Term, bool IsLost)? _toSave;
     private (long Term, bool IsLost) _saving;
     private DateTimeOffset _saveAt;                // Not before: there was no room.
@@ -52,7 +42,7 @@ internal sealed class ReplicaWork : IDisposable
         (_options, _host, _replica) = (options, host, options.Replica);
         State = options.State;
         State.RequireFit(options.Name);
-        (_generation, _cutBytes) = (NewestOf(State)?.Number ?? 0, Log.BytesFrom(NewestOf(State)?.Base.Offset + 1 ?? 0));
+        _marks = new StateMarks(State, _replica?.MarkInterval);
         if (_replica is null)
         {
             Replay();
@@ -89,7 +79,7 @@ internal sealed class ReplicaWork : IDisposable
     {
         get
         {
-            long due = IsMarkWanted ? _markWantedAt.UtcTicks : Leader?.NextDue ?? long.MaxValue;
+            long due = TakesCommands && _marks.IsWanted(Leader) ? _marks.WantedAt.UtcTicks : Leader?.NextDue ?? long.MaxValue;
             if (_toSave is not null) due = Math.Min(due, _saveAt.UtcTicks);
             return _replica is null || (Core.Role != ReplicaRole.Leader && !_transfer!.IsFetching) ? due : Math.Min(due, _tickAt.UtcTicks);
         }
@@ -99,12 +89,7 @@ internal sealed class ReplicaWork : IDisposable
     internal long NeededFrom => Math.Min(Math.Min(State.Keeper.NeededFrom, Core.Applied), Math.Min(_transfer?.NeededFrom ?? long.MaxValue, Math.Min(KeptFrom ?? long.MaxValue, UncutFrom)));
 
     /// <summary>Whether a generation was begun since this was asked last, so that some of the log may be needed no more.</summary>
-    internal bool TakeCut()
-    {
-        bool was = _isCut;
-        _isCut = false;
-        return was;
-    }
+    internal bool TakeCut() => _marks.TakeCut();
 
     /// <summary>Whether the log is kept for its readers, and the state behind a beginning that they may need no more is remembered.</summary>
     internal bool IsTrimmable => KeptFrom is not null && State.Keeper.NeededFrom > Log.Start;
@@ -112,16 +97,7 @@ internal sealed class ReplicaWork : IDisposable
     /// <summary>The first offset of the log that is kept for its readers; null where it is but the way to the state.</summary>
     private long? KeptFrom => (State.Machine as IKeepsLog)?.LogStart;
 
-    /// <summary>Where the generation before the newest began: from there on whoever was away gets entries, not the state.</summary>
-    private long UncutFrom => (State.Machine as ICutsLog)?.Generations switch
-    {
-        { Count: > 0 } cuts when Planted.Is(PlantedBug.PreviousGenerationCollected) => cuts[^1].Base.Offset + 1,
-        { Count: > 1 } cuts => cuts[^2].Base.Offset + 1,
-        { Count: 1 } => 0,
-        _ => long.MaxValue,
-    };
-
-    private bool IsMarkWanted => Leader is { } leader && leader.MarkWanted > _marked && !_isMarkUnderWay && TakesCommands;
+    private long UncutFrom => (State.Machine as ICutsLog)?.UncutFrom ?? long.MaxValue;
 
     private LogEngine Log => State.Log;
 
@@ -176,34 +152,14 @@ internal sealed class ReplicaWork : IDisposable
         if (_watch.HeirNow() is var heir && Core.HasAll(heir)) Resign(heir);
     }
 
-    /// <summary>Whether it is time for a mark: entries came since the last, or somebody who follows has not said what its state was behind it.</summary>
-    internal bool TakeMarkDue(DateTimeOffset now)
-    {
-        bool isDue = _replica is not null && now >= _markAt && TakesCommands && !(Core.Applied == _marked + 1 && Core.HasCompared);
-        if (!isDue && !(IsMarkWanted && now >= _markWantedAt)) return false;
-        if (_replica is not null) _markAt = now + _replica.MarkInterval;
-        return _isMarkUnderWay = true;
-    }
+    /// <summary>Whether a mark is to be placed now.</summary>
+    internal bool TakeMarkDue(DateTimeOffset now) => TakesCommands && _marks.TakeDue(Leader, Core, now);
 
-    /// <summary>A mark was applied, or got no place, and then the next waits a while.</summary>
-    internal void MarkEnded(bool isApplied, DateTimeOffset now)
-    {
-        _isMarkUnderWay = false;
-        if (!isApplied) _markWantedAt = now + _pauseOfMarks;
-    }
+    /// <inheritdoc cref="StateMarks.Ended"/>
+    internal void MarkEnded(bool isApplied, DateTimeOffset now) => _marks.Ended(isApplied, now);
 
-    /// <summary>Tells the leader's part what bears on cutting the log.</summary>
-    internal void Inform(ILeaderRole leader)
-    {
-        leader.Weigh(_cutBytes, State.Keeper.StateBytes);
-        if (leader.MarkWanted < 0 || Core.Agreed is not { } agreed || agreed.Mark == _agreed) return;
-        foreach ((StatePosition at, StateHash hash) in _marks)
-        {
-            if (at.Offset != agreed.Mark || hash != agreed.Hash) continue;
-            _agreed = agreed.Mark;
-            leader.Agreed(at, hash);
-        }
-    }
+    /// <inheritdoc cref="StateMarks.Inform"/>
+    internal void Inform(ILeaderRole leader) => _marks.Inform(leader, Core, State.Keeper.StateBytes);
 
     /// <summary>A read waits for the leader to know that it still leads.</summary>
     /// <param name="done">Told when the state may be read, or why not.</param>
@@ -357,7 +313,7 @@ internal sealed class ReplicaWork : IDisposable
     {
         EndWaiting(cause);
         Leader = null;
-        (_agreed, _isMarkUnderWay) = (-1, false);
+        _marks.Abandon();
     }
 
     public void Dispose()
@@ -394,10 +350,11 @@ internal sealed class ReplicaWork : IDisposable
 
     private void ApplyToMachine(in LogRecord record, ArrayBufferWriter<byte> answer)
     {
-        LogBytes += FrameBytes + record.Payload.Length;
-        _cutBytes += FrameBytes + record.Payload.Length;
+        int bytes = FrameBytes + record.Payload.Length;
+        LogBytes += bytes;
+        _marks.Count(bytes);
         var position = new StatePosition(record.Term, record.Offset, record.Timestamp);
-        if (EntryKinds.IsMark(record.Kind)) Note(position);
+        if (EntryKinds.IsMark(record.Kind)) _marks.Add(position, State.Machine.Hash);
         else State.Machine.Apply(new StateEntry(position, record.Kind, record.Payload), answer);
         _options.Applied?.Invoke(record);
     }
@@ -460,7 +417,7 @@ internal sealed class ReplicaWork : IDisposable
                 Place(new LogRecord(effect.From, Core.Term, _options.Clock.Now(), EntryKinds.BeginTerm, default));
                 PlaceAll(now);
                 _tickAt = now;
-                _markAt = now + _replica!.MarkInterval;
+                _marks.BeginTerm(now);
                 _watch!.Begin();
                 break;
             case EffectKind.Flush or EffectKind.Commit:
@@ -550,30 +507,21 @@ internal sealed class ReplicaWork : IDisposable
         if (EntryKinds.IsMark(kind)) Core.Marked(offset, State.Machine.Hash, _effects);
     }
 
-    private void Note(in StatePosition mark)
-    {
-        _marked = mark.Offset;
-        _marks.Enqueue((mark, State.Machine.Hash));
-        if (_marks.Count > KeptMarks) _marks.Dequeue();
-    }
-
-    /// <summary>Compares what a new generation begins with with what the state was here. Who was started since the mark does not know.</summary>
+    /// <summary>Generations may have begun: they are compared with what the state was here.</summary>
     private void LookAtCuts()
     {
-        if (State.Machine is not ICutsLog { Generations: { Count: > 0 } generations } || generations[^1].Number == _generation) return;
-        foreach (Generation begun in generations.Where(begun => begun.Number > _generation))
+        if (!_marks.TryTakeBegun(State.Machine, out Generation newest, out (Generation Begun, StateHash Own)? stray)) return;
+        if (stray is var (begun, own))
         {
-            (StatePosition at, StateHash hash) = _marks.FirstOrDefault(mark => mark.At.Offset == begun.Base.Offset);
-            if (at.Offset != begun.Base.Offset || hash == begun.Hash) continue;
-            if (_replica is not null) Quarantine(begun.Base.Offset);
-            else _host.Fail(new StoreFailedException($"The state of shard {_options.ShardId} behind entry {at.Offset} was {hash}, and the log was cut there with {begun.Hash}. The shard stops; nothing was deleted."));
+            long mark = begun.Base.Offset;
+            if (_replica is not null) Quarantine(mark);
+            else _host.Fail(new StoreFailedException($"The state of shard {_options.ShardId} behind entry {mark} was {own}, and the log was cut there with {begun.Hash}. The shard stops; nothing was deleted."));
             return;
         }
 
-        (_generation, _cutBytes, _isCut) = (generations[^1].Number, 0, true);
         LogBytes = long.MaxValue / 2;   // What the log leads to is written down now, so that it can go.
         ShardMetrics.Cut();
-        ShardMessages.Cut(_options.Logger, _options.ShardId, _generation, generations[^1].Base.Offset);
+        ShardMessages.Cut(_options.Logger, _options.ShardId, newest.Number, newest.Base.Offset);
     }
 
     /// <summary>The state is another than that of a majority. It is given up once; if what they gave in its place is another again, something is wrong that no copy mends.</summary>
@@ -686,8 +634,8 @@ internal sealed class ReplicaWork : IDisposable
             _replica.Replaced?.Invoke(next);
             _tail = new EntryTail(next.Log, _options.Pool, _replica.TailBytes);
             _unplaced.Clear();
-            (LogBytes, _cutBytes, _generation) = (0, 0, NewestOf(next)?.Number ?? 0);
-            _marks.Clear();
+            LogBytes = 0;
+            _marks.Follow(next);
             _options.Clock.Adopt(next.Machine.Position.Timestamp);
             _options.Publish();
             lock (old.Log.Gate) old.Log.Close();
@@ -706,8 +654,6 @@ internal sealed class ReplicaWork : IDisposable
         while (_underWay.TryDequeue(out Proposal? proposal)) _host.End(proposal, cause, default);
         _reads.Refuse(Unavailable($"shard {_options.ShardId} is no longer led here"));
     }
-
-    private static Generation? NewestOf(ShardState state) => state.Machine is ICutsLog { Generations: { Count: > 0 } generations } ? generations[^1] : null;
 
     private void Resign(int heir) => _replica!.Tell(new ShardMessage(_options.ShardId, new Resign(Core.Term, heir)));
 }

@@ -26,9 +26,9 @@ internal static partial class ShardMessages
     [LoggerMessage(306, LogLevel.Debug, "Read the state of shard {ShardId} behind entry {Offset} again: {Rows} rows.")]
     internal static partial void Scrubbed(ILogger logger, long shardId, long offset, long rows);
 
-    [LoggerMessage(308, LogLevel.Debug, "Generation {Generation} of shard {ShardId} begins behind entry {Offset}.")]
-    internal static partial void Cut(ILogger logger, long shardId, long generation, long offset);
-
     [LoggerMessage(307, LogLevel.Warning, "The state of shard {ShardId} could not be read again.")]
     internal static partial void NotScrubbed(ILogger logger, long shardId, Exception cause);
+
+    [LoggerMessage(308, LogLevel.Debug, "Generation {Generation} of shard {ShardId} begins behind entry {Offset}.")]
+    internal static partial void Cut(ILogger logger, long shardId, long generation, long offset);
 }

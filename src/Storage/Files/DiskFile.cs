@@ -5,8 +5,6 @@ namespace Tidemark.Storage.Files;
 /// <summary>A file on the disk.</summary>
 internal sealed class DiskFile : IFile
 {
-    private const int MostZeros = 256 * 1024;   // In one write.
-
     private readonly string _path;
     private readonly FileStream _stream;       // Owns the handle; nothing is read or written through it.
     private readonly SafeFileHandle _handle;
@@ -97,8 +95,7 @@ internal sealed class DiskFile : IFile
         int errno = PosixCalls.Extend(_handle, from, to - from);
         if (errno is 0) return;
         if (errno == PosixCalls.NoSpace || errno == PosixCalls.QuotaExceeded) throw DiskErrors.FromErrno("fallocate", _path, errno);
-        byte[] zeros = new byte[Math.Min(to - from, MostZeros)];
-        for (; from < to; from += zeros.Length) Write(from, zeros.AsSpan(0, (int)Math.Min(zeros.Length, to - from)));
+        Zeros.Write(this, from, to);
     }
 
     public void Flush()

@@ -40,7 +40,7 @@ internal sealed class LogDisk(LogFiles files, LogIdentity identity, Random rando
     {
         long to = Math.Min(length, zeroed + piece);
         using FilePool.FileLease lease = files.Pool.Use(file);
-        LogFiles.WriteZeros(lease.File, zeroed, to);
+        Zeros.Write(lease.File, zeroed, to);
         zeroed = to;
         lease.File.Flush();
         return zeroed == length;

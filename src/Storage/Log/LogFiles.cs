@@ -9,7 +9,6 @@ internal sealed class LogFiles(FilePool pool, string directory)
 {
     internal const string LockName = "tidemark.lock";
     internal const string ManifestName = "manifest";
-    private static readonly byte[] Zeros = new byte[256 * 1024];
 
     internal FilePool Pool => pool;
 
@@ -90,19 +89,8 @@ internal sealed class LogFiles(FilePool pool, string directory)
     internal void Extend(PooledFile file, long from, long to, bool written, FileOpenMode mode = FileOpenMode.Existing)
     {
         using FilePool.FileLease lease = pool.Use(file, mode);
-        if (written) WriteZeros(lease.File, from, to);
+        if (written) Zeros.Write(lease.File, from, to);
         else lease.File.SetLength(to);
-    }
-
-    /// <summary>Fills a part of a file with zeros. Not flushed.</summary>
-    internal static void WriteZeros(IFile file, long from, long to)
-    {
-        while (from < to)
-        {
-            int length = (int)Math.Min(to - from, Zeros.Length);
-            file.Write(from, Zeros.AsSpan(0, length));
-            from += length;
-        }
     }
 
     /// <summary>Reads part of a segment, writes the same bytes again in place, and flushes.</summary>
