@@ -1,3 +1,4 @@
+using Tidemark.Replication.Archive;
 using Tidemark.Replication.Export;
 using Tidemark.Replication.KeyValue;
 using Tidemark.Storage.Catalog;
@@ -133,6 +134,51 @@ public sealed class TidemarkStore : ShardedKeyValueStore, IAsyncDisposable
         options = Checked(options);
         return new ValueTask(Task.Run(
             () => StoreRestore.RunAsync(Path.GetFullPath(backupFolder), Path.GetFullPath(directory), options, progress, cancellationToken), CancellationToken.None));
+    }
+
+    /// <summary>Copies what is new in the namespaces to the store's archive, as is done every <see cref="ArchiveOptions.Interval"/>.</summary>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>A moment behind all that was written before the call: the store can be restored to it from now on.</returns>
+    /// <exception cref="InvalidOperationException">The store has no archive.</exception>
+    /// <exception cref="FormatMismatchException">The archive is another store's.</exception>
+    /// <exception cref="IOException">The archive, or the disk, refused. It is tried again with the next.</exception>
+    /// <exception cref="StoreFullException">There is no room.</exception>
+    /// <exception cref="StoreFailedException">A shard failed before.</exception>
+    /// <exception cref="ObjectDisposedException">The store was closed, before or meanwhile.</exception>
+    /// <remarks>Writers go on. Cost: the new log is read and written twice, here and there, now and then the state as well. docs/archive.md.</remarks>
+    public async ValueTask<HybridTimestamp> ArchiveAsync(CancellationToken cancellationToken = default) => await _store.ArchiveAsync(cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Makes a store of an archive, as it was at a moment. Topics are in no archive.</summary>
+    /// <param name="archive">The archive.</param>
+    /// <param name="directory">The new store's directory: missing, or without files.</param>
+    /// <param name="until">The moment: what was written up to it, on all shards, and nothing later. Null: all that is there.</param>
+    /// <param name="options">Engine and file system; null for the defaults. Settings of namespaces are those of the moment.</param>
+    /// <param name="progress">Told after each piece.</param>
+    /// <param name="cancellationToken">Ends it between two pieces. What was made cannot be opened: delete the directory.</param>
+    /// <returns>What was restored.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The archive does not go back, or on, to the moment. Nothing was created.</exception>
+    /// <exception cref="CorruptDataException">An object is damaged or missing. What was made cannot be opened: delete the directory.</exception>
+    /// <exception cref="FormatMismatchException">It is no archive, or of another version. Nothing was created.</exception>
+    /// <exception cref="IOException">The directory is not empty, or the disk or the archive refused.</exception>
+    /// <remarks>The new store has an id of its own, and needs an archive of its own. Cost: memory for the state of one shard, on any engine. docs/archive.md.</remarks>
+    public static async ValueTask<BackupReport> RestoreAsync(
+        IArchive archive, string directory, HybridTimestamp? until = null, TidemarkStoreOptions? options = null, IProgress<BackupProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(archive);
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        var restore = new ArchiveRestore(archive, Path.GetFullPath(directory), Checked(options));
+        return await Task.Run(() => restore.RunAsync(until, progress, cancellationToken), CancellationToken.None).ConfigureAwait(false);
+    }
+
+    /// <summary>Says from when to when an archive goes. Reads names, and one small object.</summary>
+    /// <param name="archive">The archive.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="FormatMismatchException">It is no archive, or of another version.</exception>
+    /// <exception cref="CorruptDataException">It is damaged.</exception>
+    public static async ValueTask<ArchiveRange> DescribeArchiveAsync(IArchive archive, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(archive);
+        return await Task.Run(() => ArchiveRestore.DescribeAsync(archive, cancellationToken), CancellationToken.None).ConfigureAwait(false);
     }
 
     /// <summary>Reads the state of every shard and partition, and compares it with the hash that was kept beside each write. Also done every <see cref="TidemarkStoreOptions.ScrubInterval"/>.</summary>

@@ -43,6 +43,9 @@ public sealed record TidemarkStoreOptions
     /// <remarks>They run on the shards' threads. Where there are any, each write of a shard costs a copy of its bytes more.</remarks>
     public Mutators? Mutators { get; init; }
 
+    /// <summary>Copies of its history outside its own disk, to restore it as it was at any moment. Null: none. docs/archive.md.</summary>
+    public ArchiveOptions? Archive { get; init; }
+
     /// <summary>Where ids and salts come from. Null: an unpredictable seed. Give a seeded one to repeat a run exactly.</summary>
     public Random? Random { get; init; }
 
@@ -60,6 +63,7 @@ public sealed record TidemarkStoreOptions
         ArgumentOutOfRangeException.ThrowIfGreaterThan(LogSegmentBytes, 1024L * 1024 * 1024);
         if (ScrubInterval is { } scrub) ArgumentOutOfRangeException.ThrowIfLessThan(scrub, TimeSpan.FromSeconds(1), nameof(ScrubInterval));
         DefaultNamespace?.Validate();
+        Archive?.Validate();
         Engine.RequireDisk(FileSystem, nameof(FileSystem));
     }
 }

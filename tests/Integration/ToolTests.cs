@@ -110,6 +110,25 @@ public sealed class ToolTests : IDisposable
     }
 
     [Fact]
+    public async Task An_archive_is_restored_to_a_moment()
+    {
+        HybridTimestamp moment;
+        await using (TidemarkStore store = await TidemarkStore.OpenAsync(At("d"), new TidemarkStoreOptions { Archive = new ArchiveOptions { Archive = new FolderArchive(At("a")) } }))
+        {
+            moment = (await store.PutAsync("/a", "then"u8.ToArray())).Timestamp;
+            await store.PutAsync("/a", "now"u8.ToArray());
+            await store.ArchiveAsync();
+        }
+
+        (await ToolAsync("restore", At("a"), At("r"), "--until", $"{moment}")).ExpectSuccess();
+        await using (TidemarkStore then = await TidemarkStore.OpenAsync(At("r"))) Assert.Equal("then", (await then.GetAsync("/a"))?.GetString());
+        (await ToolAsync("restore", At("a"), At("r2"))).ExpectSuccess();
+        await using (TidemarkStore now = await TidemarkStore.OpenAsync(At("r2"))) Assert.Equal("now", (await now.GetAsync("/a"))?.GetString());
+        Refused(await ToolAsync("restore", At("a"), At("r3"), "--until", "2200-01-01"), "complete up to");
+        Refused(await ToolAsync("restore", At("a"), At("r3"), "--until", "yesterday"), "no moment");
+    }
+
+    [Fact]
     public async Task Backup_and_restore_make_a_store_with_the_same_records_and_another_id()
     {
         Guid id = await MakeAsync("d");

@@ -6,11 +6,12 @@ using Tidemark.Tool;
 // Commands and exit codes: docs/backup.md.
 var directory = new Argument<string>("DIR") { Description = "The store's directory" };
 var either = new Argument<string>("DIR") { Description = "The directory of a store, or the folder of a backup" };
-var folder = new Argument<string>("FOLDER") { Description = "The backup's folder" };
+var folder = new Argument<string>("FOLDER") { Description = "The folder of the backup, or of the archive" };
 var file = new Argument<string>("FILE") { Description = "The file of lines of JSON; - for standard output or input" };
 var space = new Option<string?>("--namespace") { Description = "The namespace" };
 var prefix = new Option<string?>("--prefix") { Description = "Only keys that begin so" };
 var limit = new Option<long?>("--limit") { Description = "At most so many records" };
+var until = new Option<string?>("--until") { Description = "Of an archive: the moment, as 2026-11-21T09:00:00Z or as records show it" };
 var engine = new Option<string?>("--engine") { Description = $"What a new store is kept in: {Engines.Names}" };
 
 var root = new RootCommand("Looks after stores of Tidemark. Ends with 0 if all went well, 1 if damage was found, 2 if it cannot do what was asked.");
@@ -24,8 +25,8 @@ Add("import", "Writes the records of an export into a store, which is created wh
     Records.ImportAsync(given.GetRequiredValue(directory), given.GetRequiredValue(file), given.GetValue(space), given.GetValue(engine), cancellation));
 Add("backup", "Backs up a store that nobody has open", [directory, folder], (given, cancellation) =>
     Backup.RunAsync(given.GetRequiredValue(directory), given.GetRequiredValue(folder), cancellation));
-Add("restore", "Makes a store of a backup", [folder, directory, engine], (given, cancellation) =>
-    Backup.RestoreAsync(given.GetRequiredValue(folder), given.GetRequiredValue(directory), given.GetValue(engine), cancellation));
+Add("restore", "Makes a store of a backup or an archive", [folder, directory, engine, until], (given, cancellation) =>
+    Backup.RestoreAsync(given.GetRequiredValue(folder), given.GetRequiredValue(directory), given.GetValue(engine), given.GetValue(until), cancellation));
 
 ParseResult parsed = root.Parse(args);
 if (parsed.Errors.Count == 0) return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });

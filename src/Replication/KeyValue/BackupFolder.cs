@@ -1,6 +1,7 @@
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.State;
 using Tidemark.Core.Topics;
+using Tidemark.Replication.Shards;
 using Tidemark.Replication.Topics;
 using Tidemark.Storage.Catalog;
 using Tidemark.Storage.Files;
@@ -98,7 +99,7 @@ internal sealed class BackupFolder(IFileSystem files, string folder)
         try
         {
             using SnapshotReader file = OpenShard(catalog, shardId, PartitionCut.Number);
-            using var partition = new SavedPartition(file, meter.Watch(file.Pieces()));
+            using var partition = new SavedLog(file, meter.Watch(file.Pieces()));
             using var machine = new TopicMachine(new KvIdentity(catalog.StoreId, shardId));
             partition.RestoreBase(machine);
             partition.Replay(machine);

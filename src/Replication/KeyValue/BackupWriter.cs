@@ -58,7 +58,7 @@ internal sealed class BackupWriter(IFileSystem files, string folder, IProgress<B
             {
                 long shardId = topic.Entry.Shards[number];
                 using PartitionCut cut = await topic.Partitions[number].TakeCutAsync().ConfigureAwait(false);
-                SnapshotInfo info = Write(new SnapshotIdentity(storeId, shardId, PartitionCut.Number), cut, meter, cancellation);
+                SnapshotInfo info = Write(new SnapshotIdentity(storeId, shardId, PartitionCut.Number), cut.Log, meter, cancellation);
                 written.Add(new PartitionBackup(topic.Entry.Name, number, shardId, cut.Start, cut.End, info.Position, info.Hash, info.Bytes));
                 meter.EndShard();
             }

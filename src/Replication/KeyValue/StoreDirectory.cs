@@ -1,5 +1,6 @@
 using System.Runtime.ExceptionServices;
 
+using Tidemark.Replication.Archive;
 using Tidemark.Replication.Consumers;
 using Tidemark.Replication.Shards;
 using Tidemark.Replication.Topics;
@@ -17,6 +18,7 @@ internal sealed class StoreDirectory : IAsyncDisposable
     private readonly Dictionary<string, LocalNamespace> _open = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _closing = new();
     private readonly HashSet<Task> _readings = [];
+    private StoreArchiver? _archiver;
     private Task? _disposal;
 
     private StoreDirectory(string directory, TidemarkStoreOptions options, StoreRuntime runtime, StoreCatalog catalog)
@@ -51,6 +53,7 @@ internal sealed class StoreDirectory : IAsyncDisposable
             await store.Topics.OpenAsync().ConfigureAwait(false);
             if (store.Find(TidemarkStore.DefaultNamespaceName) is null)
                 await store.CreateNamespaceAsync(TidemarkStore.DefaultNamespaceName, options.DefaultNamespace ?? new NamespaceOptions()).ConfigureAwait(false);
+            if (options.Archive is not null) store._archiver = new StoreArchiver(store, options, runtime.Logger);
             return store;
         }
         catch
@@ -139,8 +142,17 @@ internal sealed class StoreDirectory : IAsyncDisposable
         lock (_gate) open = [.. _open.Values];
         return new StoreHealth([.. open.SelectMany(local => local.Shards.Select(shard => new ShardHealth(
             local.Name, shard.Id, shard.Host.Failure?.Message, shard.View.AppliedOffset, shard.Host.LogStart, shard.Host.PendingBytes,
-            shard.IsClosed ? 0 : shard.Machine.Table.Engine.ApproximateBytes)))], [.. Topics.All.SelectMany(topic => topic.GetHealth())]);
+            shard.IsClosed ? 0 : shard.Machine.Table.Engine.ApproximateBytes)))], [.. Topics.All.SelectMany(topic => topic.GetHealth())])
+        {
+            Archive = _archiver?.Health,
+        };
     }
+
+    /// <summary>Copies what is new to the archive.</summary>
+    /// <exception cref="InvalidOperationException">The store has none.</exception>
+    internal Task<HybridTimestamp> ArchiveAsync(CancellationToken cancellationToken) => _archiver is { } archiver
+        ? ReadAsync(archiver.RunAsync, cancellationToken)
+        : throw new InvalidOperationException($"The store has no archive: give it one as {nameof(TidemarkStoreOptions)}.{nameof(TidemarkStoreOptions.Archive)}.");
 
     internal LocalNamespace? Find(string name)
     {
@@ -178,6 +190,7 @@ internal sealed class StoreDirectory : IAsyncDisposable
         Task[] readings;
         lock (_gate) readings = [.. _readings];
         await Task.WhenAll(readings).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // How they ended, their callers hear.
+        if (_archiver is not null) await _archiver.DisposeAsync().ConfigureAwait(false);
         await _catalog.DisposeAsync().ConfigureAwait(false);
         await _runtime.DisposeAsync().ConfigureAwait(false);
     }

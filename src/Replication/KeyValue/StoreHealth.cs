@@ -5,6 +5,9 @@ namespace Tidemark;
 /// <param name="Partitions">The partitions of its topics.</param>
 public sealed record StoreHealth(IReadOnlyList<ShardHealth> Shards, IReadOnlyList<PartitionHealth> Partitions)
 {
+    /// <summary>How its archiving is; null where it has no archive.</summary>
+    public ArchiveHealth? Archive { get; init; }
+
     /// <summary>Whether every shard and partition takes writes.</summary>
     public bool IsHealthy => Shards.All(shard => shard.Failure is null) && Partitions.All(partition => partition.Failure is null);
 }

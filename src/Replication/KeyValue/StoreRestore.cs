@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 
 using Tidemark.Core.KeyValue;
+using Tidemark.Replication.Shards;
 using Tidemark.Replication.Topics;
 using Tidemark.Storage.Catalog;
 using Tidemark.Storage.Snapshots;
@@ -46,7 +47,7 @@ internal static class StoreRestore
             foreach (long shardId in topic.Shards)
             {
                 using SnapshotReader file = backup.OpenShard(saved, shardId, PartitionCut.Number);
-                using var partition = new SavedPartition(file, meter.Watch(file.Pieces()));
+                using var partition = new SavedLog(file, meter.Watch(file.Pieces()));
                 runtime.CreatePartition(catalog.StoreId, shardId, topic.Options, partition);
                 meter.EndShard();
             }

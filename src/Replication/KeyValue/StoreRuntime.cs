@@ -53,6 +53,8 @@ internal sealed class StoreRuntime : IAsyncDisposable
 
     internal TimeProvider TimeProvider => _options.TimeProvider;
 
+    internal ILogger Logger => _logger;
+
     /// <summary>Takes the store's directory for this process.</summary>
     internal static StoreRuntime Open(string directory, TidemarkStoreOptions options)
     {
@@ -165,7 +167,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
     /// <summary>Makes a partition that is not there out of what a backup holds of it: its base is remembered under its new identity, and behind it are the same entries at the same offsets.</summary>
     /// <exception cref="CorruptDataException">The backup is damaged.</exception>
     /// <exception cref="StoreFullException">There is no room.</exception>
-    internal void CreatePartition(Guid storeId, long shardId, TopicOptions options, SavedPartition saved)
+    internal void CreatePartition(Guid storeId, long shardId, TopicOptions options, SavedLog saved)
     {
         string stateDirectory = MakeDirectories(shardId);
         using var machine = new TopicMachine(new KvIdentity(storeId, shardId));
@@ -219,7 +221,8 @@ internal sealed class StoreRuntime : IAsyncDisposable
             machine = new KvMachine(engine, new KvIdentity(storeId, shardId));
             IStateKeeper keeper = Keeper(machine, stateDirectory, storeId, shardId);
             var shard = new LocalShard(machine, _proposals);
-            shard.Host = OpenHost(shardId, new ShardState(log, machine, keeper), shard.Publish, (_, now) => shard.Leader = new KvLeader(machine, now, wanted: null, _options.Mutators, _options.SnapshotLogBytes));
+            shard.Host = OpenHost(
+                shardId, new ShardState(log, machine, keeper), shard.Publish, (_, now) => shard.Leader = new KvLeader(machine, now, wanted: null, _options.Mutators, _options.SnapshotLogBytes), _options.Archive?.MaxLagBytes);
             return shard;
         }
         catch
@@ -265,7 +268,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
     }
 
     /// <summary>Brings a state up to the end of its log.</summary>
-    private ShardHost OpenHost(long shardId, ShardState state, Action publish, Func<ShardState, DateTimeOffset, ILeaderRole> createLeader)
+    private ShardHost OpenHost(long shardId, ShardState state, Action publish, Func<ShardState, DateTimeOffset, ILeaderRole> createLeader, long? mostHeldBytes = null)
     {
         var host = new ShardHost(new ShardHostOptions
         {
@@ -279,6 +282,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
             TimeProvider = _options.TimeProvider,
             MaxPendingBytes = _options.MaxPendingBytes,
             ScrubInterval = _options.ScrubInterval,
+            MostHeldBytes = mostHeldBytes,
             Logger = _logger,
         });
         ShardMessages.Opened(_logger, shardId, state.Machine.Position.Offset, state.Log.Start, state.Log.NextOffset);

@@ -31,6 +31,7 @@ internal sealed class ReplicaWork : IDisposable
     private EntryTail? _tail;
     private IReadOnlyList<LogRecord> _came = [];   // With the message that is being handled.
     private DateTimeOffset _tickAt;
+    private long _copiedTo;                        // Where entries are copied, all before it were.
     private (long Term, bool IsLost)? _toSave;
     private (long Term, bool IsLost) _saving;
     private DateTimeOffset _saveAt;                // Not before: there was no room.
@@ -86,7 +87,8 @@ internal sealed class ReplicaWork : IDisposable
     }
 
     /// <summary>The first offset of the log that must not be trimmed.</summary>
-    internal long NeededFrom => Math.Min(Math.Min(State.Keeper.NeededFrom, Core.Applied), Math.Min(_transfer?.NeededFrom ?? long.MaxValue, Math.Min(KeptFrom ?? long.MaxValue, UncutFrom)));
+    internal long NeededFrom => Math.Min(
+        Math.Min(State.Keeper.NeededFrom, Core.Applied), Math.Min(Math.Min(_transfer?.NeededFrom ?? long.MaxValue, HeldFrom), Math.Min(KeptFrom ?? long.MaxValue, UncutFrom)));
 
     /// <summary>Whether a generation was begun since this was asked last, so that some of the log may be needed no more.</summary>
     internal bool TakeCut() => _marks.TakeCut();
@@ -96,6 +98,9 @@ internal sealed class ReplicaWork : IDisposable
 
     /// <summary>The first offset of the log that is kept for its readers; null where it is but the way to the state.</summary>
     private long? KeptFrom => (State.Machine as IKeepsLog)?.LogStart;
+
+    /// <summary>What waits to be copied, unless that is too much.</summary>
+    private long HeldFrom => _options.MostHeldBytes is { } most && Log.BytesFrom(_copiedTo) <= most ? _copiedTo : long.MaxValue;
 
     private long UncutFrom => (State.Machine as ICutsLog)?.UncutFrom ?? long.MaxValue;
 
@@ -294,6 +299,9 @@ internal sealed class ReplicaWork : IDisposable
         Core.Trimmed(Log.Start);
         _tail!.Trimmed();
     }
+
+    /// <summary>All before an entry was copied.</summary>
+    internal void Copied(long before) => _copiedTo = before;
 
     /// <summary>A node is to lead in this one's place, once it has everything.</summary>
     internal void HandOverTo(int heir)

@@ -214,6 +214,29 @@ internal sealed class ShardHost : IDisposable
         return answer.Task;
     }
 
+    /// <summary>Any thread: holds the log from an entry on, up to the newest that was applied.</summary>
+    /// <param name="from">The first entry wanted; where the log begins later, from there on.</param>
+    /// <param name="withState">Whether the state behind it is wanted too. Where the log begins later, it is taken anyway.</param>
+    /// <inheritdoc cref="LookAsync" path="/exception"/>
+    internal Task<(LogCut Entries, IStateSnapshot? State)> TakeCutAsync(long from, bool withState) => LookAsync(() =>
+    {
+        long first = Math.Max(from, Log.Start);
+        var entries = new LogCut(_work.State, null, new StatePosition(0, first - 1, default), _options.Pool, () => Wake?.Invoke());
+        return (entries, withState || first > from ? _work.State.Machine.TakeSnapshot() : null);
+    });
+
+    /// <summary>Any thread: all before an entry was copied, and is kept no longer for that.</summary>
+    internal void Copied(long before) => Post(now =>
+    {
+        if (_isClosed) return;
+        _work.Copied(before);
+        Trim(now);
+    });
+
+    /// <summary>Any thread: about how many bytes of log there are from an entry on.</summary>
+    /// <inheritdoc cref="LookAsync" path="/exception"/>
+    internal Task<long> LogBytesFromAsync(long offset) => LookAsync(() => Log.BytesFrom(offset));
+
     /// <summary>Any thread: a node is to lead in this one's place, once it has everything.</summary>
     internal void HandOverTo(int heir) => Post(_ => _work.HandOverTo(heir));
 

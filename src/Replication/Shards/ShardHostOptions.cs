@@ -41,6 +41,9 @@ internal sealed record ShardHostOptions
     /// <summary>How often the whole state is read and compared with its running sum; null for never.</summary>
     public TimeSpan? ScrubInterval { get; init; }
 
+    /// <summary>How much log is kept for somebody who copies it, in bytes; null where nobody does.</summary>
+    public long? MostHeldBytes { get; init; }
+
     public required ILogger Logger { get; init; }
 
     /// <summary>Told of each entry once it is applied, the shard's own too; for who watches over a simulation.</summary>

@@ -89,7 +89,7 @@ internal sealed class LocalPartition : ShardPartition, IDisposable
     /// <summary>Holds the partition as it is at the newest entry that was applied, for a backup.</summary>
     /// <exception cref="StoreFailedException">The partition failed: what it shows may not be what its log says.</exception>
     /// <exception cref="ObjectDisposedException">The partition was closed.</exception>
-    internal Task<PartitionCut> TakeCutAsync() => Host.LookAsync(() => new PartitionCut(_state, _pool, () => Host.Wake?.Invoke()));
+    internal Task<PartitionCut> TakeCutAsync() => Host.LookAsync(() => PartitionCut.Take(_state, _pool, () => Host.Wake?.Invoke()));
 
     /// <summary>No reading or append begins from now on, and those that wait end.</summary>
     internal void Close()

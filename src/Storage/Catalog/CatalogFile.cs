@@ -71,7 +71,9 @@ internal static class CatalogFile
         return bytes;
     }
 
-    private static StoreCatalog Decode(string path, ReadOnlySpan<byte> bytes)
+    /// <summary>Reads what <see cref="Encode"/> gave.</summary>
+    /// <inheritdoc cref="TryRead"/>
+    internal static StoreCatalog Decode(string path, ReadOnlySpan<byte> bytes)
     {
         FileStamp.Check(path, bytes, HeaderSize, Magic, "a catalog header");
         ReadOnlySpan<byte> content = bytes[HeaderSize..];

@@ -1,11 +1,11 @@
 using System.Buffers;
 
 using Tidemark.Core.Topics;
-using Tidemark.Replication.Topics;
+using Tidemark.Replication.Shards;
 
 namespace Tidemark.Tests.Golden;
 
-/// <summary>The bytes that docs/format/topic-entries.md shows are the bytes that the code writes.</summary>
+/// <summary>The bytes that docs/format/topic-entries.md and saved-log.md show are the bytes that the code writes.</summary>
 public sealed class TopicEntryFormatTests
 {
     [Fact]
@@ -20,12 +20,13 @@ public sealed class TopicEntryFormatTests
         };
         BatchCodec.Write(batch, new BatchHead(0, null, null, 0, 0, 1), [message], DateTimeOffset.UnixEpoch);
         var piece = new ArrayBufferWriter<byte>();
-        piece.Write([PartitionCut.EntryPiece]);
-        PartitionCut.WriteHead(piece, new LogRecord(1, 0, new HybridTimestamp(0x0006400000000001), (ushort)TopicCommand.Append, batch.WrittenMemory));
+        piece.Write([LogCut.EntryPiece]);
+        LogCut.WriteHead(piece, new LogRecord(1, 0, new HybridTimestamp(0x0006400000000001), (ushort)TopicCommand.Append, batch.WrittenMemory));
         piece.Write(batch.WrittenSpan);
 
         string page = File.ReadAllText(RepositoryRoot.At("docs", "format", "topic-entries.md"));
         Assert.Equal(Convert.ToHexString(batch.WrittenSpan), Hex(page, "```text\n96 "));
+        page = File.ReadAllText(RepositoryRoot.At("docs", "format", "saved-log.md"));
         Assert.Equal(Convert.ToHexString(piece.WrittenSpan), Hex(page, "```text\n02 "));
     }
 

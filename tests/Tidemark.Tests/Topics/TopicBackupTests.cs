@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Collections.Concurrent;
 
+using Tidemark.Replication.Shards;
 using Tidemark.Replication.Topics;
 using Tidemark.Testing;
 
@@ -294,7 +295,7 @@ public sealed class TopicBackupTests
         string directory = Path.GetFullPath("b/shards/000001");
         _disk.Delete(Path.Combine(directory, _disk.ListFiles(directory).Single()));
         using (PartitionCut cut = await partition.TakeCutAsync())
-        using (var other = new Misled(cut))
+        using (var other = new Misled(cut.Log))
             Storage.Snapshots.SnapshotWriter.Write(_disk, directory, new Storage.Snapshots.SnapshotIdentity(store.StoreId, 1, PartitionCut.Number), other);
         var damage = Assert.IsType<CorruptDataException>((await TidemarkStore.VerifyBackupAsync("b", Options)).Damage.Single());
         Assert.Contains("entries that lead to", damage.Message, StringComparison.Ordinal);
@@ -356,7 +357,7 @@ public sealed class TopicBackupTests
     }
 
     /// <summary>A cut that says another hash than its entries lead to.</summary>
-    private sealed class Misled(PartitionCut cut) : IStateSnapshot
+    private sealed class Misled(LogCut cut) : IStateSnapshot
     {
         public StatePosition Position => cut.Position;
 

@@ -3,13 +3,12 @@ using System.Buffers;
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.MessagePack;
 using Tidemark.Core.Replication;
-using Tidemark.Core.Topics;
 using Tidemark.Storage.Snapshots;
 
-namespace Tidemark.Replication.Topics;
+namespace Tidemark.Replication.Shards;
 
-/// <summary>Reads a partition that a backup holds, once, from its first piece to its last, and brings a machine to the state it had. Bytes: docs/format/topic-entries.md.</summary>
-internal sealed class SavedPartition : IDisposable
+/// <summary>Reads what was saved of a log, once, from its first piece to its last, and brings a machine to the state it had. Bytes: docs/format/saved-log.md.</summary>
+internal sealed class SavedLog : IDisposable
 {
     private readonly SnapshotReader _file;
     private readonly IEnumerator<ReadOnlyMemory<byte>> _pieces;
@@ -18,14 +17,14 @@ internal sealed class SavedPartition : IDisposable
     /// <param name="file">The file. It stays the caller's.</param>
     /// <param name="pieces">Its pieces, as it gives them.</param>
     /// <exception cref="CorruptDataException">It does not begin as such a file does.</exception>
-    internal SavedPartition(SnapshotReader file, IEnumerable<ReadOnlyMemory<byte>> pieces)
+    internal SavedLog(SnapshotReader file, IEnumerable<ReadOnlyMemory<byte>> pieces)
     {
         _file = file;
         _pieces = pieces.GetEnumerator();
         Base = Checked(ReadBase);
     }
 
-    /// <summary>The last entry of the base.</summary>
+    /// <summary>The entry before the first.</summary>
     internal StatePosition Base { get; }
 
     /// <summary>How many entries were read.</summary>
@@ -36,7 +35,7 @@ internal sealed class SavedPartition : IDisposable
 
     /// <summary>Brings a new machine to the base.</summary>
     /// <exception cref="CorruptDataException">The file is damaged.</exception>
-    internal void RestoreBase(TopicMachine machine)
+    internal void RestoreBase(IStateMachine machine)
     {
         Checked(() =>
         {
@@ -46,26 +45,30 @@ internal sealed class SavedPartition : IDisposable
     }
 
     /// <summary>Applies the entries behind the base, and compares what came of it with what the file says.</summary>
-    /// <param name="machine">The machine, at the base.</param>
+    /// <param name="machine">The machine, at the base or, where the entry before is not known but by its offset, at any entry behind it.</param>
     /// <param name="append">Gets each entry before it is applied.</param>
+    /// <param name="until">Entries of later times are left out, and then nothing is compared.</param>
+    /// <returns>Whether all were applied.</returns>
     /// <exception cref="CorruptDataException">The file is damaged, or its entries do not lead to its state.</exception>
-    internal void Replay(TopicMachine machine, Action<LogEntry>? append = null)
+    internal bool Replay(IStateMachine machine, Action<LogEntry>? append = null, HybridTimestamp? until = null)
     {
-        Checked(() =>
+        bool isWhole = Checked(() =>
         {
             var answer = new ArrayBufferWriter<byte>();
-            long offset = Base.Offset;
+            long offset = Base.Offset, done = machine.Position.Offset;
             foreach (LogEntry entry in ReadEntries())
             {
+                if (entry.Timestamp > until) return false;
                 offset++;
                 append?.Invoke(entry);
+                if (offset <= done || EntryKinds.IsMark(entry.Kind)) continue;
                 answer.ResetWrittenCount();
-                if (!EntryKinds.IsMark(entry.Kind)) machine.Apply(new StateEntry(new StatePosition(entry.Term!.Value, offset, entry.Timestamp!.Value), entry.Kind, entry.Payload), answer);
+                machine.Apply(new StateEntry(new StatePosition(entry.Term!.Value, offset, entry.Timestamp!.Value), entry.Kind, entry.Payload), answer);
             }
 
             return true;
         });
-        if (machine.Position == _file.Info.Position && machine.Hash == _file.Info.Hash) return;
+        if (!isWhole || (machine.Position == _file.Info.Position && machine.Hash == _file.Info.Hash)) return isWhole;
         throw Damage($"entries that lead to {_file.Info.Position} and the hash {_file.Info.Hash}", $"such to {machine.Position} and {machine.Hash}");
     }
 
@@ -73,12 +76,12 @@ internal sealed class SavedPartition : IDisposable
 
     private StatePosition ReadBase()
     {
-        if (!Next() || !IsAt(PartitionCut.BasePiece)) throw new MalformedDataException(0, "the first piece says what the base is");
+        if (!Next() || !IsAt(LogCut.BasePiece)) throw new MalformedDataException(0, "the first piece says what the base is");
         _isThere = false;
         var reader = new MessagePackReader(_pieces.Current.Span[1..]);
         CommandParts.ReadArrayOf(4, ref reader);
-        if (reader.ReadInt64() is var format && format != PartitionCut.Format)
-            throw new FormatMismatchException(_file.FilePath, $"a partition of format {PartitionCut.Format}", $"one of format {format}");
+        if (reader.ReadInt64() is var format && format != LogCut.Format)
+            throw new FormatMismatchException(_file.FilePath, $"a saved log of format {LogCut.Format}", $"one of format {format}");
         var position = new StatePosition(reader.ReadInt64(), reader.ReadInt64(), new HybridTimestamp(reader.ReadUInt64()));
         reader.ReadEnd();
         return position.Offset >= -1 && position.Term >= 0 ? position : throw new MalformedDataException(0, "there is no such position");
@@ -86,7 +89,7 @@ internal sealed class SavedPartition : IDisposable
 
     private IEnumerable<ReadOnlyMemory<byte>> State()
     {
-        while (Next() && IsAt(PartitionCut.StatePiece))
+        while (Next() && IsAt(LogCut.StatePiece))
         {
             _isThere = false;
             yield return _pieces.Current[1..];
@@ -134,14 +137,14 @@ internal sealed class SavedPartition : IDisposable
         CommandParts.ReadArrayOf(4, ref reader);
         var entry = new LogEntry { Term = reader.ReadInt64(), Timestamp = new HybridTimestamp(reader.ReadUInt64()), Kind = reader.ReadUInt16() };
         long length = reader.ReadInt64();
-        if (length is < 0 or > TopicOptions.LargestCommandBytes) throw new MalformedDataException(reader.Consumed, "no entry is as long");
+        if (length is < 0 or > LogOptions.LargestBatchBytes) throw new MalformedDataException(reader.Consumed, "no entry is as long");
         rest = rest[(int)reader.Consumed..];
         return (entry, length);
     }
 
     private void Take()
     {
-        if (!IsAt(PartitionCut.EntryPiece)) throw new MalformedDataException(0, "behind the base's state are entries alone");
+        if (!IsAt(LogCut.EntryPiece)) throw new MalformedDataException(0, "behind the base's state are entries alone");
         _isThere = false;
     }
 
@@ -158,7 +161,7 @@ internal sealed class SavedPartition : IDisposable
         }
         catch (Exception e) when (e is MalformedDataException or InvalidOperationException)
         {
-            throw Damage("a partition that makes sense", e.Message);
+            throw Damage("a saved log that makes sense", e.Message);
         }
     }
 

@@ -1,0 +1,125 @@
+using Tidemark.Core.KeyValue;
+using Tidemark.Replication.Shards;
+using Tidemark.Storage.Archive;
+using Tidemark.Storage.Snapshots;
+
+namespace Tidemark.Replication.Archive;
+
+/// <summary>Reads an archive. What is read is brought to a directory of this machine first, and removed again.</summary>
+/// <param name="archive">The archive.</param>
+/// <param name="files">The disk.</param>
+/// <param name="directory">The directory. It is created where it is missing, and its files are removed.</param>
+internal sealed class ArchiveReader(IArchive archive, IFileSystem files, string directory)
+{
+    /// <summary>The number that stands for saved entries in snapshot files.</summary>
+    internal const ushort EntriesNumber = 5;
+
+    private const int BufferBytes = 256 * 1024;
+
+    /// <summary>The times of its points, in order.</summary>
+    internal async Task<List<HybridTimestamp>> ListPointsAsync(CancellationToken cancellationToken)
+    {
+        var times = new List<HybridTimestamp>();
+        foreach (ArchiveObject found in await archive.ListAsync(ArchiveNames.Points, cancellationToken).ConfigureAwait(false))
+        {
+            if (ArchiveNames.TryParsePoint(found.Name, out HybridTimestamp time)) times.Add(time);
+        }
+
+        times.Sort();
+        return times;
+    }
+
+    /// <exception cref="CorruptDataException">It is damaged, or there is none.</exception>
+    internal async Task<ArchivePoint> ReadPointAsync(HybridTimestamp time, CancellationToken cancellationToken)
+    {
+        string name = ArchiveNames.Point(time);
+        Stream? stream = await archive.OpenReadAsync(name, cancellationToken).ConfigureAwait(false) ?? throw Missing(name);
+        await using (stream.ConfigureAwait(false))
+        {
+            byte[] bytes = new byte[ArchivePoint.MostBytes];
+            int read = await stream.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+            return ArchivePoint.Read(name, bytes.AsSpan(0, read));
+        }
+    }
+
+    internal async Task<ArchivedShard> ListShardAsync(long shardId, CancellationToken cancellationToken) =>
+        new(await archive.ListAsync(ArchiveNames.Folder(shardId), cancellationToken).ConfigureAwait(false));
+
+    /// <summary>Brings a new machine to the newest state that is no newer than a moment, and no further than an entry.</summary>
+    /// <param name="machine">The machine, with the identity that the archived store had.</param>
+    /// <param name="shard">What there is of it.</param>
+    /// <param name="identity">Whose it is.</param>
+    /// <param name="until">The moment.</param>
+    /// <param name="end">Behind the last entry that must be there by then.</param>
+    /// <param name="meter">Told of each piece.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="CorruptDataException">Something is damaged or missing.</exception>
+    internal async Task RestoreAsync(KvMachine machine, ArchivedShard shard, SnapshotIdentity identity, HybridTimestamp until, long end, KeyValue.ProgressMeter meter, CancellationToken cancellationToken)
+    {
+        long next = 0;
+        if (shard.StateAt(until) is { } state)
+        {
+            using FetchedObject fetched = await FetchAsync(state.Object.Name, identity, cancellationToken).ConfigureAwait(false);
+            machine.Restore(meter.Watch(fetched.File.Pieces()), fetched.File.Info.Position);
+            next = state.Next;
+        }
+
+        foreach (ArchivedEntries part in shard.From(next))
+        {
+            if (next >= end) return;
+            using FetchedObject fetched = await FetchAsync(part.Object.Name, identity with { Machine = EntriesNumber }, cancellationToken).ConfigureAwait(false);
+            using var saved = new SavedLog(fetched.File, meter.Watch(fetched.File.Pieces()));
+            if (saved.Base.Offset != part.First - 1) throw new CorruptDataException(part.Object.Name, SnapshotHeader.Size, $"entries from {part.First} on", $"from {saved.Base.Offset + 1} on");
+            if (!saved.Replay(machine, until: until)) return;
+            next = part.Last + 1;
+        }
+
+        if (next < end) throw new CorruptDataException(ArchiveNames.Folder(identity.ShardId), 0, $"entry {next} of shard {identity.ShardId}", "a hole");
+    }
+
+    /// <summary>Brings an object here and checks all of it.</summary>
+    private async Task<FetchedObject> FetchAsync(string name, SnapshotIdentity identity, CancellationToken cancellationToken)
+    {
+        string path = Path.Combine(directory, name.Replace('/', '-'));
+        files.CreateDirectory(directory);
+        files.Delete(path);
+        Stream stream = await archive.OpenReadAsync(name, cancellationToken).ConfigureAwait(false) ?? throw Missing(name);
+        await using (stream.ConfigureAwait(false))
+        {
+            using IFile file = files.Open(path, FileOpenMode.New);
+            byte[] buffer = new byte[BufferBytes];
+            long at = 0;
+            while (await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false) is var read and > 0)
+            {
+                file.Write(at, buffer.AsSpan(0, read));
+                at += read;
+            }
+        }
+
+        var fetched = new FetchedObject(files, path, SnapshotReader.Open(files, path, identity));
+        try
+        {
+            fetched.File.Verify(null, cancellationToken);
+            return fetched;
+        }
+        catch
+        {
+            fetched.Dispose();
+            throw;
+        }
+    }
+
+    private static CorruptDataException Missing(string name) => new(name, 0, "an object of that name", "none");
+
+    /// <summary>An object that was brought here; gone once it is disposed.</summary>
+    private sealed class FetchedObject(IFileSystem files, string path, SnapshotReader file) : IDisposable
+    {
+        internal SnapshotReader File => file;
+
+        public void Dispose()
+        {
+            file.Dispose();
+            files.Delete(path);
+        }
+    }
+}
