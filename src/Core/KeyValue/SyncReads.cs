@@ -49,8 +49,25 @@ internal static class SyncReads
             SyncTable.RejectionsOf(reader, client));
     }
 
+    /// <summary>Answers a pull whose position the state keeps no more, out of what something else keeps: part of the way, to where the copy asks again.</summary>
+    /// <param name="reader">The state as it is now.</param>
+    /// <param name="logId">Its log.</param>
+    /// <param name="order">The order of its keys.</param>
+    /// <param name="pull">The pull, with a position.</param>
+    /// <param name="past">The changes behind it.</param>
+    internal static SyncAnswer AnswerPast(in StateReader reader, Guid logId, KeyOrder order, SyncPull pull, PastChanges past)
+    {
+        if (past.Before != pull.Position!.Value.Content) return new SyncReset(SyncResetReason.Diverged);
+        var changes = new Changes(reader, order, pull.Bound);
+        foreach (byte[] row in past.Rows) changes.TakeEntry(row);
+        if (changes.Count > MostRows) return new SyncReset(SyncResetReason.TooOld);
+        return new SyncChanges(
+            new SyncPosition(logId, past.Reached, past.Behind.Content), past.Behind.Timestamp, pull.Bound ?? BehindAll, past.Behind.Content.Rows, changes.Cleared, changes.Rows,
+            SyncTable.RejectionsOf(reader, pull.Client.ToByteArray(bigEndian: true)));
+    }
+
     /// <summary>The content hash behind an entry, and when the last entry before that changed anything was written; null where that is kept no more.</summary>
-    private static ChangeHead? HeadAt(in StateReader reader, long offset)
+    internal static ChangeHead? HeadAt(in StateReader reader, long offset)
     {
         using RowCursor cursor = reader.OpenCursor();
         if (!cursor.SeekBefore(RowKeys.Change(offset + 1)) || cursor.Key[0] != (byte)RowTable.Change) return default(ChangeHead);   // Nothing was ever changed before.
@@ -111,7 +128,7 @@ internal static class SyncReads
 
         private bool IsEnough(int mostBytes) => _bytes >= mostBytes || _rows.Count >= EnoughRows;
 
-        private void TakeEntry(ReadOnlySpan<byte> changeRow)
+        internal void TakeEntry(ReadOnlySpan<byte> changeRow)
         {
             var row = new MessagePackReader(changeRow);
             ChangeScan.ReadHead(ref row, out int count);

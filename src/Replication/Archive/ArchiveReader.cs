@@ -16,6 +16,8 @@ internal sealed class ArchiveReader(IArchive archive, IFileSystem files, string 
 
     private const int BufferBytes = 256 * 1024;
 
+    private long _fetches;
+
     /// <summary>The times of its points, in order.</summary>
     internal async Task<List<HybridTimestamp>> ListPointsAsync(CancellationToken cancellationToken)
     {
@@ -77,10 +79,18 @@ internal sealed class ArchiveReader(IArchive archive, IFileSystem files, string 
         if (next < end) throw new CorruptDataException(ArchiveNames.Folder(identity.ShardId), 0, $"entry {next} of shard {identity.ShardId}", "a hole");
     }
 
+    /// <summary>Reads what an object has of the changes behind an entry.</summary>
+    /// <exception cref="CorruptDataException">It is damaged or missing.</exception>
+    internal async Task<PastChanges> ReadChangesAsync(string name, SnapshotIdentity identity, long behind, int mostBytes, CancellationToken cancellationToken)
+    {
+        using FetchedObject fetched = await FetchAsync(name, identity with { Machine = SavedChanges.Number }, cancellationToken).ConfigureAwait(false);
+        return SavedChanges.Read(fetched.File, behind, mostBytes);
+    }
+
     /// <summary>Brings an object here and checks all of it.</summary>
     private async Task<FetchedObject> FetchAsync(string name, SnapshotIdentity identity, CancellationToken cancellationToken)
     {
-        string path = Path.Combine(directory, name.Replace('/', '-'));
+        string path = Path.Combine(directory, $"{Interlocked.Increment(ref _fetches)}-{name.Replace('/', '-')}");
         files.CreateDirectory(directory);
         files.Delete(path);
         Stream stream = await archive.OpenReadAsync(name, cancellationToken).ConfigureAwait(false) ?? throw Missing(name);

@@ -2,7 +2,7 @@ using Tidemark.Storage.Archive;
 
 namespace Tidemark.Replication.Archive;
 
-/// <summary>Entries of a shard in an archive.</summary>
+/// <summary>Entries of a shard in an archive, or the changes they made.</summary>
 internal readonly record struct ArchivedEntries(long First, long Last, ArchiveObject Object);
 
 /// <summary>A state of a shard in an archive.</summary>
@@ -17,6 +17,7 @@ internal sealed class ArchivedShard
     private const long LeastStateBytes = 1024 * 1024;
 
     private readonly List<ArchivedEntries> _entries = [];   // By their first entry.
+    private readonly List<ArchivedEntries> _changes = [];   // The same.
     private readonly List<ArchivedState> _states = [];      // By what they hold.
 
     internal ArchivedShard(IEnumerable<ArchiveObject> objects)
@@ -59,8 +60,11 @@ internal sealed class ArchivedShard
     {
         if (ArchiveNames.TryParseEntries(found.Name, out long first, out long last))
         {
-            _entries.Add(new ArchivedEntries(first, last, found));
-            _entries.Sort(static (a, b) => (a.First, a.Last).CompareTo((b.First, b.Last)));
+            Insert(_entries, new ArchivedEntries(first, last, found));
+        }
+        else if (ArchiveNames.TryParseChanges(found.Name, out first, out last))
+        {
+            Insert(_changes, new ArchivedEntries(first, last, found));
         }
         else if (ArchiveNames.TryParseState(found.Name, out long next, out HybridTimestamp time))
         {
@@ -74,7 +78,11 @@ internal sealed class ArchivedShard
     {
         _states.RemoveAll(state => state.Object == gone);
         _entries.RemoveAll(part => part.Object == gone);
+        _changes.RemoveAll(part => part.Object == gone);
     }
+
+    /// <summary>The changes, by their first entry, as they are known now.</summary>
+    internal ArchivedEntries[] Changes => [.. _changes];
 
     /// <summary>The newest state that is no newer than a moment; null where all begins with nothing.</summary>
     internal ArchivedState? StateAt(HybridTimestamp moment) => _states.Where(state => state.Time <= moment).Select(static state => (ArchivedState?)state).LastOrDefault();
@@ -97,7 +105,13 @@ internal sealed class ArchivedShard
     /// <summary>What nobody needs who goes back no further than a moment: all before the newest state that is as old.</summary>
     internal List<ArchiveObject> UnneededSince(HybridTimestamp moment) => StateAt(moment) is not { } first
         ? []
-        : [.. _states.Where(state => state.Next < first.Next).Select(state => state.Object), .. _entries.Where(part => part.Last < first.Next).Select(part => part.Object)];
+        : [.. _states.Where(state => state.Next < first.Next).Select(state => state.Object), .. _entries.Concat(_changes).Where(part => part.Last < first.Next).Select(part => part.Object)];
+
+    private static void Insert(List<ArchivedEntries> parts, in ArchivedEntries part)
+    {
+        parts.Add(part);
+        parts.Sort(static (a, b) => (a.First, a.Last).CompareTo((b.First, b.Last)));
+    }
 
     private long EndFrom(long next) => From(next).Select(part => part.Last + 1).Append(next).Max();
 }

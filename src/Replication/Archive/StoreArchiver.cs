@@ -24,8 +24,9 @@ internal sealed class StoreArchiver : IAsyncDisposable
     private readonly ArchiveReader _reader;
     private readonly SemaphoreSlim _turn = new(1);
     private readonly CancellationTokenSource _closing = new();
-    private readonly Task _loop;
+    private Task _loop = Task.CompletedTask;
     private Dictionary<long, ArchivedShard>? _known;   // By shard; null where the archive is to be looked at.
+    private volatile Dictionary<long, ArchivedEntries[]>? _changes;   // By shard, for other threads; not changed any more. Null until somebody has looked.
     private List<HybridTimestamp> _points = [];
     private ArchivePoint? _newest;
     private bool _isAhead;                // Entries later than the newest point are there, or were on their way.
@@ -37,7 +38,12 @@ internal sealed class StoreArchiver : IAsyncDisposable
         (_store, _files, _options, _time, _logger) = (store, options.FileSystem, options.Archive!, options.TimeProvider, logger);
         _directory = Path.Combine(store.Directory, "archive");
         _reader = new ArchiveReader(_options.Archive, _files, _directory);
-        _loop = _options.Interval == Timeout.InfiniteTimeSpan ? Task.CompletedTask : Task.Run(LoopAsync);
+    }
+
+    /// <summary>Copies by itself from now on, as often as is wanted.</summary>
+    internal void Start()
+    {
+        if (_options.Interval != Timeout.InfiniteTimeSpan) _loop = Task.Run(LoopAsync);
     }
 
     internal ArchiveHealth Health => new(Volatile.Read(ref _newest)?.Time, Volatile.Read(ref _bytes), _failure);
@@ -62,6 +68,23 @@ internal sealed class StoreArchiver : IAsyncDisposable
         finally
         {
             _turn.Release();
+        }
+    }
+
+    /// <summary>The changes of a shard behind an entry, as the archive has them; null where it has not, or cannot be reached.</summary>
+    internal async Task<PastChanges?> FindChangesAsync(long shardId, long behind, int mostBytes, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (_changes is null) await RunAsync(cancellationToken).ConfigureAwait(false);
+            ArchivedEntries part = _changes!.GetValueOrDefault(shardId, []).FirstOrDefault(part => part.First <= behind + 1 && part.Last > behind);
+            if (part == default) return null;
+            return await _reader.ReadChangesAsync(part.Object.Name, new SnapshotIdentity(_store.Catalog.StoreId, shardId, SavedChanges.Number), behind, mostBytes, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or TidemarkException)
+        {
+            ArchiveMessages.NotRead(_logger, shardId, e);
+            return null;
         }
     }
 
@@ -124,9 +147,16 @@ internal sealed class StoreArchiver : IAsyncDisposable
             shard.Host.Copied(there.Next);
         }
 
+        foreach (LocalShard shard in shards)
+        {
+            if (shard.View.AppliedOffset + 1 < _known![shard.Id].Next)
+                throw new FormatMismatchException(_store.Directory, $"a shard {shard.Id} that has entry {_known[shard.Id].Next - 1}, as the archive has", "an older copy of the store: give it another archive, or restore it");
+        }
+
         bool isNew = _isAhead || _newest is not { } newest || !CatalogFile.Encode(newest.Catalog).AsSpan().SequenceEqual(CatalogFile.Encode(catalog))
             || shards.Any(shard => shard.View.AppliedOffset >= _known![shard.Id].Next);
         if (isNew) await CopyNewAsync(catalog, shards, cancellationToken).ConfigureAwait(false);
+        _changes = _known!.ToDictionary(shard => shard.Key, shard => shard.Value.Changes);
         if (_options.KeepFor is { } kept) await PruneAsync(kept, cancellationToken).ConfigureAwait(false);
         return _newest!.Time;
     }
@@ -167,6 +197,11 @@ internal sealed class StoreArchiver : IAsyncDisposable
             if (state is not null && entries.First > known.Next) ArchiveMessages.Hole(_logger, shard.Id, known.Next, entries.First);
             string name = ArchiveNames.Entries(shard.Id, entries.First, entries.Position.Offset);
             known.Add(await PutAsync(name, identity with { Machine = ArchiveReader.EntriesNumber }, entries, cancellationToken).ConfigureAwait(false));
+            if (SavedChanges.TryTake(shard.Open(), entries.First, entries.Position, entries.Hash) is { } changes)
+            {
+                using (changes) known.Add(await PutAsync(ArchiveNames.Changes(shard.Id, entries.First, entries.Position.Offset), identity with { Machine = SavedChanges.Number }, changes, cancellationToken).ConfigureAwait(false));
+            }
+
             if (state is not null) known.Add(await PutAsync(ArchiveNames.State(shard.Id, state.Position), identity, state, cancellationToken).ConfigureAwait(false));
             shard.Host.Copied(known.Next);
             return entries.Position;
@@ -223,4 +258,10 @@ internal sealed class StoreArchiver : IAsyncDisposable
             }
         }
     }
+}
+
+/// <summary>The changes of one shard, as the archive has them.</summary>
+internal sealed class ArchivedChanges(StoreArchiver archiver, long shardId) : IPastChanges
+{
+    public Task<PastChanges?> FindAsync(long behind, int mostBytes, CancellationToken cancellationToken) => archiver.FindChangesAsync(shardId, behind, mostBytes, cancellationToken);
 }

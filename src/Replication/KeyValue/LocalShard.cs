@@ -28,6 +28,9 @@ internal sealed class LocalShard : StoreShard
 
     internal ShardHost Host { get; set; } = null!;   // Set right after: the host is made with the machine's hooks.
 
+    /// <summary>What remembers its changes for longer than its state does; null for nothing.</summary>
+    internal IPastChanges? Past { get; set; }
+
     /// <summary>The leader's part of the machine, once the host runs.</summary>
     internal KvLeader Leader { get; set; } = null!;
 

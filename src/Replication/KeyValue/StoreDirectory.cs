@@ -18,7 +18,7 @@ internal sealed class StoreDirectory : IAsyncDisposable
     private readonly Dictionary<string, LocalNamespace> _open = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _closing = new();
     private readonly HashSet<Task> _readings = [];
-    private StoreArchiver? _archiver;
+    private readonly StoreArchiver? _archiver;
     private Task? _disposal;
 
     private StoreDirectory(string directory, TidemarkStoreOptions options, StoreRuntime runtime, StoreCatalog catalog)
@@ -27,6 +27,7 @@ internal sealed class StoreDirectory : IAsyncDisposable
         _options = options;
         _runtime = runtime;
         _catalog = new OpenCatalog(options.FileSystem, directory, catalog);
+        if (options.Archive is not null) _archiver = new StoreArchiver(this, options, runtime.Logger);
         Topics = new LocalTopics(
             _catalog, runtime, topic => ConsumerRows.ForgetTopicAsync(new ShardedKeyValueStore(Find(TidemarkStore.DefaultNamespaceName)!), topic, CancellationToken.None));
     }
@@ -53,7 +54,7 @@ internal sealed class StoreDirectory : IAsyncDisposable
             await store.Topics.OpenAsync().ConfigureAwait(false);
             if (store.Find(TidemarkStore.DefaultNamespaceName) is null)
                 await store.CreateNamespaceAsync(TidemarkStore.DefaultNamespaceName, options.DefaultNamespace ?? new NamespaceOptions()).ConfigureAwait(false);
-            if (options.Archive is not null) store._archiver = new StoreArchiver(store, options, runtime.Logger);
+            store._archiver?.Start();
             return store;
         }
         catch
@@ -246,7 +247,12 @@ internal sealed class StoreDirectory : IAsyncDisposable
     {
         var shards = new List<LocalShard>(space.Shards.Count);
         foreach (ShardHashRange range in space.Shards)
-            shards.Add(await _runtime.OpenShardAsync(Catalog.StoreId, range.ShardId, space.Options).ConfigureAwait(false));
+        {
+            LocalShard shard = await _runtime.OpenShardAsync(Catalog.StoreId, range.ShardId, space.Options).ConfigureAwait(false);
+            if (_archiver is not null) shard.Past = new ArchivedChanges(_archiver, shard.Id);
+            shards.Add(shard);
+        }
+
         return new LocalNamespace(space.Name, space.Options, new HashRangeRouter(space.Shards), shards, _runtime.TimeProvider, _runtime.NewId);
     }
 }

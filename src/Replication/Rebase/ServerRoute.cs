@@ -70,6 +70,12 @@ internal sealed class LocalServerRoute(LocalShard shard, KeyOrder order) : ISync
             Task changed = shard.Changed;
             SyncAnswer answer;
             using (StateReader reader = shard.Open()) answer = SyncReads.Answer(reader, shard.Machine.LogId, order, pull);
+            if (answer is SyncReset { Reason: SyncResetReason.TooOld } && await FindAsync(shard, pull, cancellationToken).ConfigureAwait(false) is { } past)
+            {
+                using StateReader reader = shard.Open();
+                return SyncReads.AnswerPast(reader, shard.Machine.LogId, order, pull, past);
+            }
+
             if (!waits || answer is not SyncChanges { Bound: null, Rows.Count: 0, Cleared.Count: 0 }) return answer;
             try
             {
@@ -81,6 +87,10 @@ internal sealed class LocalServerRoute(LocalShard shard, KeyOrder order) : ISync
             }
         }
     }
+
+    private static async Task<PastChanges?> FindAsync(LocalShard shard, SyncPull pull, CancellationToken cancellationToken) => shard.Past is not { } past || pull.Position is not { } position
+        ? null
+        : await past.FindAsync(position.Offset, pull.MostBytes == 0 ? SyncReads.UsualBytes : pull.MostBytes, cancellationToken).ConfigureAwait(false);
 }
 
 /// <summary>The way to a shard that other processes keep.</summary>

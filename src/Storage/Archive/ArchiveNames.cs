@@ -7,7 +7,7 @@ internal static class ArchiveNames
 {
     internal const string Points = "points";
 
-    private const string StateExtension = ".state", EntriesExtension = ".entries", PointExtension = ".point";
+    private const string StateExtension = ".state", EntriesExtension = ".entries", ChangesExtension = ".changes", PointExtension = ".point";
     private const int MostSegments = 4;
 
     /// <exception cref="ArgumentException">It is no name.</exception>
@@ -24,7 +24,9 @@ internal static class ArchiveNames
 
     internal static string Point(HybridTimestamp time) => string.Create(CultureInfo.InvariantCulture, $"{Points}/{time.Value:D20}{PointExtension}");
 
-    internal static string Entries(long shardId, long first, long last) => string.Create(CultureInfo.InvariantCulture, $"{Folder(shardId)}/{first:D20}-{last:D20}{EntriesExtension}");
+    internal static string Entries(long shardId, long first, long last) => Span(shardId, first, last, EntriesExtension);
+
+    internal static string Changes(long shardId, long first, long last) => Span(shardId, first, last, ChangesExtension);
 
     internal static string State(long shardId, in StatePosition position) =>
         string.Create(CultureInfo.InvariantCulture, $"{Folder(shardId)}/{position.Offset + 1:D20}-{position.Timestamp.Value:D20}{StateExtension}");
@@ -36,12 +38,9 @@ internal static class ArchiveNames
         return isOne;
     }
 
-    internal static bool TryParseEntries(string name, out long first, out long last)
-    {
-        bool isOne = TryParse(name, EntriesExtension, 2, out ulong[] numbers);
-        (first, last) = isOne ? ((long)numbers[0], (long)numbers[1]) : default;
-        return isOne;
-    }
+    internal static bool TryParseEntries(string name, out long first, out long last) => TryParseSpan(name, EntriesExtension, out first, out last);
+
+    internal static bool TryParseChanges(string name, out long first, out long last) => TryParseSpan(name, ChangesExtension, out first, out last);
 
     /// <param name="name">The name.</param>
     /// <param name="next">The first entry that is not in it.</param>
@@ -50,6 +49,15 @@ internal static class ArchiveNames
     {
         bool isOne = TryParse(name, StateExtension, 2, out ulong[] numbers);
         (next, time) = isOne ? ((long)numbers[0], new HybridTimestamp(numbers[1])) : default;
+        return isOne;
+    }
+
+    private static string Span(long shardId, long first, long last, string extension) => string.Create(CultureInfo.InvariantCulture, $"{Folder(shardId)}/{first:D20}-{last:D20}{extension}");
+
+    private static bool TryParseSpan(string name, string extension, out long first, out long last)
+    {
+        bool isOne = TryParse(name, extension, 2, out ulong[] numbers);
+        (first, last) = isOne ? ((long)numbers[0], (long)numbers[1]) : default;
         return isOne;
     }
 

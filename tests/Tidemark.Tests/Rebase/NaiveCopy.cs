@@ -1,6 +1,8 @@
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.Rebase;
 using Tidemark.Core.State;
+using Tidemark.Replication.KeyValue;
+using Tidemark.Replication.Rebase;
 
 namespace Tidemark.Tests.Rebase;
 
@@ -32,6 +34,11 @@ internal sealed class NaiveCopy(Guid client)
         SyncCodec.Write(bytes, answer);
         return Take(SyncCodec.ReadAnswer(bytes.WrittenSpan));
     }
+
+    /// <summary>Pulls once from a store.</summary>
+    /// <returns>Whether anything came.</returns>
+    internal async Task<bool> PullAsync(LocalShard shard, KeyOrder order, int mostBytes) =>
+        Take(await LocalServerRoute.AnswerAsync(shard, order, new SyncPull(client, _position, _bound, mostBytes), waits: false, CancellationToken.None));
 
     /// <summary>Everything that a copy and the state it copies must agree in.</summary>
     internal void AssertIs(KvMachine machine)
