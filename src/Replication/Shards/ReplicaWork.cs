@@ -47,6 +47,7 @@ internal sealed class ReplicaWork : IDisposable
         if (_replica is null)
         {
             Replay();
+            _marks.Started();
             Core = ReplicaCore.Alone(State.Log.NextOffset);   // Marks at the end are no part of the state.
             Leader = options.CreateLeader(State, options.TimeProvider.GetUtcNow());
         }
