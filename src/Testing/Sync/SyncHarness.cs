@@ -99,7 +99,11 @@ public sealed class SyncHarness
 
     /// <summary>Writes a record on the server, as a program of its own does.</summary>
     /// <exception cref="NotSupportedException">The server is one of your own.</exception>
-    public void PutOnServer(StoreKey key, ReadOnlyMemory<byte> value) => OwnServer.Write(output => CommandWriter.WritePut(output, null, key.Span, value.Span, default));
+    public void PutOnServer(StoreKey key, ReadOnlyMemory<byte> value)
+    {
+        OwnServer.Write(output => CommandWriter.WritePut(output, null, key.Span, value.Span, default));
+        OwnServer.Settle();
+    }
 
     /// <summary>Cuts the server's log, as servers do now and then. No client shows it, and none has to download anything.</summary>
     /// <exception cref="NotSupportedException">The server is one of your own.</exception>

@@ -41,12 +41,16 @@ internal sealed class SyncHarnessServer : ISyncServer, IDisposable
     /// <summary>How many copies could not go on.</summary>
     internal int Resets { get; private set; }
 
+    /// <summary>How many rows were sent to copies.</summary>
+    internal long RowsSent { get; private set; }
+
     public SyncAnswer Answer(SyncPull pull)
     {
         _machine.Table.Publish(_machine.Position.Offset);
         using StateReader reader = StateReader.Open(_machine.Table);
         SyncAnswer answer = SyncReads.Answer(reader, _machine.LogId, _order, pull with { MostBytes = 1 + _chance.Below(400) });
         if (answer is SyncReset) Resets++;
+        if (answer is SyncChanges changes) RowsSent += changes.Rows.Count;
         return answer;
     }
 
@@ -80,7 +84,13 @@ internal sealed class SyncHarnessServer : ISyncServer, IDisposable
         var payload = new ArrayBufferWriter<byte>();
         write(payload);
         Append(KvCommand.Write, payload.WrittenSpan.ToArray());
-        if (_chance.Coin()) Settle([]);
+        if (_chance.Coin()) Settle();
+    }
+
+    /// <summary>All that has a place comes to be.</summary>
+    internal void Settle(List<SyncPushed>? answers = null)
+    {
+        while (_underWay.Count > 0) ApplyNext(answers);
     }
 
     /// <summary>Lets go of all but the newest changes.</summary>
@@ -103,14 +113,14 @@ internal sealed class SyncHarnessServer : ISyncServer, IDisposable
     /// <summary>Another replica leads from now on: it has all that is committed, and knows nothing of what its predecessor ran.</summary>
     internal void ChangeLeader()
     {
-        Settle([]);
+        Settle();
         _leader = NewLeader();
     }
 
     /// <summary>All there is, to go back to it as a restored store does: under another id.</summary>
     internal Action Save()
     {
-        Settle([]);
+        Settle();
         List<ReadOnlyMemory<byte>> pieces = [];
         StatePosition position = _machine.Position;
         using (IStateSnapshot state = _machine.TakeSnapshot())
@@ -160,11 +170,6 @@ internal sealed class SyncHarnessServer : ISyncServer, IDisposable
     {
         _leader.Admit(_offset, ref kind, ref payload);
         _underWay.Enqueue(new StateEntry(new StatePosition(1, _offset++, HybridTimestamp.FromParts(_time, _sameTime++)), kind, payload));
-    }
-
-    private void Settle(List<SyncPushed> answers)
-    {
-        while (_underWay.Count > 0) ApplyNext(answers);
     }
 
     private void ApplyNext(List<SyncPushed>? answers)

@@ -73,6 +73,18 @@ public sealed class ShardSyncProperties
         Assert.Fail($"{when}: without cuts\n{string.Join('\n', without.Skip(at).Take(5))}\nand with cuts\n{string.Join('\n', with.Skip(at).Take(5))}");
     }
 
+    [Fact]
+    public void What_a_harness_writes_on_its_server_all_clients_show_with_whatever_seed()
+    {
+        for (int seed = 1; seed <= 20; seed++)
+        {
+            var harness = new SyncHarness(TaskMutators.Client, options: new SyncHarnessOptions { Seed = seed });
+            harness.PutOnServer("/task/0", "server"u8.ToArray());
+            harness.RunUntilQuiet();
+            Assert.True(harness.TryGet(1, "/task/0", out _), $"seed {seed}");
+        }
+    }
+
     internal static void Live(int seed)
     {
         using var run = new ShardSyncRun(seed, isCut: true);
