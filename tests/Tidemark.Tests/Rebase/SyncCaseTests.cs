@@ -22,13 +22,14 @@ public sealed class SyncCaseTests : IDisposable
     {
         SyncHarness harness = StartSynced(records: 40);
         harness.SetConnected(0, false);
-        long rows = _server.RowsSent;
+        SyncClient sync = harness.Clients[0].Replica.Leader.Sync!;
+        (long rows, long received) = (_server.RowsSent, sync.Status.RowsReceived);
         harness.PutOnServer("/task/03", "before"u8.ToArray());
         harness.CutOnServer();
         harness.PutOnServer("/task/05", "behind"u8.ToArray());
         harness.SetConnected(0, true);
         harness.RunUntilQuiet();
-        Assert.Equal((1L, 2L, 0), (Generation, _server.RowsSent - rows, _server.Resets));
+        Assert.Equal((1L, 2L, 2L, 0), (Generation, _server.RowsSent - rows, sync.Status.RowsReceived - received, _server.Resets));
         AssertIsTheServers(harness);
     }
 
