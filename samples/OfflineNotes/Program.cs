@@ -23,6 +23,8 @@ Mutators notes = Mutators.Empty
 
 await using TidemarkStore server = await TidemarkStore.OpenAsync(Path.Combine(data, "server"), new TidemarkStoreOptions { Mutators = notes });
 
+for (int year = 1925; year < 2025; year++) await server.PutAsync($"/archive/{year}", "what was written then"u8.ToArray());
+
 // 1. Both devices have been to the server once.
 await using (LocalStore laptop = await OpenAsync("laptop"))
 {
@@ -48,13 +50,17 @@ await using (LocalStore phone = await OpenAsync("phone"))
     Console.WriteLine($"Phone       offline: shopping = {Show(phone, "shopping")}; {phone.Pending.Count} edits wait.");
 }
 
-// 3. They meet the server, the laptop first.
+// 3. Meanwhile the server cuts its log, as it does by itself once that is longer than its state.
+CutResult cut = (await server.CompactAsync())[0];
+
+// 4. They meet the server, the laptop first.
 await using (LocalStore laptop = await OpenAsync("laptop"))
 await using (LocalStore phone = await OpenAsync("phone"))
 {
     Console.WriteLine($"Reopened    {laptop.Pending.Count} edits wait on the laptop, {phone.Pending.Count} on the phone: a restart loses none.");
-    await MeetAsync(laptop);
-    await MeetAsync(phone);
+    SyncStatus onLaptop = await MeetAsync(laptop), onPhone = await MeetAsync(phone);
+    Console.WriteLine($"Cut         the server's log goes on in generation {cut.Generation}; of {onPhone.RowsInAll} rows {onLaptop.RowsReceived} came to the laptop and {onPhone.RowsReceived} to the phone, those that changed.");
+    if (cut.Generation == 0 || onLaptop.RowsReceived + onPhone.RowsReceived > 20) throw new InvalidOperationException("There was no cut, or a copy was downloaded anew.");
     await MeetAsync(laptop);
     foreach (RejectedMutation rejected in phone.Rejections)
     {
@@ -73,11 +79,12 @@ await using (LocalStore phone = await OpenAsync("phone"))
 ValueTask<LocalStore> OpenAsync(string device) => LocalStore.OpenAsync(Path.Combine(data, device), notes);
 
 // What a device does when it is online for a moment.
-async Task MeetAsync(LocalStore device)
+async Task<SyncStatus> MeetAsync(LocalStore device)
 {
     await using LocalStoreSync sync = device.SyncWith(server);
     await sync.PushedAsync();
     await sync.CaughtUpAsync();
+    return sync.Status;
 }
 
 static string Show(LocalStore device, string id) => device.TryGet($"/note/{id}", out ReadOnlyMemory<byte> text) ? Encoding.UTF8.GetString(text.Span) : "nothing";

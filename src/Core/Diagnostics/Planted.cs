@@ -37,6 +37,9 @@ internal enum PlantedBug
     HashWithoutCursors,
     CutBeforeAgreement,
     PreviousGenerationCollected,
+    EndLogBeforeFlush,
+    WallClockInFold,
+    CursorWithoutEffects,
 }
 
 /// <summary>Which mistake is in force. Only a build with <c>-p:Planted=true</c> has any.</summary>

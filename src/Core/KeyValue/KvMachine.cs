@@ -1,5 +1,6 @@
 using System.Buffers;
 
+using Tidemark.Core.Diagnostics;
 using Tidemark.Core.Engines;
 using Tidemark.Core.MessagePack;
 using Tidemark.Core.Rebase;
@@ -288,7 +289,7 @@ internal sealed class KvMachine : IStateMachine, ICutsLog, IDisposable
         StoreStatus place = SyncClients.Judge(decision.Client, decision.Cursor.Mutation);
         if (place != StoreStatus.Ok) return place;
         SyncClients.Advance(decision.Client, decision.Cursor, decision.Floor);
-        StoreStatus status = bytes > Settings!.MaxBatchBytes ? StoreStatus.BatchTooLong : _writes.Do(ref reader);
+        StoreStatus status = bytes > Settings!.MaxBatchBytes ? StoreStatus.BatchTooLong : Planted.Is(PlantedBug.CursorWithoutEffects) ? StoreStatus.Ok : _writes.Do(ref reader);
         SyncRejection? rejection = status is StoreStatus.Ok or StoreStatus.NotFound ? decision.Rejection : new SyncRejection(decision.Cursor.Mutation, "limit", status.ToString());
         if (rejection is { } reason) SyncClients.Reject(decision.Client, reason);
         return StoreStatus.Ok;

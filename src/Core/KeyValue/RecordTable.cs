@@ -114,7 +114,7 @@ internal sealed class RecordTable(KvState state, ChangeLog changes)
         long found = old is null ? 0 : new RecordRow(old).Version;
         if (put.ExpectedVersion is { } expected && expected != found) return new KvResult(StoreStatus.VersionMismatch, found, null, 0);
 
-        HybridTimestamp now = state.Position.Timestamp;
+        HybridTimestamp now = Planted.Is(PlantedBug.WallClockInFold) ? HybridTimestamp.FromDateTimeOffset(TimeProvider.System.GetUtcNow()) : state.Position.Timestamp;
         long version = Planted.Is(PlantedBug.VersionReusedAfterDelete) ? found + 1 : state.Counters.LastVersion + 1;
         state.Counters = state.Counters with { LastVersion = version };
         var fields = new RecordFields

@@ -31,6 +31,7 @@ internal sealed class SyncClient(LocalMachine machine, ulong seed, SyncTimes tim
     private Guid _client;         // Whose numbers these are, and where the timeline began then.
     private long _first;
     private long _answered;       // The pull that was answered last and is not applied yet.
+    private long _received;       // Rows, in all answers.
     private bool _wasReset;       // It brought nothing, but that the copy cannot go on.
     private DateTimeOffset _pullAt, _pushAt, _resendAt;
     private int _pullFailures, _pushFailures, _waits;
@@ -56,7 +57,7 @@ internal sealed class SyncClient(LocalMachine machine, ulong seed, SyncTimes tim
                 : SyncState.CatchingUp;
             string? fault = fields.IsEnded ? "The copy differed from the server's state twice within ten downloads." : _fault;
             long rows = fields.Download?.Content.Rows ?? fields.Content.Rows;
-            return new SyncStatus(state, rows, fields.Download is { RowsInAll: > 0 and long all } ? all : rows, _delay, fault);
+            return new SyncStatus(state, rows, fields.Download is { RowsInAll: > 0 and long all } ? all : rows, _delay, fault) { RowsReceived = _received };
         }
     }
 
@@ -175,6 +176,7 @@ internal sealed class SyncClient(LocalMachine machine, ulong seed, SyncTimes tim
     private void TakeAnswer(SyncPullAnswered answered, DateTimeOffset now, List<SyncEffect> effects)
     {
         (_answered, _wasReset) = (answered.Request, answered.Answer is SyncReset);
+        if (answered.Answer is SyncChanges { Rows.Count: var rows }) _received += rows;
         if (IsNothingNew(answered.Answer))
         {
             EndPull(now);

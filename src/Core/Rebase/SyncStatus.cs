@@ -24,6 +24,9 @@ public enum SyncState
 /// <param name="Fault">Why the last request failed, or the sync ended; null where it did not.</param>
 public readonly record struct SyncStatus(SyncState State, long Rows, long RowsInAll, string? Delay, string? Fault)
 {
+    /// <summary>How many rows came from the server since this sync began: those that changed, and all of them where a copy was downloaded.</summary>
+    public long RowsReceived { get; init; }
+
     /// <summary>Whether the server takes no mutations for now.</summary>
     public bool IsDelayed => Delay is not null;
 }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Diagnostics;
 
 using Tidemark.Core.Diagnostics;
+using Tidemark.Core.KeyValue;
 using Tidemark.Core.Replication;
 using Tidemark.Core.State;
 using Tidemark.Replication.Wire;
@@ -47,6 +48,7 @@ internal sealed class ReplicaWork : IDisposable
         if (_replica is null)
         {
             Replay();
+            _marks.Started();
             Core = ReplicaCore.Alone(State.Log.NextOffset);   // Marks at the end are no part of the state.
             Leader = options.CreateLeader(State, options.TimeProvider.GetUtcNow());
         }
@@ -385,6 +387,7 @@ internal sealed class ReplicaWork : IDisposable
         _options.Clock.Adopt(record.Timestamp);
         _tail!.Add(record);
         _unplaced.Enqueue(record);
+        if (Planted.Is(PlantedBug.EndLogBeforeFlush) && record.Offset == Core.Applied && State.Machine is KvMachine && record.Kind == (ushort)KvCommand.EndLog) ApplyToMachine(record, Discarded());
     }
 
     /// <summary>Appends what the core has and the log has not, as far as there is room.</summary>

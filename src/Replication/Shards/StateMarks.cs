@@ -51,6 +51,9 @@ internal sealed class StateMarks
         if (_newest.Count > Kept) _newest.Dequeue();
     }
 
+    /// <summary>What is applied so far was in the log at a start: no leader was told of its marks, so a cut that waits for one waits for another.</summary>
+    internal void Started() => _last = -1;
+
     /// <summary>A term begins here, with a mark.</summary>
     internal void BeginTerm(DateTimeOffset now) => WaitFrom(now);
 

@@ -73,6 +73,8 @@ public sealed class SyncHarness
 
     internal SyncNetwork Network { get; }
 
+    private SyncHarnessServer OwnServer => _server as SyncHarnessServer ?? throw new NotSupportedException("The server of this harness takes nothing from here.");
+
     internal IReadOnlyList<SyncHarnessClient> Clients => _clients;
 
     /// <summary>Whether clients are told that the server has decided on something; else they find out by asking now and then.</summary>
@@ -99,9 +101,13 @@ public sealed class SyncHarness
     /// <exception cref="NotSupportedException">The server is one of your own.</exception>
     public void PutOnServer(StoreKey key, ReadOnlyMemory<byte> value)
     {
-        if (_server is not SyncHarnessServer server) throw new NotSupportedException("The server of this harness takes no writes from here.");
-        server.Write(output => CommandWriter.WritePut(output, null, key.Span, value.Span, default));
+        OwnServer.Write(output => CommandWriter.WritePut(output, null, key.Span, value.Span, default));
+        OwnServer.Settle();
     }
+
+    /// <summary>Cuts the server's log, as servers do now and then. No client shows it, and none has to download anything.</summary>
+    /// <exception cref="NotSupportedException">The server is one of your own.</exception>
+    public void CutOnServer() => OwnServer.Cut();
 
     /// <summary>How many mutations of a client are not known to be decided.</summary>
     public long PendingCount(int client) => _clients[client].Fields.Pending;

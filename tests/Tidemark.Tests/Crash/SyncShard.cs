@@ -18,15 +18,17 @@ internal sealed class SyncShard
 
     private readonly ProposalPool _proposals = new();
     private readonly ManualTimeProvider _time = new();
+    private readonly FilePool _pool;
+    private readonly LogEngine _log;
 
     private SyncShard(IFileSystem disk)
     {
         disk.CreateDirectory(_logDirectory);
         disk.CreateDirectory(StateDirectory);
-        var pool = new FilePool(disk, 4);
+        _pool = new FilePool(disk, 4);
         var clock = new HybridClock(_time);
         var options = new LogOptions { StoreId = _identity.StoreId, ShardId = _identity.ShardId, SegmentBytes = 4096 };
-        LogEngine log = LogEngine.Open(new LogFiles(pool, _logDirectory), options, clock, new FlushBatches(2), new Random(3), NullLogger.Instance);
+        _log = LogEngine.Open(new LogFiles(_pool, _logDirectory), options, clock, new FlushBatches(2), new Random(3), NullLogger.Instance);
         Machine = new KvMachine(new MemoryEngine(), _identity);
         var folder = SnapshotFolder.Open(disk, StateDirectory, new SnapshotIdentity(_identity.StoreId, _identity.ShardId, KvMachine.Number));
         using (SnapshotReader? newest = folder.OpenNewest())
@@ -38,8 +40,8 @@ internal sealed class SyncShard
         {
             ShardId = _identity.ShardId,
             Name = "/shard",
-            State = new ShardState(log, Machine, new SnapshotKeeper(Machine, folder, minLogBytes: 2048)),
-            Pool = pool,
+            State = new ShardState(_log, Machine, new SnapshotKeeper(Machine, folder, minLogBytes: 2048)),
+            Pool = _pool,
             Publish = () => Machine.Table.Publish(Machine.Position.Offset),
             CreateLeader = (_, now) => new KvLeader(Machine, now, cutLogBytes: 2048),
             Clock = clock,
@@ -77,6 +79,27 @@ internal sealed class SyncShard
         return Run(proposal);
     }
 
+    /// <summary>Cuts the log, and returns once the next generation has begun.</summary>
+    internal void Cut()
+    {
+        long before = Machine.Generation.Number;
+        Proposal proposal = _proposals.Rent((ushort)KvCommand.Cut);
+        new CutCommand(Before: null).Write(proposal.Payload);
+        Host.Submit(proposal);
+        Assert.True(TakeTurns(() => Machine.Generation.Number > before), "a cut is made in a few turns");
+    }
+
+    /// <summary>Takes turns until something holds.</summary>
+    /// <returns>Whether it does.</returns>
+    internal bool TakeTurns(Func<bool> holds, int turns = 1_000)
+    {
+        for (; !holds() && turns > 0; turns--) Turn();
+        return holds();
+    }
+
+    /// <summary>The entries that the log has.</summary>
+    internal IEnumerable<LogRecord> Entries() => LogReplay.Read(_log, _pool, _log.Start);
+
     internal void Close() => Host.Close(_time.GetUtcNow());
 
     private StoreStatus Run(Proposal proposal)
@@ -86,16 +109,21 @@ internal sealed class SyncShard
         for (int turns = 0; !done.IsCompleted; turns++)
         {
             Assert.True(turns < 1000, "a command is answered in a few turns");
-            DateTimeOffset now = _time.GetUtcNow();
-            Host.Turn(now);
-            if (!Host.BeginFlush(now)) continue;
-            Host.Execute();
-            Host.EndFlush(now);
+            Turn();
         }
 
         done.GetAwaiter().GetResult();
         StoreStatus status = KvAnswer.ReadSingle(proposal.Answer.WrittenSpan, out _).Status;
         proposal.LetGo();
         return status;
+    }
+
+    private void Turn()
+    {
+        DateTimeOffset now = _time.GetUtcNow();
+        Host.Turn(now);
+        if (!Host.BeginFlush(now)) return;
+        Host.Execute();
+        Host.EndFlush(now);
     }
 }

@@ -140,6 +140,30 @@ public sealed class LogCutsTests : IDisposable
         Assert.Same(before, _machine.Cuts);
     }
 
+    /// <summary>Written by a later version, which adds up otherwise: what it says cannot be compared with anything here. The wish stays, and entries go on.</summary>
+    [Fact]
+    public void An_end_of_log_with_a_hash_of_an_unknown_algorithm_is_refused_and_changes_nothing()
+    {
+        Put("a");
+        Cut();
+        (ArrayBufferWriter<byte> whole, ArrayBufferWriter<byte> hash) = (new(), new());
+        Generation next = NextAt(Mark());
+        Write(whole, next);
+        var writer = new MessagePackWriter(hash);
+        next.Hash.WriteArray(ref writer);
+        writer.Flush();
+        byte[] later = whole.WrittenSpan.ToArray();
+        Assert.Equal(StateHash.Algorithm, later[^(hash.WrittenCount + 1)]);
+        later[^(hash.WrittenCount + 1)]++;
+
+        (LogCuts cuts, StateHash before) = (_machine.Cuts, _machine.Hash);
+        Assert.Equal(StoreStatus.Malformed, Apply(KvCommand.EndLog, output => output.Write(later)));
+        Assert.Same(cuts, _machine.Cuts);
+        Assert.Equal(before, _machine.Hash);
+        Put("b");
+        Assert.Equal(StoreStatus.Ok, EndLog(NextAt(Mark())));
+    }
+
     [Fact]
     public void The_leader_says_the_end_of_log_once_a_majority_agreed_behind_the_wish_and_cuts_unasked_where_the_log_is_long()
     {

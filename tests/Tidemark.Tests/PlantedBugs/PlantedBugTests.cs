@@ -41,6 +41,8 @@ public class PlantedBugTests(ITestOutputHelper output)
     [InlineData(nameof(PlantedBug.LostClaimStores), 1)]
     [InlineData(nameof(PlantedBug.CutBeforeAgreement), 13)]
     [InlineData(nameof(PlantedBug.PreviousGenerationCollected), 1)]
+    [InlineData(nameof(PlantedBug.EndLogBeforeFlush), 3)]
+    [InlineData(nameof(PlantedBug.WallClockInFold), 1)]
     public void A_planted_bug_is_found(string name, long knownSeed)
     {
         using var mistake = new Mistake(name);

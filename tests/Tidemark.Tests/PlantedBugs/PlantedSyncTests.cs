@@ -6,7 +6,7 @@ using Xunit.Abstractions;
 
 namespace Tidemark.Tests.PlantedBugs;
 
-/// <summary>Rules of a local store taken out one by one: drawn runs break a law.</summary>
+/// <summary>Rules of syncing taken out one by one: drawn runs break a law.</summary>
 [Collection(PlantedCollection.Name)]
 public class PlantedSyncTests(ITestOutputHelper output)
 {
@@ -16,14 +16,21 @@ public class PlantedSyncTests(ITestOutputHelper output)
     [InlineData(nameof(PlantedBug.PendingDroppedOnDownload))]
     [InlineData(nameof(PlantedBug.PoppedBeforeApplied))]
     [InlineData(nameof(PlantedBug.HashWithoutCursors))]
-    public void Without_the_rule_a_drawn_run_breaks_a_law(string name)
+    public void Without_the_rule_a_drawn_run_breaks_a_law(string name) => Find(name, SyncProperties.Live);
+
+    /// <summary>Rules that stand in a shard: a naive server has none of its own.</summary>
+    [Theory]
+    [InlineData(nameof(PlantedBug.CursorWithoutEffects))]
+    public void Without_the_rule_a_drawn_run_of_a_real_shard_breaks_a_law(string name) => Find(name, ShardSyncProperties.Live);
+
+    private void Find(string name, Action<int> live)
     {
         using var mistake = new Mistake(name);
         for (int seed = 1; seed <= MostSeeds; seed++)
         {
             try
             {
-                SyncProperties.Live(seed);
+                live(seed);
             }
             catch (InvalidOperationException e)
             {

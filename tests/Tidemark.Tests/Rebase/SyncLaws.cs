@@ -5,7 +5,7 @@ using Tidemark.Testing.Sync;
 namespace Tidemark.Tests.Rebase;
 
 /// <summary>What must hold of a client at any moment, and what is remembered of it to see that it does.</summary>
-internal sealed class SyncLaws(NaiveServer server)
+internal sealed class SyncLaws
 {
     private readonly Dictionary<SyncHarnessClient, Seen> _seen = [];
 
@@ -72,7 +72,7 @@ internal sealed class SyncLaws(NaiveServer server)
     }
 
     /// <summary>At the end all have the server's records.</summary>
-    internal void CheckConverged(SyncHarnessClient client, string story)
+    internal static void CheckConverged(SyncHarnessClient client, NaiveServer server, string story)
     {
         Assert.True(client.Fields.Pending == 0, $"{story}: client {client.Number} has mutations pending");
         Assert.True(client.Fields.Content == server.Content, $"{story}: client {client.Number} has {client.Fields.Content}, the server {server.Content}");

@@ -9,14 +9,11 @@ namespace Tidemark.Tests.Rebase;
 internal sealed class SyncRun
 {
     private readonly Random _random;
-    private readonly SyncLaws _laws;
-    private readonly Dictionary<(SyncHarnessClient Client, long Mutation), int> _tags = [];   // Of what is pending.
-    private readonly Dictionary<int, TimelineFate> _fates = [];
-    private readonly HashSet<int> _rejectedAtOnce = [];
+    private readonly SyncLaws _laws = new();
+    private readonly CalledTasks _called;
     private readonly HashSet<SyncHarnessClient> _diverged = [];
     private bool _hasCopied, _hasForgotten;
     private Action? _restore;
-    private int _lastTag;
     private bool _isExact = true;   // Whether each mutation takes effect exactly once: not after a restored server, nor where somebody chose to push again or to discard.
 
     internal SyncRun(int seed)
@@ -25,8 +22,8 @@ internal sealed class SyncRun
         Server = new NaiveServer(TaskMutators.OldServer, KeyOrder.Hierarchical) { PageRows = _random.Next(1, 9), AnswersInParts = _random.Next(4) == 0 };
         var options = new SyncHarnessOptions { Clients = _random.Next(1, 4), Seed = seed, Loss = _random.Next(3) * 0.1, Repetition = _random.Next(3) * 0.1 };
         Harness = new SyncHarness(TaskMutators.Client, Server, options) { TellsOfChanges = _random.Next(4) > 0 };
-        _laws = new SyncLaws(Server);
-        foreach (SyncHarnessClient client in Harness.Clients) Watch(client);
+        _called = new CalledTasks(_random);
+        foreach (SyncHarnessClient client in Harness.Clients) _called.Watch(client);
     }
 
     internal NaiveServer Server { get; }
@@ -37,7 +34,7 @@ internal sealed class SyncRun
     internal List<string> Story { get; } = [];
 
     /// <summary>How often each thing happened, over all runs.</summary>
-    internal static Dictionary<string, int> Hits { get; } = [];
+    internal static RunHits Hits { get; } = new();
 
     internal void Run(int commands)
     {
@@ -45,7 +42,8 @@ internal sealed class SyncRun
         {
             string what = Command();
             Story.Add(what);
-            Hit(what);
+            Hits.Add(what);
+            Hits.AddStateOf(Harness);
             foreach (SyncHarnessClient client in Harness.Clients) _laws.Check(client, $"after command {i}, {what}");
         }
 
@@ -54,21 +52,23 @@ internal sealed class SyncRun
         foreach (SyncHarnessClient client in Harness.Clients)
         {
             _laws.Check(client, "at the end");
-            _laws.CheckConverged(client, "at the end");
+            SyncLaws.CheckConverged(client, Server, "at the end");
         }
 
         Harness.AssertConverged();
         CheckOnce();
+        Hits.AddEndOf(Harness);
+        Hits.Add("poison decided", Server.Decided.Count(decided => decided.Run.End == MutationEnd.Faulted));
     }
 
     private string Command()
     {
         SyncHarnessClient client = Harness.Clients[_random.Next(Harness.Clients.Count)];
         Story.Add($"client {client.Number} {client.Fields.Client} {client.Fields.IsPushed} {client.Fields.First}..{client.Fields.Next}, {Harness.Elapsed}:");
-        switch (_random.Next(100))
+        switch (_random.Next(104))
         {
             case < 42:
-                return Mutate(client);
+                return _called.Call(client);
             case < 70:
                 for (int steps = _random.Next(1, 30); steps > 0; steps--) Harness.Step();
                 return "time";
@@ -106,7 +106,7 @@ internal sealed class SyncRun
             case < 95 when Harness.Clients.Count < 5 && client.Fields.Order is not null:
                 _hasCopied = true;
                 _isExact &= !_hasForgotten;
-                Watch(Harness.Add(TaskMutators.Client, client.CopyDisk()), client);
+                _called.Watch(Harness.Add(client.Mutators, client.CopyDisk()), client);
                 return "directory copied";
             case < 96:
                 _restore = Server.Save();
@@ -115,65 +115,40 @@ internal sealed class SyncRun
                 _restore();
                 _isExact = false;
                 return "server restored";
-            default:
+            case < 100:
                 return Answer(client);
-        }
-    }
-
-    private string Mutate(SyncHarnessClient client)
-    {
-        int tag = ++_lastTag;
-        string key = $"/task/{_random.Next(12)}";
-        try
-        {
-            long number = _random.Next(12) switch
-            {
-                < 3 => client.Mutate(new PutTask(key, tag)),
-                < 6 => client.Mutate(new AppendTask(key, tag)),
-                6 => client.Mutate(new ClaimTask(key, tag)),
-                7 => client.Mutate(new DropTask(key, tag)),
-                8 => client.Mutate(new SumTasks(key, tag)),
-                9 => client.Mutate(new PoisonTask(key, tag)),
-                10 => client.Mutate(new LaterTask(key, tag)),
-                _ => client.Mutate(new FickleTask(key, tag)),
-            };
-            _tags[(client, number)] = tag;
-            return "mutation";
-        }
-        catch (MutationRejectedException e) when (e.Reason == "taken")
-        {
-            _rejectedAtOnce.Add(tag);
-            return "mutation rejected";
-        }
-        catch (InvalidOperationException e) when (e.Message.Contains("does not bear", StringComparison.Ordinal))
-        {
-            _rejectedAtOnce.Add(tag);
-            return "mutation threw";
-        }
-        catch (SimulatedCrashException)
-        {
-            return "crash in a mutation";   // It may be there.
-        }
-        catch (TidemarkException e) when (e is StoreFailedException or OutcomeUnknownException)
-        {
-            return "crash in a mutation";
+            case < 102:
+                Server.Cut();
+                return "cut";
+            default:
+                client.Mutators = TaskMutators.NewClient;
+                client.Restart();
+                return "client upgraded";
         }
     }
 
     private string Corrupt(SyncHarnessClient client)
     {
+        if (Rot(client) is not { } key) return "nothing to corrupt";
+        _laws.Corrupted(client);
+        _diverged.Add(client);
+        Server.Put(key, [42]);   // Whoever meets the row again notices.
+        return "corruption";
+    }
+
+    /// <summary>Changes a byte of one of the records under /task in a client's base, behind its back.</summary>
+    /// <returns>Of which; null where there is none.</returns>
+    internal static StoreKey? Rot(SyncHarnessClient client)
+    {
         LocalMachine machine = client.Replica.Machine;
         using RowCursor cursor = machine.Table.OpenCursor();
         byte table = LocalRows.Records(machine.Fields.Tables);
         EncodedKeyRange tasks = KeyOrder.Hierarchical.Encode(KeyRange.Children("/task"));
-        if (!cursor.SeekAtOrAfter(RecordRows.Start(table, tasks)) || cursor.Key.SequenceCompareTo(RecordRows.End(table, tasks)) >= 0) return "nothing to corrupt";
+        if (!cursor.SeekAtOrAfter(RecordRows.Start(table, tasks)) || cursor.Key.SequenceCompareTo(RecordRows.End(table, tasks)) >= 0) return null;
         (byte[] key, byte[] row) = (cursor.Key.ToArray(), cursor.Value.ToArray());
         row[0] ^= 1;
         machine.Table.Set(key, row);
-        _laws.Corrupted(client);
-        _diverged.Add(client);
-        Server.Put(machine.Fields.Order!.Decode(key.AsSpan(1)), [42]);   // Whoever meets the row again notices.
-        return "corruption";
+        return machine.Fields.Order!.Decode(key.AsSpan(1));
     }
 
     private string Answer(SyncHarnessClient client)
@@ -216,45 +191,14 @@ internal sealed class SyncRun
         }
     }
 
-    /// <summary>What was called took effect once; or its program was told that it was rejected.</summary>
     private void CheckOnce()
     {
-        foreach (int tag in _rejectedAtOnce) Assert.False(Harness.TryGet(0, TaskMutators.TagKey(tag), out _), $"mutation {tag} was refused at once and took effect");
         foreach ((Guid client, TimelineEntry mutation, MutationRun run) in Server.Decided.Where(decided => decided.Run.End != MutationEnd.Done)) Assert.Empty(run.Writes);
         foreach (IGrouping<Guid, (Guid, TimelineEntry Mutation, MutationRun)> one in Server.Decided.GroupBy(decided => decided.Client))
             Assert.Equal(Enumerable.Range(1, one.Count()).Select(i => (long)i), one.Select(decided => decided.Mutation.Id));
-        if (!_isExact) return;
-        for (int tag = 1; tag <= _lastTag; tag++)
-        {
-            bool isThere = Harness.TryGet(0, TaskMutators.TagKey(tag), out ReadOnlyMemory<byte> count);
-            Assert.True(!isThere || count.Span[0] == 1, $"mutation {tag} took effect {(isThere ? count.Span[0] : 0)} times: {Decisions(tag)}");
-            if (!_fates.TryGetValue(tag, out TimelineFate fate)) continue;
-            Assert.True(isThere == (fate == TimelineFate.Applied), $"mutation {tag} is {fate} and {(isThere ? "took" : "did not take")} effect");
-        }
-
-        foreach (int tag in _tags.Values) Assert.True(_fates.ContainsKey(tag), $"nobody was told what became of mutation {tag}");
+        _called.Check(Harness, _isExact, Decisions);
     }
 
     private string Decisions(int tag) => string.Join(", ", Server.Decided.Where(decided => System.Text.Encoding.UTF8.GetString(decided.Mutation.Arguments.Span).StartsWith($"{tag} ", StringComparison.Ordinal))
         .Select((decided, at) => $"{decided.Client} #{decided.Mutation.Id} {decided.Run.End}"));
-
-    private void Watch(SyncHarnessClient client, SyncHarnessClient? original = null)
-    {
-        foreach (((SyncHarnessClient of, long mutation), int tag) in _tags.ToArray())
-        {
-            if (of == original) _tags[(client, mutation)] = tag;
-        }
-
-        client.Settled = move =>
-        {
-            if (move.Fate == TimelineFate.Called || !_tags.Remove((client, move.Mutation), out int tag)) return;
-            if (move.Fate == TimelineFate.Renumbered) _tags[(client, move.NewNumber)] = tag;
-            else _fates[tag] = move.Fate;
-        };
-    }
-
-    private static void Hit(string what)
-    {
-        lock (Hits) Hits[what] = Hits.GetValueOrDefault(what) + 1;
-    }
 }

@@ -378,7 +378,7 @@ public sealed class SyncStoryTests
             harness.RunUntilQuiet();
             crashes += client.Crashes;
             foreach (int tag in acknowledged) Assert.True(harness.TryGet(0, TaskMutators.TagKey(tag), out ReadOnlyMemory<byte> count) && count.Span[0] == 1, $"stop at {nth}: mutation {tag} was acknowledged and did not take effect once");
-            new SyncLaws(server).CheckConverged(client, $"stop at {nth}");
+            SyncLaws.CheckConverged(client, server, $"stop at {nth}");
         }
 
         Assert.True(crashes > 40, $"only {crashes} crashes");

@@ -22,11 +22,16 @@ internal sealed record LaterTask(string Key, int Tag) : TaskArguments(Key, Tag);
 
 internal sealed record FickleTask(string Key, int Tag) : TaskArguments(Key, Tag);
 
-/// <summary>Mutators that write blindly, read what they change, reject, scan, throw on one side only, or are not known there yet.</summary>
+internal sealed record EditTask(string Key, int Tag) : TaskArguments(Key, Tag);
+
+/// <summary>Mutators that write blindly, read what they change, reject, scan, throw on one side only, or are not known there yet, or not in their newest version.</summary>
 internal static class TaskMutators
 {
     /// <summary>Those of a client.</summary>
     internal static Mutators Client { get; } = Common(isServer: false).Add("later", 1, Serializer<LaterTask>(), Write);
+
+    /// <summary>Those of a client whose program was replaced by a newer one; what the older has called may be pending still.</summary>
+    internal static Mutators NewClient { get; } = Client.Add("edit", 2, Serializer<EditTask>(), Edit);
 
     /// <summary>Those of a server that is older than its clients.</summary>
     internal static Mutators OldServer { get; } = Common(isServer: true);
@@ -36,13 +41,14 @@ internal static class TaskMutators
     {
         Count(context, task);
         context.Put(task.Key, Encoding.UTF8.GetBytes($"newer {task.Tag}"));
-    });
+    }).Add("edit", 2, Serializer<EditTask>(), Edit);
 
     /// <summary>Where what took effect counts itself.</summary>
     internal static string TagKey(int tag) => $"/tag/{tag}";
 
     private static Mutators Common(bool isServer) => Mutators.Empty
         .Add("put", 1, Serializer<PutTask>(), Write)
+        .Add("edit", 1, Serializer<EditTask>(), Write)
         .Add("append", 1, Serializer<AppendTask>(), static (context, task) =>
         {
             Count(context, task);
@@ -80,6 +86,12 @@ internal static class TaskMutators
     {
         Count(context, task);
         context.Put(task.Key, Encoding.UTF8.GetBytes($"{task.Tag}"));
+    }
+
+    private static void Edit(MutationContext context, TaskArguments task)
+    {
+        Count(context, task);
+        context.Put(task.Key, Encoding.UTF8.GetBytes($"edited {task.Tag}"));
     }
 
     private static void Count(MutationContext context, TaskArguments task)
