@@ -62,7 +62,7 @@ public sealed class ArchivedChangesTests
         LocalShard shard = store.Local.Shards[0];
         foreach (NaiveCopy copy in copies)
         {
-            while (await copy.PullAsync(shard, KeyOrder.Hierarchical, random.Next(2) == 0 ? 0 : 300)) continue;
+            while (await copy.PullAsync(shard, KeyOrder.Hierarchical, random.Next(2) == 0 ? 0 : 300) || !copy.IsWhole) continue;
             copy.AssertIs(shard.Machine);
         }
 
@@ -77,11 +77,11 @@ public sealed class ArchivedChangesTests
         await using TidemarkStore store = await TidemarkStore.OpenAsync("d", Options with { Archive = Archive });
         LocalShard shard = store.Local.Shards[0];
         var copy = new NaiveCopy(Guid.Empty);
-        while (await copy.PullAsync(shard, KeyOrder.Hierarchical, 0)) continue;
+        while (await copy.PullAsync(shard, KeyOrder.Hierarchical, 0) || !copy.IsWhole) continue;
         await store.ArchiveAsync();
         for (int i = 0; i < 100; i++) await store.PutAsync($"/{i}", new byte[10]);
         await store.ArchiveAsync();
-        while (await copy.PullAsync(shard, KeyOrder.Hierarchical, 0)) continue;
+        while (await copy.PullAsync(shard, KeyOrder.Hierarchical, 0) || !copy.IsWhole) continue;
         Assert.Equal((1, SyncResetReason.TooOld), (copy.Downloads, copy.LastReset));
         copy.AssertIs(shard.Machine);
 
@@ -93,7 +93,7 @@ public sealed class ArchivedChangesTests
 
         string folder = Path.GetFullPath("a/shards/000000");
         foreach (string name in _other.ListFiles(folder).Where(name => name.EndsWith(".changes", StringComparison.Ordinal))) _other.Delete(Path.Combine(folder, name));
-        while (await copy.PullAsync(shard, KeyOrder.Hierarchical, 0)) continue;
+        while (await copy.PullAsync(shard, KeyOrder.Hierarchical, 0) || !copy.IsWhole) continue;
         Assert.Equal(2, copy.Downloads);
         copy.AssertIs(shard.Machine);
     }
