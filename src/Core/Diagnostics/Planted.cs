@@ -37,6 +37,8 @@ internal enum PlantedBug
     HashWithoutCursors,
     CutBeforeAgreement,
     PreviousGenerationCollected,
+    OwnershipReused,
+    PartitionTakenUnasked,
 }
 
 /// <summary>Which mistake is in force. Only a build with <c>-p:Planted=true</c> has any.</summary>

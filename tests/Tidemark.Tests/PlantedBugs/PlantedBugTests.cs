@@ -39,6 +39,8 @@ public class PlantedBugTests(ITestOutputHelper output)
     [InlineData(nameof(PlantedBug.WithdrawnIdsKept), 36)]
     [InlineData(nameof(PlantedBug.EntriesForMessages), 4)]
     [InlineData(nameof(PlantedBug.LostClaimStores), 1)]
+    [InlineData(nameof(PlantedBug.OwnershipReused), 4)]
+    [InlineData(nameof(PlantedBug.PartitionTakenUnasked), 4)]
     [InlineData(nameof(PlantedBug.CutBeforeAgreement), 13)]
     [InlineData(nameof(PlantedBug.PreviousGenerationCollected), 1)]
     public void A_planted_bug_is_found(string name, long knownSeed)
