@@ -40,6 +40,8 @@ internal enum PlantedBug
     EndLogBeforeFlush,
     WallClockInFold,
     CursorWithoutEffects,
+    OwnershipReused,
+    PartitionTakenUnasked,
 }
 
 /// <summary>Which mistake is in force. Only a build with <c>-p:Planted=true</c> has any.</summary>

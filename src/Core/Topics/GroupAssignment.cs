@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
 
+using Tidemark.Core.Diagnostics;
+
 namespace Tidemark.Core.Topics;
 
 /// <summary>Whose a partition is.</summary>
@@ -9,7 +11,7 @@ namespace Tidemark.Core.Topics;
 /// <param name="Version">The ownership version: it grows by one with each new owner, and is never that of two.</param>
 internal readonly record struct PartitionOwner(Guid? Owner, Guid? Heir, long Version)
 {
-    internal PartitionOwner GivenTo(Guid owner) => new(owner, null, Version + 1);
+    internal PartitionOwner GivenTo(Guid owner) => new(owner, null, Planted.Is(PlantedBug.OwnershipReused) && Version > 0 ? Version : Version + 1);
 }
 
 /// <summary>Which member of a group reads which partition. Immutable; each decision gives another.</summary>
@@ -102,7 +104,7 @@ internal sealed class GroupAssignment(ImmutableArray<PartitionOwner> partitions)
         {
             if (_room == 0) return false;
             _room--;
-            slots[partition] = slots[partition].Owner is null ? slots[partition].GivenTo(id) : slots[partition] with { Heir = id };
+            slots[partition] = slots[partition].Owner is null || Planted.Is(PlantedBug.PartitionTakenUnasked) ? slots[partition].GivenTo(id) : slots[partition] with { Heir = id };
             return true;
         }
     }

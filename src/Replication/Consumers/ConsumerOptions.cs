@@ -26,6 +26,9 @@ public record ConsumerOptions
     /// <summary>Where events are reported; null for nowhere.</summary>
     public ILoggerFactory? LoggerFactory { get; init; }
 
+    /// <summary>Whether who waits goes on at once, on the thread of who ends the wait: so a simulation is the same every time.</summary>
+    internal bool ContinuesInline { get; init; }
+
     internal virtual void Validate()
     {
         ArgumentNullException.ThrowIfNull(Reading);

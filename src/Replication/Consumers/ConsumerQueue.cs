@@ -14,7 +14,8 @@ internal sealed class ConsumerQueue(Topic topic, ConsumerOptions options, StoreR
     private readonly HashSet<int> _paused = [];   // Also of partitions that are not read yet.
     private readonly CancellationTokenSource _completed = new();
     private readonly ConcurrentDictionary<int, PartitionFeed> _feeds = [];
-    private readonly Channel<FeedItem> _queue = Channel.CreateBounded<FeedItem>(options.Prefetch);   // Full, it holds up the readings, each in its turn.
+    private readonly Channel<FeedItem> _queue = Channel.CreateBounded<FeedItem>(
+        new BoundedChannelOptions(options.Prefetch) { AllowSynchronousContinuations = options.ContinuesInline });   // Full, it holds up the readings, each in its turn.
     private Task<bool>? _more;
     private long _stored = options.TimeProvider.GetTimestamp();
 

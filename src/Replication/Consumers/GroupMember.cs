@@ -26,7 +26,7 @@ public sealed class GroupMember : MessageConsumer
     internal async ValueTask JoinAsync(CancellationToken cancellationToken)
     {
         Membership first = await EnterAsync(cancellationToken).ConfigureAwait(false);
-        _running = Task.Run(() => RunAsync(first), CancellationToken.None);
+        _running = RunAsync(first);
     }
 
     private protected override ValueTask PrepareAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;
@@ -41,7 +41,7 @@ public sealed class GroupMember : MessageConsumer
 
     private protected override async ValueTask EndAsync()
     {
-        await _leaving.CancelAsync().ConfigureAwait(false);
+        _leaving.Cancel();
         await _running.ConfigureAwait(false);
         _leaving.Dispose();
     }
@@ -95,7 +95,7 @@ public sealed class GroupMember : MessageConsumer
                 ConsumerMessages.NotFollowed(Logger, Topic.Name, Name, e);
             }
 
-            await Task.Delay(_pause, _options.TimeProvider, _leaving.Token).ConfigureAwait(false);
+            await _options.TimeProvider.PauseAsync(_pause, _leaving.Token).ConfigureAwait(false);
         }
     }
 }

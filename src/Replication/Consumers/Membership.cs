@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 
 using Microsoft.Extensions.Logging;
@@ -21,8 +22,9 @@ internal sealed class Membership : IAsyncDisposable
     private readonly StoreSession _session;
     private readonly Func<int, TopicPosition, CancellationToken, ValueTask<long>> _resolve;
     private readonly ILogger _logger;
-    private readonly Channel<bool> _wakes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });   // Two wakes at once are one.
+    private readonly Channel<bool> _wakes;
     private readonly Dictionary<int, Task> _leaving = [];
+    private readonly ConcurrentQueue<PartitionFeed> _left = new();   // Of those, what nothing is waited for any more.
     private readonly CancellationTokenSource _ended;
     private Task _watching = Task.CompletedTask;
 
@@ -30,6 +32,7 @@ internal sealed class Membership : IAsyncDisposable
         ConsumerRows rows, ConsumerQueue queue, GroupOptions options, StoreSession session, Func<int, TopicPosition, CancellationToken, ValueTask<long>> resolve, ILogger logger)
     {
         (_rows, _queue, _options, _session, _resolve, _logger) = (rows, queue, options, session, resolve, logger);
+        _wakes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, AllowSynchronousContinuations = options.ContinuesInline });   // Two wakes at once are one.
         _ended = CancellationTokenSource.CreateLinkedTokenSource(session.Lost);
         Id = session.Id;
     }
@@ -67,7 +70,7 @@ internal sealed class Membership : IAsyncDisposable
                 catch (TidemarkException e) when (e.IsTransient || e is OutcomeUnknownException)
                 {
                     ConsumerMessages.NotFollowed(_logger, _rows.Topic.Name, _rows.Consumer, e);
-                    await Task.Delay(_pause, _options.TimeProvider, either.Token).ConfigureAwait(false);
+                    await _options.TimeProvider.PauseAsync(_pause, either.Token).ConfigureAwait(false);
                     Look();
                 }
             }
@@ -91,10 +94,17 @@ internal sealed class Membership : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _ended.CancelAsync().ConfigureAwait(false);
+        _ended.Cancel();
         await Task.WhenAll([_watching, .. _leaving.Values]).ConfigureAwait(false);
         _ended.Dispose();
-        await _session.DisposeAsync().ConfigureAwait(false);
+        try
+        {
+            await _session.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (TidemarkException e) when (e.IsTransient || e is OutcomeUnknownException)
+        {
+            ConsumerMessages.NotFollowed(_logger, _rows.Topic.Name, _rows.Consumer, e);   // It ends by its timeout.
+        }
     }
 
     private static void EndAll(ConsumerQueue queue)
@@ -146,26 +156,36 @@ internal sealed class Membership : IAsyncDisposable
     {
         Drop([.. _queue.Feeds.Where(feed => !IsOwn(feed))], isLost: true);
         List<int> taken = [];
-        for (int i = 0; i < assignment.Partitions.Length; i++)
+        int known = Math.Min(assignment.Partitions.Length, _rows.Topic.Options.Partitions);   // Another may have heard of more: those wait until they are known here.
+        try
         {
-            PartitionOwner partition = assignment.Partitions[i];
-            if (partition.Owner != Id) continue;
-            if (_queue.Find(i) is not { } feed)
+            for (int i = 0; i < known; i++)
             {
-                if (partition.Heir is null && await TakeAsync(i, partition.Version, cancellationToken).ConfigureAwait(false)) taken.Add(i);
-            }
-            else if (partition.Heir is not null && !_leaving.ContainsKey(i))
-            {
-                _leaving[i] = LeaveAsync(feed);
+                PartitionOwner partition = assignment.Partitions[i];
+                if (partition.Owner != Id) continue;
+                if (_queue.Find(i) is not { } feed)
+                {
+                    if (partition.Heir is null && await TakeAsync(i, partition.Version, cancellationToken).ConfigureAwait(false)) taken.Add(i);
+                }
+                else if (partition.Heir is not null && !_leaving.ContainsKey(i))
+                {
+                    _leaving[i] = LeaveAsync(feed);
+                }
             }
         }
+        finally
+        {
+            if (taken.Count > 0) Begin(taken);   // Also where the store could not be asked about the others.
+        }
 
-        if (taken.Count == 0) return;
+        bool IsOwn(PartitionFeed feed) => assignment.Partitions[feed.Partition] is { } partition && partition.Owner == Id && partition.Version == feed.Claim.Ownership;
+    }
+
+    private void Begin(List<int> taken)
+    {
         ConsumerMessages.Assigned(_logger, _rows.Topic.Name, _rows.Consumer, Id, string.Join(", ", taken));
         _options.Assigned?.Invoke(taken);
         foreach (int partition in taken) _queue.Find(partition)?.Start();
-
-        bool IsOwn(PartitionFeed feed) => assignment.Partitions[feed.Partition] is { } partition && partition.Owner == Id && partition.Version == feed.Claim.Ownership;
     }
 
     private async ValueTask<bool> TakeAsync(int partition, long ownership, CancellationToken cancellationToken)
@@ -190,6 +210,7 @@ internal sealed class Membership : IAsyncDisposable
         }
 
         await StoreLastAsync(feed, _ended.Token).ConfigureAwait(false);
+        _left.Enqueue(feed);   // Before the look, which may come before this task is over.
         Look();
     }
 
@@ -208,9 +229,14 @@ internal sealed class Membership : IAsyncDisposable
     /// <summary>Forgets the partitions that nothing is waited for any more.</summary>
     private void DropLeft()
     {
-        int[] left = [.. _leaving.Where(leaving => leaving.Value.IsCompleted).Select(leaving => leaving.Key)];
-        foreach (int partition in left) _leaving.Remove(partition);
-        Drop([.. left.Select(_queue.Find).OfType<PartitionFeed>()], isLost: false);
+        List<PartitionFeed> left = [];
+        while (_left.TryDequeue(out PartitionFeed? feed))
+        {
+            _leaving.Remove(feed.Partition);
+            if (_queue.Find(feed.Partition) == feed) left.Add(feed);
+        }
+
+        Drop([.. left], isLost: false);
     }
 
     private void Drop(PartitionFeed[] feeds, bool isLost)
@@ -224,12 +250,18 @@ internal sealed class Membership : IAsyncDisposable
         (isLost ? _options.Lost : _options.Revoked)?.Invoke(partitions);
     }
 
-    private async Task WatchAsync(IAsyncEnumerable<StoreEvent> changes)
+    private async Task WatchAsync(IAsyncEnumerable<StoreEvent>? changes)
     {
         while (true)
         {
             try
             {
+                if (changes is null)
+                {
+                    changes = _rows.WatchGroupAsync(_ended.Token);
+                    Look();   // What happened between the two.
+                }
+
                 await foreach (StoreEvent _ in changes.ConfigureAwait(false)) Look();
                 Look();   // The store was closed: the next look says so.
                 return;
@@ -238,14 +270,18 @@ internal sealed class Membership : IAsyncDisposable
             {
                 return;
             }
+            catch (ObjectDisposedException)
+            {
+                Look();   // The same.
+                return;
+            }
             catch (TidemarkException e) when (e.IsTransient)
             {
                 ConsumerMessages.NotFollowed(_logger, _rows.Topic.Name, _rows.Consumer, e);
             }
 
-            await Task.Delay(_pause, _options.TimeProvider, _ended.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            changes = _rows.WatchGroupAsync(_ended.Token);
-            Look();   // What happened between the two.
+            await _options.TimeProvider.PauseAsync(_pause, _ended.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            changes = null;
         }
     }
 }

@@ -54,7 +54,7 @@ internal sealed class MessageAttempts(
     private async ValueTask WaitAsync(ConsumedMessage message, TimeSpan delay, CancellationToken ended)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ended, message.Leaving);
-        await Task.Delay(delay, time, either.Token).ConfigureAwait(false);
+        await time.PauseAsync(delay, either.Token).ConfigureAwait(false);
     }
 
     private async ValueTask PutAsideAsync(ConsumedMessage message, Topic letters, Exception error, CancellationToken ended)

@@ -7,13 +7,11 @@ namespace Tidemark.Replication.Consumers;
 /// Each store replaces the record that this claim wrote or saw last. Where it finds another, it looks whose that is: one of the own ownership version, as after a write whose outcome was unknown,
 /// is replaced; with one of another the claim is lost. A consumer that is alone has no ownership version: it keeps the record's, and loses only with the topic.
 /// </remarks>
-#pragma warning disable CA1001 // Nobody asks the semaphore for a wait handle, so there is nothing to dispose of.
 internal sealed class PartitionClaim
-#pragma warning restore CA1001
 {
     private readonly ConsumerRows _rows;
     private readonly long? _ownership;
-    private readonly SemaphoreSlim _turn = new(1);
+    private readonly Turns _turns = new();
     private StoredOffset _record;
     private long _stored;
 
@@ -54,14 +52,9 @@ internal sealed class PartitionClaim
     /// <returns>False where the partition is another's.</returns>
     internal async ValueTask<bool> TryStoreAsync(long next, CancellationToken cancellationToken)
     {
-        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
+        using (await _turns.TakeAsync(cancellationToken).ConfigureAwait(false))
         {
             if (!await TryReplaceAsync(next, cancellationToken).ConfigureAwait(false)) return false;
-        }
-        finally
-        {
-            _turn.Release();
         }
 
         if (_rows.Topic.Options.RetentionConsumer == _rows.Consumer) await _rows.Topic.ReleaseAsync(Partition, next, cancellationToken).ConfigureAwait(false);

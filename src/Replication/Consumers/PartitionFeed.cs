@@ -99,7 +99,7 @@ internal sealed class PartitionFeed(Topic topic, PartitionClaim claim, ConsumerO
 
             _next = message.Offset + 1;
             _seeksAtHand = _seeks;
-            _idle = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _idle = new TaskCompletionSource(options.ContinuesInline ? TaskCreationOptions.None : TaskCreationOptions.RunContinuationsAsynchronously);
             return true;
         }
     }
@@ -190,7 +190,7 @@ internal sealed class PartitionFeed(Topic topic, PartitionClaim claim, ConsumerO
 
     private async Task ReadAsync(int run, long next, CancellationToken stop)
     {
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);   // Not under the lock of who began it.
+        if (!options.ContinuesInline) await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);   // Not under the lock of who began it.
         try
         {
             await FillAsync(run, next, stop).ConfigureAwait(false);
@@ -221,7 +221,7 @@ internal sealed class PartitionFeed(Topic topic, PartitionClaim claim, ConsumerO
             }
             catch (TidemarkException e) when (e.IsTransient)
             {
-                await Task.Delay(_pause, options.TimeProvider, stop).ConfigureAwait(false);
+                await options.TimeProvider.PauseAsync(_pause, stop).ConfigureAwait(false);
             }
             catch (Exception e) when (e is not (OperationCanceledException or ChannelClosedException))
             {

@@ -30,7 +30,7 @@ internal sealed class StoreRetry(ConsumerRows rows, TimeProvider time, ILogger l
                 ConsumerMessages.StoreUnreached(logger, rows.Topic.Name, rows.Consumer, e);
             }
 
-            await Task.Delay(pause, time, cancellationToken).ConfigureAwait(false);
+            await time.PauseAsync(pause, cancellationToken).ConfigureAwait(false);
         }
     }
 }

@@ -9,13 +9,17 @@ namespace Tidemark.Replication.Shards;
 internal sealed class Proposal : IValueTaskSource
 {
     private readonly ProposalPool? _home;
-    private ManualResetValueTaskSourceCore<bool> _core = new() { RunContinuationsAsynchronously = true };
+    private ManualResetValueTaskSourceCore<bool> _core;
     private CancellationTokenRegistration _cancellation;
     private int _holders;
     private int _isDone;
 
     /// <param name="home">Where it goes back to; null for a command of the shard's own, which nobody awaits.</param>
-    internal Proposal(ProposalPool? home) => _home = home;
+    internal Proposal(ProposalPool? home)
+    {
+        _home = home;
+        _core.RunContinuationsAsynchronously = home is not { ContinuesInline: true };
+    }
 
     /// <summary>What the payload is.</summary>
     internal ushort Kind { get; set; }
@@ -142,6 +146,9 @@ internal sealed class ProposalPool
     private Proposal? _top;
     private int _count;
     private int _keptBytes;
+
+    /// <summary>Whether a proposer goes on at once, on the thread of who finishes: so a simulation is the same every time.</summary>
+    internal bool ContinuesInline { get; init; }
 
     internal Proposal Rent(ushort kind)
     {

@@ -4,7 +4,6 @@ using System.Text;
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Cluster;
 using Tidemark.Replication.Nodes;
-using Tidemark.Replication.Topics;
 using Tidemark.Testing.Simulation.Topics;
 
 namespace Tidemark.Testing.Simulation;
@@ -51,14 +50,17 @@ internal sealed record SimulationPlan
     /// <summary>What the shard is.</summary>
     public ShardKind Kind { get; init; } = new KeyValueShardKind(new NamespaceOptions { ChangeLogEntries = 64 }, snapshotLogBytes: 24 * 1024);
 
-    /// <summary>The topic beside it, of one partition; null for none.</summary>
+    /// <summary>The topic beside it; null for none.</summary>
     internal TopicOptions? Topic { get; init; }
+
+    /// <summary>Whether a group consumes the topic, whose settings change; else two consumers take its one partition from each other.</summary>
+    internal bool HasGroup { get; init; }
 
     /// <summary>A plan drawn from a seed.</summary>
     internal static SimulationPlan Of(long seed)
     {
         // Half as many heartbeats as usual: they are most of what happens, and show the least.
-        var calm = new SimulationPlan { Topic = TopicOf(seed), Times = new CoordinatorTimes(TimeSpan.FromMilliseconds(100), TimeSpan.FromMilliseconds(500)) };
+        var calm = new SimulationPlan { Topic = TopicOf(seed), HasGroup = seed % 4 == 0, Times = new CoordinatorTimes(TimeSpan.FromMilliseconds(100), TimeSpan.FromMilliseconds(500)) };
         SimulationPlan plan = (seed % 3) switch
         {
             0 => calm,
@@ -84,18 +86,13 @@ internal sealed record SimulationPlan
         if (seed % 4 == 3) return null;
         var topic = new TopicOptions
         {
+            Partitions = seed % 4 > 0 ? 1 : seed % 16 == 0 ? 3 : 2,
             SegmentBytes = 64 * 1024,
             SegmentAge = TimeSpan.FromSeconds(1 + (seed % 3)),
             DeduplicationIds = (seed / 2 % 4) switch { 0 => 0, 1 => 20, _ => 200 },
             ProducerIdleTimeout = TimeSpan.FromSeconds(12),
         };
-        return (seed / 5 % 4) switch
-        {
-            0 => topic with { RetentionAge = TimeSpan.FromSeconds(6) },
-            1 => topic with { RetentionBytes = 40 * 1024 },
-            2 => topic with { RetentionBytes = 20 * 1024, RetentionConsumer = SimConsumer.Group },
-            _ => topic with { RetentionAge = TimeSpan.FromSeconds(7), RetentionBytes = 200 * 1024, RetentionConsumer = SimConsumer.Group },
-        };
+        return SimTopic.Retained(topic, (int)(seed / 5 % 4));
     }
 }
 
@@ -105,17 +102,13 @@ internal sealed class ClusterSimulation : IDisposable
 {
     internal const long Shard = 0;
 
-    /// <summary>The shard that is the topic's partition, where there is one.</summary>
-    internal const long TopicShard = 1;
-
-    internal const string TopicName = "topic";
-
     /// <summary>It goes on until the clients have ended so many operations: some seeds have long outages.</summary>
     internal const int LeastOperations = 1000;
 
     private readonly SimulationPlan _plan;
     private readonly List<SimClient> _clients = [];
     private readonly Dictionary<long, ShardOracle> _oracles = [];
+    private readonly SimTopic? _topic;
     private readonly ClusterStatus _first;
 
     /// <param name="seed">Decides all that chance decides.</param>
@@ -128,14 +121,9 @@ internal sealed class ClusterSimulation : IDisposable
         Network = new SimNetwork(World, _plan.NodeCount);
         Store = new SimStatusStore(World);
         _first = NewStatus(World.NewId());
-        var consumers = _plan.Topic is null ? null : new ConsumerLaws(World);
-        _oracles[Shard] = new ShardOracle(World, Shard, _plan.Kind.New(_first.Cluster, Shard)) { Consumers = consumers };
-        if (_plan.Topic is { } topic)
-        {
-            var laws = new TopicLaws(World, topic, () => consumers!.Stored) { LogStartMoved = CountLacking };
-            _oracles[TopicShard] = new ShardOracle(World, TopicShard, KindOf(TopicShard, _first.Partitions()[TopicShard]).New(_first.Cluster, TopicShard)) { Topic = laws };
-        }
-
+        _topic = _plan.Topic is null ? null : new SimTopic(this, _plan.Topic);
+        _oracles[Shard] = new ShardOracle(World, Shard, _plan.Kind.New(_first.Cluster, Shard)) { Consumers = _topic?.Consumers };
+        foreach ((long shard, ClusterPartition partition) in _first.Partitions()) _oracles[shard] = _topic!.NewOracle(partition, KindOf(shard, partition).New(_first.Cluster, shard));
         Nodes = [.. Enumerable.Range(0, _plan.NodeCount).Select(node => new SimNode(this, node))];
     }
 
@@ -167,8 +155,9 @@ internal sealed class ClusterSimulation : IDisposable
     /// <summary>Who watches a replica's shard. One that is new has a new one.</summary>
     internal ShardOracle OracleOf(ReplicaHost replica)
     {
-        if (!_oracles.TryGetValue(replica.ShardId, out ShardOracle? oracle)) _oracles[replica.ShardId] = oracle = new ShardOracle(World, replica.ShardId, replica.Kind.New(_first.Cluster, replica.ShardId));
-        return oracle;
+        if (_oracles.TryGetValue(replica.ShardId, out ShardOracle? oracle)) return oracle;
+        IStateMachine machine = replica.Kind.New(_first.Cluster, replica.ShardId);
+        return _oracles[replica.ShardId] = _topic is null ? new ShardOracle(World, replica.ShardId, machine) : _topic.NewOracle(Store.Status!.Partitions()[replica.ShardId], machine);
     }
 
     /// <summary>Called when the state of a replica has changed.</summary>
@@ -201,21 +190,23 @@ internal sealed class ClusterSimulation : IDisposable
         for (int i = 0; i < _plan.SessionCount; i++) new SimSession(this, oracle, i).Start();
         SimWatcher[] watchers = [.. Enumerable.Range(0, _plan.WatcherCount).Select(_ => new SimWatcher(this, oracle))];
         foreach (SimWatcher watcher in watchers) watcher.Start();
-        if (_oracles.TryGetValue(TopicShard, out ShardOracle? topic)) BeginTopicPrograms(topic, oracle);
+        _topic?.Start();
         new SimFaults(this).Start();
         World.RunUntil(World.Now + _plan.Faulty);
         Heal();
-        (long before, long messages) = (Writes, topic?.Topic!.End ?? 0);
+        long before = Writes;
+        IReadOnlyList<long> messages = _topic?.Ends ?? [];
         World.RunUntil(World.Now + (_plan.Calm / 2));
         SimWorld.Require(Writes > before + 10, $"nothing is written {_plan.Calm / 2} after the last fault");
-        SimWorld.Require(topic is null || topic.Topic!.End > messages, $"nothing is appended {_plan.Calm / 2} after the last fault");
+        for (int i = 0; i < messages.Count; i++) SimWorld.Require(_topic!.Ends[i] > messages[i], $"nothing is appended to partition {i} {_plan.Calm / 2} after the last fault");
         World.RunUntil(World.Now + (_plan.Calm / 2));
         World.RunWhile(() => Operations < LeastOperations, World.Now + _plan.Calm);
         IsOver = true;
+        World.RunWhile(() => _topic is { IsOver: false }, World.Now + TimeSpan.FromMinutes(2));   // Members go on until all is handled.
         World.RunUntil(World.Now + TimeSpan.FromSeconds(10));
         World.RunWhile(() => !_oracles.Values.All(HasReachedAll), World.Now + TimeSpan.FromSeconds(2));   // What leaders add by themselves may have come at this very moment.
         foreach (ShardOracle each in _oracles.Values) CheckEnd(each);
-        if (topic is not null) CheckMessages(topic);
+        _topic?.CheckEnd();
         oracle.Sessions.CheckEnd();
         foreach (SimWatcher watcher in watchers) watcher.CheckEnd();
     }
@@ -250,48 +241,7 @@ internal sealed class ClusterSimulation : IDisposable
     private ClusterStatus NewStatus(Guid id)
     {
         var status = ClusterStatus.New(id, Enumerable.Range(0, _plan.NodeCount), [(Shard, (IReadOnlyList<int>)[.. Enumerable.Range(0, _plan.EnsembleSize)])], _plan.EnsembleSize);
-        return _plan.Topic is { } topic ? status.WithTopic(TopicName, World.NewId(), topic, static _ => true) : status;
-    }
-
-    private void BeginTopicPrograms(ShardOracle oracle, ShardOracle store)
-    {
-        TopicLaws laws = oracle.Topic!;
-        int number = 0;
-        foreach (AppendStyle style in (AppendStyle[])[AppendStyle.Numbered, AppendStyle.Named, AppendStyle.Numbered, AppendStyle.Expecting])
-        {
-            var producer = new SimProducer(this, NewPartition(), laws, style);
-            World.Begin(producer.LiveAsync);
-        }
-
-        World.Begin(new SimTopicReader(this, NewPartition(), laws).LiveAsync);
-        World.Begin(new SimTrimmer(this, NewPartition()).LiveAsync);
-        for (int i = 0; i < 2; i++) World.Begin(new SimConsumer(this, NewPartition(), new SimStore(this, store, number), laws, store.Consumers!).LiveAsync);
-
-        SimPartition NewPartition() => new(this, oracle, laws, number++);
-    }
-
-    /// <summary>The log begins later from now on.</summary>
-    private void CountLacking(long logStart)
-    {
-        if (Nodes.Any(node => node.Drivers.TryGetValue(TopicShard, out SimDriver? driver) && driver.Host.Core.Log.End < logStart)) World.Count("trim of what a replica lacks");
-    }
-
-    /// <summary>Every replica of the partition has every message that is kept.</summary>
-    private void CheckMessages(ShardOracle oracle)
-    {
-        foreach (int member in Store.Status!.Shards[oracle.ShardId].Ensemble)
-        {
-            if (Nodes[member].HasHiddenDamage) continue;   // It is whole on the others.
-            PartitionReads reads = Nodes[member].Drivers[oracle.ShardId].Replica.Reads!;
-            TopicLaws laws = oracle.Topic!;
-            SimWorld.Require(reads.Bounds.Start == laws.Start && reads.Bounds.End == laws.End, $"node {member} has messages {reads.Bounds.Start} to {reads.Bounds.End} at the end, not {laws.Start} to {laws.End}");
-            for (long at = laws.Start; at < laws.End;)
-            {
-                TopicPage page = reads.Read(TopicPosition.At(at), TopicReadOptions.Default);
-                laws.Read(laws.Moment, at, isReverse: false, page);
-                at = page.Next;
-            }
-        }
+        return _plan.Topic is { } topic ? status.WithTopic(SimTopic.Name, World.NewId(), topic, static _ => true) : status;
     }
 
     private long Writes => World.Counts.GetValueOrDefault("write");

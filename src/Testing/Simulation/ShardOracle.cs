@@ -63,7 +63,7 @@ internal sealed class ShardOracle : IDisposable
     internal TopicLaws? Topic { get; init; }
 
     /// <summary>What must hold of offsets that consumers store here; null where nobody looks.</summary>
-    internal ConsumerLaws? Consumers { get; init; }
+    internal GroupLaws? Consumers { get; init; }
 
     /// <summary>All that happened to keys, in order; an entry changes one.</summary>
     internal IReadOnlyList<KeyChange> Changes => _changes;

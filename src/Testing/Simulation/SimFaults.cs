@@ -27,6 +27,8 @@ internal sealed class SimFaults(ClusterSimulation cluster)
         "retention", "trim", "purge", "base taken", "producer answered again", "producer answered again by a later leader", "producer forgotten", "append of known ids", "batch with known ids",
         "offset conflict", "append at an expected offset", "append of unknown outcome", "read at a follower", "message read", "message read backwards", "reader told what is kept", "reader ahead of a replica",
         "consumer told what is kept", "consumer lost its partition", "partition taken", "partition taken by another meanwhile", "offset stored", "store of unknown outcome", "trim of what a replica lacks",
+        "member joined", "member left", "member died", "member paused", "member told what is kept", "message handled", "handler failed",
+        "partition changed its owner", "partition given up", "partition lost", "settings changed", "partition added",
     ];
 
     /// <summary>Whether a node has another state than the others. They are compared, and who has a majority is right: nothing more may go wrong until it is noticed.</summary>

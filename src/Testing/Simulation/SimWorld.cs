@@ -16,6 +16,7 @@ internal sealed class SimWorld(long seed, bool isTold)
     private readonly SortedDictionary<string, long> _counts = new(StringComparer.Ordinal);
     private readonly List<string> _landmarks = [];
     private ExceptionDispatchInfo? _failure;   // Of a program.
+    private int _thread;   // On which things happen; 0 while nothing does.
 
     internal static DateTimeOffset Epoch { get; } = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
@@ -41,7 +42,11 @@ internal sealed class SimWorld(long seed, bool isTold)
     internal string Story => string.Join('\n', _story);
 
     /// <summary>Has something happen later.</summary>
-    internal void After(TimeSpan delay, Action action) => _events.Add((Now + delay).Ticks, action);
+    internal void After(TimeSpan delay, Action action)
+    {
+        if (_thread != 0 && _thread != Environment.CurrentManagedThreadId) _failure ??= ExceptionDispatchInfo.Capture(new InvalidOperationException("Something went on beside the world: " + Environment.StackTrace));
+        _events.Add((Now + delay).Ticks, action);
+    }
 
     /// <summary>Lets the next thing happen; false where none is left before a time, which it is then.</summary>
     private bool Step(TimeSpan until)
@@ -88,8 +93,17 @@ internal sealed class SimWorld(long seed, bool isTold)
     /// <summary>Lets things happen while a condition holds, at most until a time.</summary>
     internal void RunWhile(Func<bool> condition, TimeSpan until)
     {
-        while (condition() && Step(until))
+        int outer = _thread;
+        _thread = Environment.CurrentManagedThreadId;
+        try
         {
+            while (condition() && Step(until))
+            {
+            }
+        }
+        finally
+        {
+            _thread = outer;
         }
     }
 

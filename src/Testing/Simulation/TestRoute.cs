@@ -62,8 +62,12 @@ internal sealed class TestRoute : IShardRoute
 }
 
 /// <summary>Virtual time for programs in a test: its timers are events of the world.</summary>
-internal sealed class SimTime(SimWorld world) : TimeProvider
+/// <param name="world">The world.</param>
+/// <param name="process">The process in which the timers fire; null for one that never ends.</param>
+internal sealed class SimTime(SimWorld world, SimProcess? process = null) : TimeProvider
 {
+    private readonly Action<TimeSpan, Action> _after = process is null ? world.After : process.After;
+
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
     public override DateTimeOffset GetUtcNow() => SimWorld.Epoch + world.Now;
@@ -72,12 +76,12 @@ internal sealed class SimTime(SimWorld world) : TimeProvider
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
-        var timer = new SimTimer(world, () => callback(state));
+        var timer = new SimTimer(_after, () => callback(state));
         timer.Change(dueTime, period);
         return timer;
     }
 
-    private sealed class SimTimer(SimWorld world, Action fire) : ITimer
+    private sealed class SimTimer(Action<TimeSpan, Action> after, Action fire) : ITimer
     {
         private int _arming;
 
@@ -85,7 +89,7 @@ internal sealed class SimTime(SimWorld world) : TimeProvider
         {
             int arming = ++_arming;
             if (dueTime == Timeout.InfiniteTimeSpan) return true;
-            world.After(dueTime, () => Fire(arming, period));
+            after(dueTime, () => Fire(arming, period));
             return true;
         }
 
@@ -100,7 +104,7 @@ internal sealed class SimTime(SimWorld world) : TimeProvider
         private void Fire(int arming, TimeSpan period)
         {
             if (arming != _arming) return;
-            if (period > TimeSpan.Zero) world.After(period, () => Fire(arming, period));
+            if (period > TimeSpan.Zero) after(period, () => Fire(arming, period));
             fire();
         }
     }

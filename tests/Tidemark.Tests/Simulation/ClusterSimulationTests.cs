@@ -22,10 +22,11 @@ public class ClusterSimulationTests(ITestOutputHelper output)
         if (!isOne) Assert.Empty(summary.NeverHit);
     }
 
-    /// <summary>One without a topic, and one with.</summary>
+    /// <summary>One without a topic, one whose topic a group consumes, and one with consumers that chance makes owners.</summary>
     [Theory]
     [InlineData(4711)]
     [InlineData(4712)]
+    [InlineData(4713)]
     public void A_seed_gives_the_same_trace_each_time(long seed)
     {
         using var first = new ClusterSimulation(seed);

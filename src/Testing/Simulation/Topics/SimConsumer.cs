@@ -12,16 +12,17 @@ internal sealed class SimConsumer
 
     private readonly ClusterSimulation _cluster;
     private readonly SimWorld _world;
-    private readonly SimPartition _partition;
+    private readonly TopicPartition _partition;
     private readonly ConsumerLaws _laws;
     private readonly ConsumerRows _rows;
 
-    internal SimConsumer(ClusterSimulation cluster, SimPartition partition, SimStore store, TopicLaws topic, ConsumerLaws laws)
+    internal SimConsumer(ClusterSimulation cluster, SimTopic topic, int number)
     {
-        (_cluster, _world, _partition, _laws) = (cluster, cluster.World, partition, laws);
-        var face = new PartitionedTopic(ClusterSimulation.TopicName, ClusterSimulation.TopicShard, new TopicView(topic.Options, [partition]), new SimTime(_world), _world.NewId);
-        _rows = new ConsumerRows(store, face, Group);
-        laws.Follow(_rows.OffsetKey(0));
+        var process = new SimProcess(cluster.World);
+        PartitionedTopic face = topic.Open(process, number);
+        (_cluster, _world, _partition, _laws) = (cluster, cluster.World, face.View[0], topic.Consumers[0]);
+        _rows = new ConsumerRows(new SimRoute(cluster, process, number).OpenStore(), face, Group);
+        _laws.Follow(_rows.OffsetKey(0));
     }
 
     internal async Task LiveAsync()

@@ -8,26 +8,27 @@ namespace Tidemark.Testing.Simulation.Topics;
 
 /// <summary>A partition as a program outside the cluster reaches it: what it sends or is told may be lost, and nodes come and go. Whatever it is told is checked.</summary>
 /// <remarks>For one program, which does one thing after the other.</remarks>
-internal sealed class SimPartition(ClusterSimulation cluster, ShardOracle oracle, TopicLaws laws, int guess) : TopicPartition
+internal sealed class SimPartition(ClusterSimulation cluster, ShardOracle oracle, SimProcess process, int guess) : TopicPartition
 {
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(6);
     private static readonly TimeSpan _longestLook = TimeSpan.FromMilliseconds(500);
 
     private readonly SimWorld _world = cluster.World;
+    private readonly TopicLaws _laws = oracle.Topic!;
     private readonly SimCaller _caller = new(cluster, oracle, guess);
 
-    internal override int Number => 0;
+    internal override int Number => _laws.Number;
 
     internal override async ValueTask<AppendResult> AppendAsync(IReadOnlyList<TopicMessage> messages, ProducerTicket? ticket, long? expectedOffset, CancellationToken cancellationToken)
     {
-        bool isOnce = ticket is not null || laws.Options.DeduplicationIds == 0;
-        laws.Sent(messages, isOnce);
+        bool isOnce = ticket is not null || _laws.Options.DeduplicationIds == 0;
+        _laws.Sent(messages, isOnce);
         var head = new BatchHead(0, expectedOffset, ticket?.Producer, ticket?.Sequence ?? 0, 0, messages.Count);
         DateTimeOffset now = SimWorld.Epoch + _world.Now;
         (TopicAnswer answer, StatePosition at) = await CommandAsync(TopicCommand.Append, output => BatchCodec.Write(output, head, messages, now), isSafeTwice: false).ConfigureAwait(false);
         AppendResult result = ShardPartition.ToResult(Number, answer);
-        if (ticket is { } numbered && (TopicCommand)oracle.KindOf(at.Offset) == TopicCommand.Repeat) laws.AnsweredAgain(numbered.Producer, numbered.Sequence, at.Term);
-        laws.Acknowledged(messages, expectedOffset, result);
+        if (ticket is { } numbered && (TopicCommand)oracle.KindOf(at.Offset) == TopicCommand.Repeat) _laws.AnsweredAgain(numbered.Producer, numbered.Sequence, at.Term);
+        _laws.Acknowledged(messages, expectedOffset, result);
         _world.Note($"append of {messages.Count}: {result.Status} at {result.Offset}");
         return result;
     }
@@ -46,11 +47,11 @@ internal sealed class SimPartition(ClusterSimulation cluster, ShardOracle oracle
 
     internal override async ValueTask TrimAsync(long before, CancellationToken cancellationToken)
     {
-        laws.Permit(before);
+        _laws.Permit(before);
         byte[]? command = null;
         while (await LookAsync(ReadLevel.Linearizable, here => command = here.TrimCommand(before) ?? []).ConfigureAwait(false) is null) await PauseAsync().ConfigureAwait(false);
         if (command!.Length > 0) await CommandAsync(TopicCommand.Trim, output => output.Write(command), isSafeTwice: true).ConfigureAwait(false);
-        laws.Trimmed(before);
+        _laws.Trimmed(before);
     }
 
     internal override async ValueTask<PartitionInfo> DescribeAsync(ReadLevel level, CancellationToken cancellationToken)
@@ -60,7 +61,7 @@ internal sealed class SimPartition(ClusterSimulation cluster, ShardOracle oracle
         {
             if (await LookAsync(level, static here => here.Bounds).ConfigureAwait(false) is { } bounds)
             {
-                laws.Described(asked ?? default, bounds.Start, bounds.End);
+                _laws.Described(asked ?? default, bounds.Start, bounds.End);
                 return new PartitionInfo(Number, bounds.Start, bounds.End, bounds.Timestamp);
             }
 
@@ -78,13 +79,14 @@ internal sealed class SimPartition(ClusterSimulation cluster, ShardOracle oracle
             {
                 if (await LookAsync(options.Level, here => here.Read(from, options)).ConfigureAwait(false) is { } page)
                 {
-                    laws.Read(asked, PlaceOf(from, options, page), options.Reverse, page);
+                    _laws.Read(asked, PlaceOf(from, options, page), options.Reverse, page);
                     return page;
                 }
             }
             catch (OffsetOutOfRangeException told)
             {
-                laws.ToldOutOfRange(asked, told);
+                _laws.ToldOutOfRange(asked, told);
+                told.Data[nameof(Number)] = Number;   // For who reads several.
                 throw;
             }
 
@@ -92,11 +94,19 @@ internal sealed class SimPartition(ClusterSimulation cluster, ShardOracle oracle
         }
     }
 
-    internal override ValueTask WaitAsync(long offset, CancellationToken cancellationToken) => throw new NotSupportedException("The simulated programs look again.");
+    /// <summary>Looks again and again.</summary>
+    internal override async ValueTask WaitAsync(long offset, CancellationToken cancellationToken)
+    {
+        while (await LookAsync(ReadLevel.Local, static here => here.Bounds).ConfigureAwait(false) is not { } bounds || bounds.End <= offset)
+        {
+            await PauseAsync().ConfigureAwait(false);
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+    }
 
-    private TopicMoment? MomentOf(ReadLevel level) => level.Kind == ReadLevelKind.Linearizable ? laws.Moment : null;
+    private TopicMoment? MomentOf(ReadLevel level) => level.Kind == ReadLevelKind.Linearizable ? _laws.Moment : null;
 
-    private Task PauseAsync() => _world.Delay(20, 150);
+    private Task PauseAsync() => process.Delay(20, 150);
 
     /// <summary>The offset that a position stands for, by the bounds that the page tells.</summary>
     private long PlaceOf(TopicPosition from, TopicReadOptions options, TopicPage page) => from.Kind switch
@@ -104,7 +114,7 @@ internal sealed class SimPartition(ClusterSimulation cluster, ShardOracle oracle
         TopicPositionKind.First => page.Start,
         TopicPositionKind.End => page.End,
         TopicPositionKind.Last => Math.Max(page.Start, page.End - from.Number),
-        TopicPositionKind.Time => laws.FirstAtTime(new HybridTimestamp(unchecked((ulong)from.Number)), page.Start, page.End),
+        TopicPositionKind.Time => _laws.FirstAtTime(new HybridTimestamp(unchecked((ulong)from.Number)), page.Start, page.End),
         _ when from.Number >= page.Start && from.Number <= page.End => from.Number,
         _ => options.OutOfRange == OutOfRangePolicy.First ? page.Start : page.End,
     };
@@ -122,7 +132,7 @@ internal sealed class SimPartition(ClusterSimulation cluster, ShardOracle oracle
         }
 
         SimNode node = cluster.Nodes[_world.Chance.Below(cluster.Nodes.Count)];
-        for (TimeSpan until = _world.Now + _longestLook; _world.Now < until; await _world.Delay(2, 20).ConfigureAwait(false))
+        for (TimeSpan until = _world.Now + _longestLook; _world.Now < until; await process.Delay(2, 20).ConfigureAwait(false))
         {
             if (node.IsPausedNow || !node.Drivers.TryGetValue(oracle.ShardId, out SimDriver? driver)) continue;
             if (driver.Replica.Shown < needed) continue;
@@ -170,7 +180,7 @@ internal sealed class SimPartition(ClusterSimulation cluster, ShardOracle oracle
             (call, needed) =>
             {
                 call.IsOver = true;
-                answer.SetResult(needed);
+                process.Do(() => answer.SetResult(needed));
             },
             static _ => true,
             End);
@@ -179,7 +189,7 @@ internal sealed class SimPartition(ClusterSimulation cluster, ShardOracle oracle
         void End(SimCall call)
         {
             call.IsOver = true;
-            answer.SetResult(null);
+            process.Do(() => answer.SetResult(null));
         }
     }
 
@@ -197,7 +207,7 @@ internal sealed class SimPartition(ClusterSimulation cluster, ShardOracle oracle
             (call, found) =>
             {
                 call.IsOver = true;
-                answer.SetResult(found);
+                process.Do(() => answer.SetResult(found));
             },
             Unknown);
         return answer.Task;
@@ -205,7 +215,7 @@ internal sealed class SimPartition(ClusterSimulation cluster, ShardOracle oracle
         void Unknown(SimCall call)
         {
             call.IsOver = true;
-            answer.SetException(new OutcomeUnknownException("Nobody answered."));
+            process.Do(() => answer.SetException(new OutcomeUnknownException("Nobody answered.")));
         }
     }
 }

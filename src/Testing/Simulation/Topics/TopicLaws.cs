@@ -16,7 +16,7 @@ internal readonly record struct TopicMoment(long Start, long End);
 
 /// <summary>Watches one partition over all committed entries: a list of messages and a few dictionaries that the real state, its answers and all that is read must agree with.</summary>
 /// <remarks>Entries are judged when the first replica applies them. What an entry may do follows from those before it and from what the programs have sent, not from the machine.</remarks>
-internal sealed class TopicLaws(SimWorld world, TopicOptions options, Func<long> storedByConsumer)
+internal sealed class TopicLaws(SimWorld world, int number, TopicOptions options, Func<long> storedByConsumer)
 {
     /// <summary>What more a record is on the disk than its payload, at most.</summary>
     private const int RecordRoom = 64;
@@ -36,8 +36,15 @@ internal sealed class TopicLaws(SimWorld world, TopicOptions options, Func<long>
     private readonly Dictionary<Guid, (long Sequence, HybridTimestamp LastUsed)> _producers = [];
     private readonly Dictionary<(Guid Producer, long Sequence), long> _terms = [];
     private long _permitted;   // Before this offset somebody has asked for messages to go.
+    private readonly HashSet<TopicSettings> _wanted = [TopicSettings.Of(options)];
     private TopicMoment _acknowledged;
+    private TopicSettings? _settings;
+    private TopicSettings? _before;   // Those before: a leader may have gone by them a moment ago.
 
+    /// <summary>Which partition it is.</summary>
+    internal int Number => number;
+
+    /// <summary>What it was made with. What it keeps, and for how long, may be something else by now.</summary>
     internal TopicOptions Options => options;
 
     /// <summary>Called when less of the log is needed than before, with the first entry that is.</summary>
@@ -83,12 +90,16 @@ internal sealed class TopicLaws(SimWorld world, TopicOptions options, Func<long>
     /// <summary>A program asks for messages to go.</summary>
     internal void Permit(long before) => _permitted = Math.Max(_permitted, before);
 
+    /// <summary>Somebody asks for other settings.</summary>
+    internal void Wish(TopicOptions wanted) => _wanted.Add(TopicSettings.Of(wanted));
+
     /// <summary>An entry was committed, and the machine, which is the oracle's own, has applied it.</summary>
     internal void Applied(TopicMachine machine, in LogRecord record)
     {
         _bytes.Add((_bytes.Count > 0 ? _bytes[^1] : 0) + record.Payload.Length + RecordRoom);
         switch ((TopicCommand)record.Kind)
         {
+            case TopicCommand.Configure: Configure(record); break;
             case TopicCommand.Append: Append(record); break;
             case TopicCommand.Trim: Trim(machine, record); break;
             case TopicCommand.Release: Release(record); break;
@@ -176,6 +187,9 @@ internal sealed class TopicLaws(SimWorld world, TopicOptions options, Func<long>
         world.Count(isReverse ? "message read backwards" : "message read", page.Messages.Count);
     }
 
+    /// <summary>Nothing has changed for long: it goes by what was asked for last.</summary>
+    internal void CheckSettings(TopicOptions wanted) => SimWorld.Require(_settings == TopicSettings.Of(wanted), $"at the end it goes by {_settings}, and was asked for {wanted}");
+
     /// <summary>A reading was told that an offset is not there.</summary>
     internal void ToldOutOfRange(TopicMoment? asked, OffsetOutOfRangeException told)
     {
@@ -260,6 +274,14 @@ internal sealed class TopicLaws(SimWorld world, TopicOptions options, Func<long>
         }
     }
 
+    private void Configure(in LogRecord record)
+    {
+        var settings = TopicSettings.Read(record.Payload.Span);
+        SimWorld.Require(_wanted.Contains(settings), $"entry {record.Offset} brings {settings}, which nobody asked for");
+        if (_settings is not null && settings != _settings) world.Count("settings changed");
+        (_before, _settings) = (_settings, settings);
+    }
+
     private void Release(in LogRecord record)
     {
         var reader = new MessagePackReader(record.Payload.Span);
@@ -277,6 +299,7 @@ internal sealed class TopicLaws(SimWorld world, TopicOptions options, Func<long>
         if (before > End || entry > record.Offset || before <= Start) return;
         bool isAsked = before <= _permitted;
         if (!isAsked) RequireRetention(before, entry, record.Offset);
+        _before = null;   // One trim is under way at a time.
         long needed = before < End ? _messages[(int)before].Entry : record.Offset;
         SimWorld.Require(entry <= needed, $"entry {record.Offset} keeps entries from {entry} on, and message {before}, which is kept, is in {needed}");
         world.Count(!isAsked ? "retention" : before == End ? "purge" : "trim");
@@ -288,11 +311,18 @@ internal sealed class TopicLaws(SimWorld world, TopicOptions options, Func<long>
     /// <summary>Nobody asked for it: the messages are too old or too much, and nothing that goes is held.</summary>
     private void RequireRetention(long before, long entry, long trim)
     {
-        SimWorld.Require(options.RetentionConsumer is null || before <= Released, $"messages before {before} go, and the consumer has let go of those before {Released} only");
-        bool isOld = options.RetentionAge is { } age && AgeOf(_messages[(int)before - 1].Timestamp) >= age - _clocksApart;
+        TimeSpan age = AgeOf(_messages[(int)before - 1].Timestamp);
         long kept = _bytes[(int)trim] - (entry > 0 ? _bytes[(int)entry - 1] : 0) + SegmentRoom;
-        bool isMuch = options.RetentionBytes is { } bytes && kept >= bytes;
-        SimWorld.Require(isOld || isMuch, $"messages before {before} go, the last of them {AgeOf(_messages[(int)before - 1].Timestamp)} old, and {kept} bytes are kept");
+        SimWorld.Require(
+            IsDue(_settings!) || (_before is not null && IsDue(_before)),
+            $"messages before {before} go, the last of them {age} old, {kept} bytes are kept, and the consumer has let go of those before {Released}: by {_settings}");
+
+        bool IsDue(TopicSettings settings)
+        {
+            bool isOld = settings.RetentionMilliseconds is { } longest && age >= TimeSpan.FromMilliseconds(longest) - _clocksApart;
+            bool isMuch = settings.RetentionBytes is { } bytes && kept >= bytes;
+            return (isOld || isMuch) && (!settings.IsHeld || before <= Released);
+        }
     }
 
     private TimeSpan AgeOf(HybridTimestamp timestamp) => SimWorld.Epoch + world.Now - timestamp.Physical;

@@ -39,8 +39,13 @@ internal sealed class SimProducer(ClusterSimulation cluster, SimPartition partit
         }
     }
 
-    /// <summary>Now and then it appends nothing for so long that it is forgotten.</summary>
-    private Task PauseAsync() => _world.Chance.Below(150) == 0 ? _world.Delay(15_000, 25_000) : _world.Delay(10, 500);
+    /// <summary>Now and then it appends nothing for so long that it is forgotten, while things go wrong.</summary>
+    private async Task PauseAsync()
+    {
+        await _world.Delay(10, cluster.Plan.HasGroup ? 900 : 500).ConfigureAwait(false);
+        if (_world.Chance.Below(150) > 0) return;
+        for (TimeSpan until = _world.Now + _world.Between(15_000, 25_000); _world.Now < until && cluster.AreFaultsOn;) await _world.Delay(1000, 1000).ConfigureAwait(false);
+    }
 
     /// <summary>With the line of a real producer, which sends what has no answer again with its number.</summary>
     private async Task AppendNumberedAsync()
