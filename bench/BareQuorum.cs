@@ -7,6 +7,7 @@ namespace Tidemark.Bench;
 internal sealed class BareQuorum : IAsyncDisposable
 {
     private const int Leader = 0, Nodes = 3;
+    private const int MostBytes = 16 * 1024 * 1024;   // What a message may hold.
 
     private readonly TcpTransport[] _transports = new TcpTransport[Nodes];
     private readonly BareLog[]? _logs;
@@ -16,8 +17,8 @@ internal sealed class BareQuorum : IAsyncDisposable
     private readonly Stack<List<BareLog.Waiter>> _spare = new();
     private readonly ManualResetEventSlim _committed = new();
     private readonly Thread _loop;
-    private byte[] _filling = new byte[1024 * 1024];
-    private byte[] _sending = new byte[1024 * 1024];
+    private byte[] _filling = new byte[MostBytes];
+    private byte[] _sending = new byte[MostBytes];
     private List<BareLog.Waiter> _waiting = [];
     private int _filled = sizeof(long);
     private long _round;

@@ -14,13 +14,13 @@ internal static class ReplicatedBench
         foreach (int clients in (int[])[1, 16, 128, 512]) yield return PutAsync(options, clients).GetAwaiter().GetResult();
     }
 
-    /// <summary>Appends of a message to a topic, each awaited until two of three have it on their disks; beside them a bare quorum with the same bytes. One partition is appended to at its leader, eight through one node, wherever
-    /// they are led.</summary>
+    /// <summary>Appends of a message, or of a hundred at once, to a topic, each awaited until two of three have it on their disks; beside them a bare quorum with the same bytes. One partition is appended to at its leader, eight
+    /// through one node, wherever they are led.</summary>
     public static IEnumerable<BenchRow> RunTopic(BenchOptions options)
     {
-        foreach ((int bytes, int partitions) in ((int, int)[])[(100, 1), (1024, 1), (100, 8)])
+        foreach ((int bytes, int batch, int partitions) in ((int, int, int)[])[(100, 1, 1), (1024, 1, 1), (100, 1, 8), (1024, 1, 8), (100, 100, 1), (1024, 100, 1), (1024, 100, 8)])
         {
-            foreach (int producers in (int[])[1, 16, 128]) yield return AppendAsync(options, bytes, partitions, producers).GetAwaiter().GetResult();
+            foreach (int producers in (int[])[1, 16, 128]) yield return AppendAsync(options, bytes, batch, partitions, producers).GetAwaiter().GetResult();
         }
     }
 
@@ -77,11 +77,13 @@ internal static class ReplicatedBench
         return puts.ToRow("replicated-put", clients, floor);
     }
 
-    private static async Task<BenchRow> AppendAsync(BenchOptions options, int bytes, int partitions, int producers)
+    private static async Task<BenchRow> AppendAsync(BenchOptions options, int bytes, int batch, int partitions, int producers)
     {
         using var place = new BenchPlace(options, "replicated-append");
-        byte[] payload = new byte[bytes];
+        byte[] payload = new byte[bytes], together = new byte[bytes * batch];
         new Random(1).NextBytes(payload);
+        new Random(1).NextBytes(together);
+        TopicMessage[] Messages() => [.. Enumerable.Range(0, batch).Select(_ => new TopicMessage(payload))];
         Samples floor = new(), appends = new();
         TimeSpan time = TimeSpan.FromSeconds(options.Seconds / options.Rounds / 2);
         await using BareQuorum bare = await BareQuorum.StartAsync(place.At(""));
@@ -93,11 +95,11 @@ internal static class ReplicatedBench
         Topic topic = cluster.Nodes[cluster.Nodes[0]!.Describe().Shards[^1].Leader]!.Topics.Get("bench");
         for (int round = 0; round < options.Rounds; round++)
         {
-            await floor.RunAsync(producers, time, producer => Bare(bare, waiters, producer, producers, payload));
-            await appends.RunAsync(producers, time, async producer => await topic.AppendAsync(new TopicMessage(payload), to[producer]));
+            await floor.RunAsync(producers, time, producer => Bare(bare, waiters, producer, producers, together));
+            await appends.RunAsync(producers, time, async producer => await topic.AppendAsync(Messages(), to[producer]));
         }
 
-        return appends.ToRow($"replicated-append-{bytes}B-x1-p{partitions}", producers, floor);
+        return appends.ToRow($"replicated-append-{bytes}B-x{batch}-p{partitions}", producers, floor);
     }
 
     private static async Task<List<BenchRow>> GetAsync(BenchOptions options, int clients)
