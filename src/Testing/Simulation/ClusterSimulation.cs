@@ -202,7 +202,7 @@ internal sealed class ClusterSimulation : IDisposable
         World.RunUntil(World.Now + (_plan.Calm / 2));
         World.RunWhile(() => Operations < LeastOperations, World.Now + _plan.Calm);
         IsOver = true;
-        World.RunWhile(() => _topic is { IsOver: false }, World.Now + TimeSpan.FromMinutes(2));   // Members go on until all is handled.
+        World.RunWhile(() => _topic is { IsOver: false }, World.Now + TimeSpan.FromMinutes(6));   // Members go on until all is handled.
         World.RunUntil(World.Now + TimeSpan.FromSeconds(10));
         World.RunWhile(() => !_oracles.Values.All(HasReachedAll), World.Now + TimeSpan.FromSeconds(2));   // What leaders add by themselves may have come at this very moment.
         foreach (ShardOracle each in _oracles.Values) CheckEnd(each);

@@ -14,7 +14,7 @@ internal sealed class SimTopic
     private const int MostPartitions = 3;
     private const int Members = 3;
 
-    private static readonly TimeSpan _longestEnd = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan _longestEnd = TimeSpan.FromMinutes(5);   // Some read message by message, and ask nodes that do not keep the partition.
 
     private readonly ClusterSimulation _cluster;
     private readonly SimWorld _world;
