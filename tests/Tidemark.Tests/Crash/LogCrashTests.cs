@@ -32,7 +32,7 @@ public sealed class LogCrashTests
         var counting = new FaultyFileSystem(600) { BeforeOperation = operation => grown += operation is { Kind: DiskOperationKind.SetLength, Position: > 0 } ? 1 : 0 };
         new LogWorkload(600, LogDurability.Durable, scale: 128).Run(counting);
         Assert.True(grown >= 10, $"only {grown} times");
-        for (int seed = 600; seed < 600 + Soak.Times(2); seed++) states += CutAtEveryOperation(seed, statesPerOperation: 8, LogDurability.Durable, scale: 128);
+        for (int seed = 600; seed < 600 + Soak.Times(2); seed++) states += CutAtEveryOperation(seed, statesPerOperation: 4, LogDurability.Durable, scale: 128);
         Assert.True(states >= 1_000, $"only {states} states");
     }
 

@@ -100,7 +100,7 @@ public sealed class LogTruncateTests
                 }
             }
         }))];
-        for (int round = 0; round < 150; round++)
+        for (int round = 0; round < 60; round++)
         {
             await log.TruncateAfterAsync(100 + (round % 50));
             await AppendAsync(log, [.. Numbered(round * 1000, 60, 90 + (round % 20))]);
