@@ -1,6 +1,7 @@
 using Tidemark.Core.KeyValue;
 using Tidemark.Replication.Shards;
 using Tidemark.Storage.Archive;
+using Tidemark.Storage.Files;
 using Tidemark.Storage.Snapshots;
 
 namespace Tidemark.Replication.Archive;
@@ -13,8 +14,6 @@ internal sealed class ArchiveReader(IArchive archive, IFileSystem files, string 
 {
     /// <summary>The number that stands for saved entries in snapshot files.</summary>
     internal const ushort EntriesNumber = 5;
-
-    private const int BufferBytes = 256 * 1024;
 
     private long _fetches;
 
@@ -97,13 +96,7 @@ internal sealed class ArchiveReader(IArchive archive, IFileSystem files, string 
         await using (stream.ConfigureAwait(false))
         {
             using IFile file = files.Open(path, FileOpenMode.New);
-            byte[] buffer = new byte[BufferBytes];
-            long at = 0;
-            while (await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false) is var read and > 0)
-            {
-                file.Write(at, buffer.AsSpan(0, read));
-                at += read;
-            }
+            await stream.WriteToAsync(file, cancellationToken).ConfigureAwait(false);
         }
 
         var fetched = new FetchedObject(files, path, SnapshotReader.Open(files, path, identity));

@@ -43,6 +43,7 @@ internal sealed class StoreArchiver : IAsyncDisposable
     /// <summary>Copies by itself from now on, as often as is wanted.</summary>
     internal void Start()
     {
+        DirectoryFiles.Remove(_files, _directory);   // What an end in the middle left.
         if (_options.Interval != Timeout.InfiniteTimeSpan) _loop = Task.Run(LoopAsync);
     }
 
@@ -111,6 +112,7 @@ internal sealed class StoreArchiver : IAsyncDisposable
                 }
                 catch (Exception e) when (!_closing.IsCancellationRequested)
                 {
+                    _failure = e.Message;
                     ArchiveMessages.NotArchived(_logger, e);
                 }
             }
@@ -124,13 +126,20 @@ internal sealed class StoreArchiver : IAsyncDisposable
     /// <summary>Whether so much waits on a shard that it should be copied at once. Not where that failed.</summary>
     private async Task<bool> IsLateAsync()
     {
-        if (_known is not { } known || _failure is not null) return false;
-        foreach (LocalShard shard in _store.View().Namespaces.SelectMany(space => space.Shards))
+        if (_failure is not null || !await _turn.WaitAsync(0).ConfigureAwait(false)) return false;   // Somebody else copies just now.
+        try
         {
-            if (known.TryGetValue(shard.Id, out ArchivedShard? there) && await shard.Host.LogBytesFromAsync(there.Next).ConfigureAwait(false) >= _options.MaxLagBytes / 8) return true;
-        }
+            foreach (LocalShard shard in _store.View().Namespaces.SelectMany(space => space.Shards))
+            {
+                if (_known?.GetValueOrDefault(shard.Id) is { } there && await shard.Host.LogBytesFromAsync(there.Next).ConfigureAwait(false) >= _options.MaxLagBytes / 8) return true;
+            }
 
-        return false;
+            return false;
+        }
+        finally
+        {
+            _turn.Release();
+        }
     }
 
     private async Task<HybridTimestamp> CopyAsync(CancellationToken cancellationToken)
@@ -230,7 +239,6 @@ internal sealed class StoreArchiver : IAsyncDisposable
     /// <exception cref="FormatMismatchException">It is another store's archive.</exception>
     private async Task LookAsync(Guid storeId, CancellationToken cancellationToken)
     {
-        DirectoryFiles.Remove(_files, _directory);   // What an end in the middle left.
         _points = await _reader.ListPointsAsync(cancellationToken).ConfigureAwait(false);
         ArchivePoint? newest = _points.Count == 0 ? null : await _reader.ReadPointAsync(_points[^1], cancellationToken).ConfigureAwait(false);
         if (newest is not null && newest.Catalog.StoreId != storeId)

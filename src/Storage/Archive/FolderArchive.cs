@@ -8,8 +8,6 @@ namespace Tidemark;
 /// <remarks>An object is a file, whole and flushed before it has its name. Creating takes the folder's lock file, so several processes may share it. Calls block on the disk.</remarks>
 public sealed class FolderArchive : IArchive
 {
-    private const int BufferBytes = 256 * 1024;
-
     private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(20);
 
     private readonly string _folder;
@@ -121,14 +119,7 @@ public sealed class FolderArchive : IArchive
         try
         {
             using IFile file = _files.Open(temporary, FileOpenMode.New);
-            byte[] buffer = new byte[BufferBytes];
-            long at = 0;
-            while (await content.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false) is var read and > 0)
-            {
-                file.Write(at, buffer.AsSpan(0, read));
-                at += read;
-            }
-
+            await content.WriteToAsync(file, cancellationToken).ConfigureAwait(false);
             file.Flush();
         }
         catch
