@@ -258,24 +258,6 @@ public sealed class HybridClockTests
         Assert.Equal(2, counted);
     }
 
-    [Fact]
-    public void Stamps_are_given_without_allocating()
-    {
-        var clock = new HybridClock(_time);
-        HybridTimestamp remote = clock.Now();
-        for (int i = 0; i < 100; i++) remote = StampThreeWays(clock, remote);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 10_000; i++) remote = StampThreeWays(clock, remote);
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
-    }
-
-    private static HybridTimestamp StampThreeWays(HybridClock clock, HybridTimestamp remote)
-    {
-        clock.Now();
-        clock.Reserve(3);
-        return clock.Observe(remote);
-    }
-
     private static DateTimeOffset At(long microseconds) => DateTimeOffset.UnixEpoch.AddTicks((Base + microseconds) * 10);
 
     private static HybridTimestamp Stamp(long microseconds, int counter) => HybridTimestamp.FromParts(Base + microseconds, counter);
