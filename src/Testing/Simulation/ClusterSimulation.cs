@@ -170,6 +170,7 @@ internal sealed class ClusterSimulation : IDisposable
     internal void Run()
     {
         SynchronizationContext? context = SynchronizationContext.Current;
+        World.StayHere();
         SynchronizationContext.SetSynchronizationContext(null);   // What events complete goes on at once, as part of them, so that every run is the same.
         try
         {

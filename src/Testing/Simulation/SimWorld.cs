@@ -16,7 +16,7 @@ internal sealed class SimWorld(long seed, bool isTold)
     private readonly SortedDictionary<string, long> _counts = new(StringComparer.Ordinal);
     private readonly List<string> _landmarks = [];
     private ExceptionDispatchInfo? _failure;   // Of a program.
-    private int _thread;   // On which things happen; 0 while nothing does.
+    private int _thread;   // On which alone things may happen; 0 for any.
 
     internal static DateTimeOffset Epoch { get; } = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
@@ -45,20 +45,29 @@ internal sealed class SimWorld(long seed, bool isTold)
     internal void After(TimeSpan delay, Action action)
     {
         if (_thread != 0 && _thread != Environment.CurrentManagedThreadId) _failure ??= ExceptionDispatchInfo.Capture(new InvalidOperationException("Something went on beside the world: " + Environment.StackTrace));
-        _events.Add((Now + delay).Ticks, action);
+        lock (_events) _events.Add((Now + delay).Ticks, action);   // A program in a test's cluster may begin its timers on any thread.
     }
+
+    /// <summary>From now on all happens on this thread: what goes on elsewhere would not be the same in each run, and ends it.</summary>
+    internal void StayHere() => _thread = Environment.CurrentManagedThreadId;
 
     /// <summary>Lets the next thing happen; false where none is left before a time, which it is then.</summary>
     private bool Step(TimeSpan until)
     {
-        long at = _events.NextAt;
-        if (at > until.Ticks)
+        long at;
+        Action action;
+        lock (_events)
         {
-            if (until > Now) Now = until;
-            return false;
+            at = _events.NextAt;
+            if (at > until.Ticks)
+            {
+                if (until > Now) Now = until;
+                return false;
+            }
+
+            action = _events.Take();
         }
 
-        Action action = _events.Take();
         if (at > Now.Ticks) Now = new TimeSpan(at);
         Events++;
         Trace(at);
@@ -93,17 +102,8 @@ internal sealed class SimWorld(long seed, bool isTold)
     /// <summary>Lets things happen while a condition holds, at most until a time.</summary>
     internal void RunWhile(Func<bool> condition, TimeSpan until)
     {
-        int outer = _thread;
-        _thread = Environment.CurrentManagedThreadId;
-        try
+        while (condition() && Step(until))
         {
-            while (condition() && Step(until))
-            {
-            }
-        }
-        finally
-        {
-            _thread = outer;
         }
     }
 
