@@ -36,7 +36,7 @@ internal static class SyncReads
             if (then.Content != position.Content) return new SyncReset(SyncResetReason.Diverged);
         }
 
-        int most = pull.MostBytes == 0 ? UsualBytes : pull.MostBytes;
+        int most = BytesOf(pull);
         var changes = new Changes(reader, order, pull.Bound);
         long reached = changes.Take(from, most) ?? newest;
         if (changes.Count > MostRows) return new SyncReset(SyncResetReason.TooOld);   // One entry changed as much: less is to be fetched anew than told.
@@ -44,10 +44,11 @@ internal static class SyncReads
         byte[]? bound = pull.Bound;
         if (reached < newest) bound ??= BehindAll;   // What changed again later shows already as it is now: it is not the state of one moment yet.
         else if (bound is not null) bound = changes.AddPage(bound, most);
-        return new SyncChanges(
-            new SyncPosition(logId, reached, head.Content), head.Timestamp, bound, head.Content.Rows, changes.Cleared, changes.Rows,
-            SyncTable.RejectionsOf(reader, client));
+        return Told(reader, client, new SyncPosition(logId, reached, head.Content), head, bound, changes);
     }
+
+    /// <summary>About how many bytes the answer to a pull may have.</summary>
+    internal static int BytesOf(SyncPull pull) => pull.MostBytes == 0 ? UsualBytes : pull.MostBytes;
 
     /// <summary>Answers a pull whose position the state keeps no more, out of what something else keeps: part of the way, to where the copy asks again.</summary>
     /// <param name="reader">The state as it is now.</param>
@@ -61,9 +62,8 @@ internal static class SyncReads
         var changes = new Changes(reader, order, pull.Bound);
         foreach (byte[] row in past.Rows) changes.TakeEntry(row);
         if (changes.Count > MostRows) return new SyncReset(SyncResetReason.TooOld);
-        return new SyncChanges(
-            new SyncPosition(logId, past.Reached, past.Behind.Content), past.Behind.Timestamp, pull.Bound ?? BehindAll, past.Behind.Content.Rows, changes.Cleared, changes.Rows,
-            SyncTable.RejectionsOf(reader, pull.Client.ToByteArray(bigEndian: true)));
+        var reached = new SyncPosition(logId, past.Reached, past.Behind.Content);
+        return Told(reader, pull.Client.ToByteArray(bigEndian: true), reached, past.Behind, pull.Bound ?? BehindAll, changes);
     }
 
     /// <summary>The content hash behind an entry, and when the last entry before that changed anything was written; null where that is kept no more.</summary>
@@ -78,6 +78,9 @@ internal static class SyncReads
             new HybridTimestamp(BinaryPrimitives.ReadUInt64LittleEndian(trimmed[8..])),
             new StateHash(BinaryPrimitives.ReadUInt64LittleEndian(trimmed[16..]), BinaryPrimitives.ReadUInt64LittleEndian(trimmed[24..]), BinaryPrimitives.ReadInt64LittleEndian(trimmed[32..])));
     }
+
+    private static SyncChanges Told(in StateReader reader, byte[] client, in SyncPosition position, in ChangeHead head, byte[]? bound, Changes changes) =>
+        new(position, head.Timestamp, bound, head.Content.Rows, changes.Cleared, changes.Rows, SyncTable.RejectionsOf(reader, client));
 
     /// <summary>The rows and ranges that an answer tells of, as they are now.</summary>
     private sealed class Changes(StateReader reader, KeyOrder order, byte[]? bound)

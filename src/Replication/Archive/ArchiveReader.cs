@@ -1,4 +1,5 @@
 using Tidemark.Core.KeyValue;
+using Tidemark.Replication.KeyValue;
 using Tidemark.Replication.Shards;
 using Tidemark.Storage.Archive;
 using Tidemark.Storage.Files;
@@ -6,7 +7,7 @@ using Tidemark.Storage.Snapshots;
 
 namespace Tidemark.Replication.Archive;
 
-/// <summary>Reads an archive. What is read is brought to a directory of this machine first, and removed again.</summary>
+/// <summary>Reads states, entries and changes of an archive. What is read is brought to a directory of this machine first, and removed again.</summary>
 /// <param name="archive">The archive.</param>
 /// <param name="files">The disk.</param>
 /// <param name="directory">The directory. It is created where it is missing, and its files are removed.</param>
@@ -17,35 +18,6 @@ internal sealed class ArchiveReader(IArchive archive, IFileSystem files, string 
 
     private long _fetches;
 
-    /// <summary>The times of its points, in order.</summary>
-    internal async Task<List<HybridTimestamp>> ListPointsAsync(CancellationToken cancellationToken)
-    {
-        var times = new List<HybridTimestamp>();
-        foreach (ArchiveObject found in await archive.ListAsync(ArchiveNames.Points, cancellationToken).ConfigureAwait(false))
-        {
-            if (ArchiveNames.TryParsePoint(found.Name, out HybridTimestamp time)) times.Add(time);
-        }
-
-        times.Sort();
-        return times;
-    }
-
-    /// <exception cref="CorruptDataException">It is damaged, or there is none.</exception>
-    internal async Task<ArchivePoint> ReadPointAsync(HybridTimestamp time, CancellationToken cancellationToken)
-    {
-        string name = ArchiveNames.Point(time);
-        Stream? stream = await archive.OpenReadAsync(name, cancellationToken).ConfigureAwait(false) ?? throw Missing(name);
-        await using (stream.ConfigureAwait(false))
-        {
-            byte[] bytes = new byte[ArchivePoint.MostBytes];
-            int read = await stream.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
-            return ArchivePoint.Read(name, bytes.AsSpan(0, read));
-        }
-    }
-
-    internal async Task<ArchivedShard> ListShardAsync(long shardId, CancellationToken cancellationToken) =>
-        new(await archive.ListAsync(ArchiveNames.Folder(shardId), cancellationToken).ConfigureAwait(false));
-
     /// <summary>Brings a new machine to the newest state that is no newer than a moment, and no further than an entry.</summary>
     /// <param name="machine">The machine, with the identity that the archived store had.</param>
     /// <param name="shard">What there is of it.</param>
@@ -55,7 +27,7 @@ internal sealed class ArchiveReader(IArchive archive, IFileSystem files, string 
     /// <param name="meter">Told of each piece.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="CorruptDataException">Something is damaged or missing.</exception>
-    internal async Task RestoreAsync(KvMachine machine, ArchivedShard shard, SnapshotIdentity identity, HybridTimestamp until, long end, KeyValue.ProgressMeter meter, CancellationToken cancellationToken)
+    internal async Task RestoreAsync(KvMachine machine, ArchivedShard shard, SnapshotIdentity identity, HybridTimestamp until, long end, ProgressMeter meter, CancellationToken cancellationToken)
     {
         long next = 0;
         if (shard.StateAt(until) is { } state)
@@ -82,7 +54,7 @@ internal sealed class ArchiveReader(IArchive archive, IFileSystem files, string 
     /// <exception cref="CorruptDataException">It is damaged or missing.</exception>
     internal async Task<PastChanges> ReadChangesAsync(string name, SnapshotIdentity identity, long behind, int mostBytes, CancellationToken cancellationToken)
     {
-        using FetchedObject fetched = await FetchAsync(name, identity with { Machine = SavedChanges.Number }, cancellationToken).ConfigureAwait(false);
+        using FetchedObject fetched = await FetchAsync(name, identity, cancellationToken).ConfigureAwait(false);
         return SavedChanges.Read(fetched.File, behind, mostBytes);
     }
 
@@ -91,17 +63,17 @@ internal sealed class ArchiveReader(IArchive archive, IFileSystem files, string 
     {
         string path = Path.Combine(directory, $"{Interlocked.Increment(ref _fetches)}-{name.Replace('/', '-')}");
         files.CreateDirectory(directory);
-        files.Delete(path);
-        Stream stream = await archive.OpenReadAsync(name, cancellationToken).ConfigureAwait(false) ?? throw Missing(name);
-        await using (stream.ConfigureAwait(false))
-        {
-            using IFile file = files.Open(path, FileOpenMode.New);
-            await stream.WriteToAsync(file, cancellationToken).ConfigureAwait(false);
-        }
-
-        var fetched = new FetchedObject(files, path, SnapshotReader.Open(files, path, identity));
+        var fetched = new FetchedObject(files, path);
         try
         {
+            Stream stream = await archive.OpenAsync(name, cancellationToken).ConfigureAwait(false);
+            await using (stream.ConfigureAwait(false))
+            {
+                using IFile file = files.Open(path, FileOpenMode.New);
+                await stream.WriteToAsync(file, cancellationToken).ConfigureAwait(false);
+            }
+
+            fetched.File = SnapshotReader.Open(files, path, identity);
             fetched.File.Verify(null, cancellationToken);
             return fetched;
         }
@@ -112,16 +84,14 @@ internal sealed class ArchiveReader(IArchive archive, IFileSystem files, string 
         }
     }
 
-    private static CorruptDataException Missing(string name) => new(name, 0, "an object of that name", "none");
-
     /// <summary>An object that was brought here; gone once it is disposed.</summary>
-    private sealed class FetchedObject(IFileSystem files, string path, SnapshotReader file) : IDisposable
+    private sealed class FetchedObject(IFileSystem files, string path) : IDisposable
     {
-        internal SnapshotReader File => file;
+        internal SnapshotReader File { get; set; } = null!;   // Set once it is here.
 
         public void Dispose()
         {
-            file.Dispose();
+            File?.Dispose();
             files.Delete(path);
         }
     }

@@ -14,7 +14,7 @@ internal sealed class SavedChanges : IStateSnapshot
     internal const ushort Number = 6;
 
     private const int Format = 1;
-    private const int HeadFields = 5;
+    private const int HeadFields = 6;
     private const int PieceBytes = 256 * 1024;
 
     private readonly StateReader _reader;
@@ -125,7 +125,7 @@ internal sealed class SavedChanges : IStateSnapshot
 
     private static ChangeHead ReadHead(ref MessagePackReader reader)
     {
-        CommandParts.ReadArrayOf(HeadFields + 1, ref reader);
+        CommandParts.ReadArrayOf(HeadFields, ref reader);
         if (reader.ReadInt64() is var format && format != Format) throw new MalformedDataException(0, $"changes of format {format}");
         reader.ReadInt64();
         return new ChangeHead(new HybridTimestamp(reader.ReadUInt64()), StateHash.Read(ref reader));
@@ -134,7 +134,7 @@ internal sealed class SavedChanges : IStateSnapshot
     private void WriteHead(IBufferWriter<byte> piece)
     {
         var writer = new MessagePackWriter(piece);
-        writer.WriteArrayHeader(HeadFields + 1);
+        writer.WriteArrayHeader(HeadFields);
         writer.Write((long)Format);
         writer.Write(_first - 1);
         writer.Write(_before.Timestamp.Value);

@@ -151,7 +151,7 @@ internal sealed class StoreArchiver : IAsyncDisposable
         foreach (LocalShard shard in shards)
         {
             if (_known!.ContainsKey(shard.Id)) continue;
-            ArchivedShard there = await _reader.ListShardAsync(shard.Id, cancellationToken).ConfigureAwait(false);
+            ArchivedShard there = await _options.Archive.ListShardAsync(shard.Id, cancellationToken).ConfigureAwait(false);
             _known.Add(shard.Id, there);
             shard.Host.Copied(there.Next);
         }
@@ -165,8 +165,8 @@ internal sealed class StoreArchiver : IAsyncDisposable
         bool isNew = _isAhead || _newest is not { } newest || !CatalogFile.Encode(newest.Catalog).AsSpan().SequenceEqual(CatalogFile.Encode(catalog))
             || shards.Any(shard => shard.View.AppliedOffset >= _known![shard.Id].Next);
         if (isNew) await CopyNewAsync(catalog, shards, cancellationToken).ConfigureAwait(false);
-        _changes = _known!.ToDictionary(shard => shard.Key, shard => shard.Value.Changes);
         if (_options.KeepFor is { } kept) await PruneAsync(kept, cancellationToken).ConfigureAwait(false);
+        _changes = _known!.ToDictionary(shard => shard.Key, shard => shard.Value.Changes);
         return _newest!.Time;
     }
 
@@ -239,8 +239,8 @@ internal sealed class StoreArchiver : IAsyncDisposable
     /// <exception cref="FormatMismatchException">It is another store's archive.</exception>
     private async Task LookAsync(Guid storeId, CancellationToken cancellationToken)
     {
-        _points = await _reader.ListPointsAsync(cancellationToken).ConfigureAwait(false);
-        ArchivePoint? newest = _points.Count == 0 ? null : await _reader.ReadPointAsync(_points[^1], cancellationToken).ConfigureAwait(false);
+        _points = await _options.Archive.ListPointsAsync(cancellationToken).ConfigureAwait(false);
+        ArchivePoint? newest = _points.Count == 0 ? null : await _options.Archive.ReadPointAsync(_points[^1], cancellationToken).ConfigureAwait(false);
         if (newest is not null && newest.Catalog.StoreId != storeId)
             throw new FormatMismatchException(_options.Archive.ToString()!, $"the archive of store {storeId}", $"that of {newest.Catalog.StoreId}: a store that was restored needs another archive");
         Volatile.Write(ref _newest, newest);
@@ -266,10 +266,4 @@ internal sealed class StoreArchiver : IAsyncDisposable
             }
         }
     }
-}
-
-/// <summary>The changes of one shard, as the archive has them.</summary>
-internal sealed class ArchivedChanges(StoreArchiver archiver, long shardId) : IPastChanges
-{
-    public Task<PastChanges?> FindAsync(long behind, int mostBytes, CancellationToken cancellationToken) => archiver.FindChangesAsync(shardId, behind, mostBytes, cancellationToken);
 }

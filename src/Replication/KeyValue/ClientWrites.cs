@@ -1,7 +1,6 @@
 using System.Buffers;
 
 using Tidemark.Core.KeyValue;
-using Tidemark.Replication.Shards;
 
 namespace Tidemark.Replication.KeyValue;
 
@@ -57,7 +56,7 @@ internal sealed class ClientWrites(Guid id)
             {
                 try
                 {
-                    byte[] answer = await SendOnceAsync(shard, write, ticket).ConfigureAwait(false);
+                    byte[] answer = await shard.AskAsync(KvCommand.Write, output => write(output, ticket), static answer => answer.ToArray(), CancellationToken.None).ConfigureAwait(false);
                     line.Next++;
                     return answer;
                 }
@@ -76,21 +75,6 @@ internal sealed class ClientWrites(Guid id)
         finally
         {
             line.Turn.Release();
-        }
-    }
-
-    private static async Task<byte[]> SendOnceAsync(StoreShard shard, WriteCommand write, WriteTicket ticket)
-    {
-        Proposal proposal = shard.Rent(KvCommand.Write);
-        try
-        {
-            write(proposal.Payload, ticket);
-            await shard.SubmitAsync(proposal, CancellationToken.None).ConfigureAwait(false);
-            return proposal.Answer.WrittenSpan.ToArray();
-        }
-        finally
-        {
-            proposal.LetGo();
         }
     }
 

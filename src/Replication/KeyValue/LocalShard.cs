@@ -28,8 +28,8 @@ internal sealed class LocalShard : StoreShard
 
     internal ShardHost Host { get; set; } = null!;   // Set right after: the host is made with the machine's hooks.
 
-    /// <summary>What remembers its changes for longer than its state does; null for nothing.</summary>
-    internal IPastChanges? Past { get; set; }
+    /// <summary>Finds changes behind an entry that the state keeps no more, about so many bytes of them, or null; itself null where nothing remembers them for longer.</summary>
+    internal Func<long, int, CancellationToken, Task<PastChanges?>>? FindPastAsync { get; set; }
 
     /// <summary>The leader's part of the machine, once the host runs.</summary>
     internal KvLeader Leader { get; set; } = null!;

@@ -249,7 +249,7 @@ internal sealed class StoreDirectory : IAsyncDisposable
         foreach (ShardHashRange range in space.Shards)
         {
             LocalShard shard = await _runtime.OpenShardAsync(Catalog.StoreId, range.ShardId, space.Options).ConfigureAwait(false);
-            if (_archiver is not null) shard.Past = new ArchivedChanges(_archiver, shard.Id);
+            if (_archiver is { } archiver) shard.FindPastAsync = (behind, mostBytes, cancellationToken) => archiver.FindChangesAsync(shard.Id, behind, mostBytes, cancellationToken);
             shards.Add(shard);
         }
 

@@ -88,9 +88,9 @@ internal sealed class LocalServerRoute(LocalShard shard, KeyOrder order) : ISync
         }
     }
 
-    private static async Task<PastChanges?> FindAsync(LocalShard shard, SyncPull pull, CancellationToken cancellationToken) => shard.Past is not { } past || pull.Position is not { } position
-        ? null
-        : await past.FindAsync(position.Offset, pull.MostBytes == 0 ? SyncReads.UsualBytes : pull.MostBytes, cancellationToken).ConfigureAwait(false);
+    private static async Task<PastChanges?> FindAsync(LocalShard shard, SyncPull pull, CancellationToken cancellationToken) => shard.FindPastAsync is { } findAsync && pull.Position is { } position
+        ? await findAsync(position.Offset, SyncReads.BytesOf(pull), cancellationToken).ConfigureAwait(false)
+        : null;
 }
 
 /// <summary>The way to a shard that other processes keep.</summary>

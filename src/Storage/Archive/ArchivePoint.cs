@@ -1,7 +1,5 @@
 using System.Buffers;
-using System.Buffers.Binary;
 
-using Tidemark.Core.Hashing;
 using Tidemark.Core.MessagePack;
 using Tidemark.Storage.Catalog;
 using Tidemark.Storage.Log;
@@ -17,8 +15,7 @@ internal sealed record ArchivePoint(HybridTimestamp Time, StoreCatalog Catalog, 
     internal const int HeaderSize = 32;
     internal const int MostBytes = CatalogFile.HeaderSize + (2 * CatalogFile.MaxContentBytes);
 
-    private const int LengthAt = 12;
-    private const int ContentChecksumAt = 16;
+    private const int ContentAt = 12;
     private const int Fields = 3;
 
     private static ReadOnlySpan<byte> Magic => "TIDEPNT\n"u8;
@@ -42,8 +39,7 @@ internal sealed record ArchivePoint(HybridTimestamp Time, StoreCatalog Catalog, 
         byte[] bytes = new byte[HeaderSize + content.WrittenCount];
         Span<byte> header = bytes.AsSpan(0, HeaderSize);
         FileStamp.Write(header, Magic);
-        BinaryPrimitives.WriteInt32LittleEndian(header[LengthAt..], content.WrittenCount);
-        BinaryPrimitives.WriteUInt32LittleEndian(header[ContentChecksumAt..], Crc32C.Compute(content.WrittenSpan));
+        FileStamp.WriteContent(header, ContentAt, content.WrittenSpan);
         FileStamp.Seal(header);
         content.WrittenSpan.CopyTo(bytes.AsSpan(HeaderSize));
         return bytes;
@@ -54,12 +50,7 @@ internal sealed record ArchivePoint(HybridTimestamp Time, StoreCatalog Catalog, 
     internal static ArchivePoint Read(string name, ReadOnlySpan<byte> bytes)
     {
         FileStamp.Check(name, bytes, HeaderSize, Magic, "the header of an archive's point");
-        ReadOnlySpan<byte> content = bytes[HeaderSize..];
-        int length = BinaryPrimitives.ReadInt32LittleEndian(bytes[LengthAt..]);
-        if (length != content.Length) throw new CorruptDataException(name, LengthAt, $"{length} bytes of content", $"{content.Length}");
-        uint expected = Crc32C.Compute(content);
-        uint found = BinaryPrimitives.ReadUInt32LittleEndian(bytes[ContentChecksumAt..]);
-        if (expected != found) throw new CorruptDataException(name, ContentChecksumAt, $"checksum {FileStamp.Hex(expected)} of the content", FileStamp.Hex(found));
+        ReadOnlySpan<byte> content = FileStamp.CheckContent(name, bytes, HeaderSize, ContentAt);
         try
         {
             var reader = new MessagePackReader(content);

@@ -1,7 +1,5 @@
 using System.Buffers;
-using System.Buffers.Binary;
 
-using Tidemark.Core.Hashing;
 using Tidemark.Storage.Files;
 using Tidemark.Storage.Log;
 
@@ -16,8 +14,7 @@ internal static class CatalogFile
     internal const int MaxContentBytes = 16 * 1024 * 1024;
 
     private const int StoreAt = 16;
-    private const int LengthAt = 32;
-    private const int ContentChecksumAt = 36;
+    private const int ContentAt = 32;
 
     private static ReadOnlySpan<byte> Magic => "TIDECAT\n"u8;
 
@@ -64,8 +61,7 @@ internal static class CatalogFile
         Span<byte> header = bytes.AsSpan(0, HeaderSize);
         FileStamp.Write(header, Magic);
         catalog.StoreId.TryWriteBytes(header[StoreAt..], bigEndian: true, out _);
-        BinaryPrimitives.WriteInt32LittleEndian(header[LengthAt..], content.WrittenCount);
-        BinaryPrimitives.WriteUInt32LittleEndian(header[ContentChecksumAt..], Crc32C.Compute(content.WrittenSpan));
+        FileStamp.WriteContent(header, ContentAt, content.WrittenSpan);
         FileStamp.Seal(header);
         content.WrittenSpan.CopyTo(bytes.AsSpan(HeaderSize));
         return bytes;
@@ -76,14 +72,7 @@ internal static class CatalogFile
     internal static StoreCatalog Decode(string path, ReadOnlySpan<byte> bytes)
     {
         FileStamp.Check(path, bytes, HeaderSize, Magic, "a catalog header");
-        ReadOnlySpan<byte> content = bytes[HeaderSize..];
-        long end = HeaderSize + BinaryPrimitives.ReadUInt32LittleEndian(bytes[LengthAt..]);
-        if (end != bytes.Length) throw new CorruptDataException(path, Math.Min(bytes.Length, end), $"{end} bytes", $"{bytes.Length} bytes");
-
-        uint expected = Crc32C.Compute(content);
-        uint found = BinaryPrimitives.ReadUInt32LittleEndian(bytes[ContentChecksumAt..]);
-        if (expected != found)
-            throw new CorruptDataException(path, ContentChecksumAt, $"checksum {FileStamp.Hex(expected)} of the content", FileStamp.Hex(found));
+        ReadOnlySpan<byte> content = FileStamp.CheckContent(path, bytes, HeaderSize, ContentAt);
         try
         {
             StoreCatalog catalog = CatalogCodec.Read(new Guid(bytes.Slice(StoreAt, 16), bigEndian: true), content);

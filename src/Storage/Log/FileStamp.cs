@@ -53,5 +53,25 @@ internal static class FileStamp
         Check(file, source, size, magic, what);
     }
 
+    /// <summary>Notes in a header, at an offset, how long the content behind it is, and its checksum: eight bytes.</summary>
+    internal static void WriteContent(Span<byte> header, int at, ReadOnlySpan<byte> content)
+    {
+        BinaryPrimitives.WriteInt32LittleEndian(header[at..], content.Length);
+        BinaryPrimitives.WriteUInt32LittleEndian(header[(at + sizeof(int))..], Crc32C.Compute(content));
+    }
+
+    /// <summary>The content behind a header that was checked, as <see cref="WriteContent"/> has noted it.</summary>
+    /// <exception cref="CorruptDataException">It is longer, shorter, or damaged.</exception>
+    internal static ReadOnlySpan<byte> CheckContent(string file, ReadOnlySpan<byte> source, int headerSize, int at)
+    {
+        ReadOnlySpan<byte> content = source[headerSize..];
+        long end = headerSize + BinaryPrimitives.ReadUInt32LittleEndian(source[at..]);
+        if (end != source.Length) throw new CorruptDataException(file, Math.Min(source.Length, end), $"{end} bytes", $"{source.Length} bytes");
+        uint expected = Crc32C.Compute(content);
+        uint found = BinaryPrimitives.ReadUInt32LittleEndian(source[(at + sizeof(int))..]);
+        if (expected == found) return content;
+        throw new CorruptDataException(file, at + sizeof(int), $"checksum {Hex(expected)} of the content", Hex(found));
+    }
+
     internal static string Hex(uint value) => value.ToString("x8", CultureInfo.InvariantCulture);
 }
