@@ -16,6 +16,9 @@ public sealed record ArchiveOptions
     /// <remarks>What is let go before it was copied is missing in the archive: the store cannot be restored to that time.</remarks>
     public long MaxLagBytes { get; init; } = 1024L * 1024 * 1024;
 
+    /// <summary>How much log of a shard may wait before it is copied at once.</summary>
+    internal long LateBytes => MaxLagBytes / 8;
+
     internal void Validate()
     {
         ArgumentNullException.ThrowIfNull(Archive);

@@ -152,7 +152,7 @@ internal sealed class StoreDirectory : IAsyncDisposable
     /// <summary>Copies what is new to the archive.</summary>
     /// <exception cref="InvalidOperationException">The store has none.</exception>
     internal Task<HybridTimestamp> ArchiveAsync(CancellationToken cancellationToken) => _archiver is { } archiver
-        ? ReadAsync(archiver.RunAsync, cancellationToken)
+        ? ReadAsync(archiver.ArchiveAsync, cancellationToken)
         : throw new InvalidOperationException($"The store has no archive: give it one as {nameof(TidemarkStoreOptions)}.{nameof(TidemarkStoreOptions.Archive)}.");
 
     internal LocalNamespace? Find(string name)

@@ -1,6 +1,8 @@
 using System.Buffers;
 
+using Tidemark.Core.KeyValue;
 using Tidemark.Core.MessagePack;
+using Tidemark.Core.Replication;
 using Tidemark.Storage.Files;
 using Tidemark.Storage.Log;
 using Tidemark.Storage.Snapshots;
@@ -28,6 +30,7 @@ internal sealed class LogCut : IStateSnapshot
     private ReadOnlyMemory<byte> _payload;   // What is left of an entry that did not fit into a piece.
     private bool _isStarted;
     private bool _isStateRead;
+    private long? _lastCommand;
 
     /// <param name="state">The shard's log and state.</param>
     /// <param name="baseState">The state to begin with; null for none. It is closed with this.</param>
@@ -59,6 +62,9 @@ internal sealed class LogCut : IStateSnapshot
 
     /// <summary>The first entry.</summary>
     internal long First => _before.Offset + 1;
+
+    /// <summary>Of what was read so far, the last entry of a key-value shard that is more than a mark or empty; the one before the first where there is none.</summary>
+    internal long LastCommand => _lastCommand ?? _before.Offset;
 
     /// <summary>Writes what stands before an entry's payload.</summary>
     internal static void WriteHead(IBufferWriter<byte> piece, in LogRecord entry)
@@ -138,6 +144,7 @@ internal sealed class LogCut : IStateSnapshot
     private void BeginEntry(IBufferWriter<byte> piece, in LogRecord entry)
     {
         WriteHead(piece, entry);
+        if (!EntryKinds.IsMark(entry.Kind) && entry.Kind != (ushort)KvCommand.None) _lastCommand = entry.Offset;
         _payload = entry.Payload;   // Valid until the next entry is asked for, which is not before it was written.
     }
 

@@ -20,6 +20,9 @@ internal sealed record ArchivePoint(HybridTimestamp Time, StoreCatalog Catalog, 
 
     private static ReadOnlySpan<byte> Magic => "TIDEPNT\n"u8;
 
+    /// <summary>Whether the store was then what a catalog says.</summary>
+    internal bool IsOf(StoreCatalog catalog) => CatalogFile.Encode(Catalog).AsSpan().SequenceEqual(CatalogFile.Encode(catalog));
+
     internal byte[] ToBytes()
     {
         var content = new ArrayBufferWriter<byte>();
