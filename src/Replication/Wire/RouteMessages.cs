@@ -4,7 +4,7 @@ using Tidemark.Core.MessagePack;
 
 namespace Tidemark.Replication.Wire;
 
-/// <summary>What is asked of a shard's leader from another node.</summary>
+/// <summary>What is asked of a shard's leader, or of who keeps it, from another node.</summary>
 internal enum RouteKind : byte
 {
     /// <summary>Bring a command through the log, and answer what the machine answers.</summary>
@@ -16,6 +16,12 @@ internal enum RouteKind : byte
     /// <summary>Keep a session alive.</summary>
     KeepAlive = 3,
 
+    /// <summary>Copy the shard to the archive: a <see cref="CopyDemand"/>.</summary>
+    Copy = 4,
+
+    /// <summary>No request: a point was created in the archive, <see cref="ArchivedNews"/>. About no shard alone.</summary>
+    Archived = 5,
+
     /// <summary>No request: the answer to one.</summary>
     Answer = 9,
 }
@@ -26,8 +32,15 @@ internal enum RouteKind : byte
 /// <param name="Id">Given back with the answer.</param>
 /// <param name="Command">Of a command: what the payload is.</param>
 /// <param name="Staleness">Of a read: how long before it the leader may last have known.</param>
-/// <param name="Payload">The command, or the session's id.</param>
-internal readonly record struct RouteRequest(RouteKind Kind, long Shard, long Id, ushort Command, TimeSpan Staleness, ReadOnlyMemory<byte> Payload);
+/// <param name="Payload">The command, the session's id, the demand or the news.</param>
+internal readonly record struct RouteRequest(RouteKind Kind, long Shard, long Id, ushort Command, TimeSpan Staleness, ReadOnlyMemory<byte> Payload)
+{
+    /// <summary>A shard is to be copied.</summary>
+    internal static RouteRequest Copy(long shard, long id, CopyDemand demand) => new(RouteKind.Copy, shard, id, 0, default, demand.ToBytes());
+
+    /// <summary>A point was created.</summary>
+    internal static RouteRequest Archived(ArchivedNews news) => new(RouteKind.Archived, -1, 0, 0, default, news.ToBytes());
+}
 
 /// <summary>The answer to a request.</summary>
 /// <param name="Shard">The shard.</param>
@@ -35,8 +48,8 @@ internal readonly record struct RouteRequest(RouteKind Kind, long Shard, long Id
 /// <param name="Outcome">What came of it.</param>
 /// <param name="Leader">Who leads as far as is known, or -1.</param>
 /// <param name="Text">Where it was not done, why; for people.</param>
-/// <param name="Position">Where the command stands in the log; of a read, the entry that must be applied.</param>
-/// <param name="Bytes">What the machine answered.</param>
+/// <param name="Position">Where the command stands in the log; of a read, the entry that must be applied; of a copy, its end.</param>
+/// <param name="Bytes">What the machine answered; of a copy, the rest of a <see cref="CopyAnswer"/>.</param>
 internal readonly record struct RouteAnswer(long Shard, long Id, RequestOutcome Outcome, int Leader, string Text, StatePosition Position, ReadOnlyMemory<byte> Bytes);
 
 /// <summary>Requests and answers as bytes. Format: docs/format/messages.md.</summary>
@@ -103,7 +116,7 @@ internal static class RouteMessageCodec
             return (null, answer);
         }
 
-        if (kind is not (RouteKind.Command or RouteKind.Read or RouteKind.KeepAlive) || fields != RequestFields) throw ShardMessageCodec.Wrong(reader, $"a kind of request with its fields, not {kind} with {fields}");
+        if (kind is not (>= RouteKind.Command and <= RouteKind.Archived) || fields != RequestFields) throw ShardMessageCodec.Wrong(reader, $"a kind of request with its fields, not {kind} with {fields}");
         ushort command = reader.ReadUInt16();
         long staleness = reader.ReadInt64();
         if (staleness < 0) throw ShardMessageCodec.Wrong(reader, $"no negative time, not {staleness}");
