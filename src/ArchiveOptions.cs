@@ -1,12 +1,12 @@
 namespace Tidemark;
 
-/// <summary>How a store keeps copies of its history outside its own disk. docs/archive.md.</summary>
+/// <summary>How a store, or a cluster, keeps copies of its history outside its own disks. docs/archive.md.</summary>
 public sealed record ArchiveOptions
 {
-    /// <summary>Where they go. Of one store alone.</summary>
+    /// <summary>Where they go. Of one store alone; of a cluster, the same on all nodes.</summary>
     public required IArchive Archive { get; init; }
 
-    /// <summary>How often what is new is copied: what a lost disk costs at most. Where nothing is new, nothing is written. <see cref="Timeout.InfiniteTimeSpan"/>: only when <see cref="TidemarkStore.ArchiveAsync"/> is called. At least 100 ms; default 1 minute.</summary>
+    /// <summary>How often what is new is copied: what a lost disk costs at most. Where nothing is new, nothing is written. <see cref="Timeout.InfiniteTimeSpan"/>: only when <see cref="TidemarkStore.ArchiveAsync"/>, or <see cref="TidemarkNode.ArchiveAsync"/>, is called. At least 100 ms; default 1 minute.</summary>
     public TimeSpan Interval { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>How far back a restore can go at least; what is of no use for that is deleted. Null: nothing is. Default null.</summary>
@@ -34,8 +34,8 @@ public sealed record ArchiveOptions
 /// <param name="Newest">The newest one. All that was written up to it, on all shards, is in the archive.</param>
 public sealed record ArchiveRange(Guid StoreId, HybridTimestamp Earliest, HybridTimestamp Newest);
 
-/// <summary>What a store's archiving has come to.</summary>
-/// <param name="Newest">The newest moment the store can be restored to; null where there is none yet, or nobody has looked.</param>
-/// <param name="Bytes">What was copied since the store was opened.</param>
-/// <param name="Failure">Why it went wrong the last time; null where it did not. It is tried again.</param>
+/// <summary>What the archiving of a store, or of a node's cluster, has come to.</summary>
+/// <param name="Newest">The newest moment that can be restored; null where there is none yet, or nobody has looked. Of a node: as far as it knows.</param>
+/// <param name="Bytes">What was copied from here since the store was opened, or the node was started.</param>
+/// <param name="Failure">Why it went wrong here the last time; null where it did not. It is tried again.</param>
 public sealed record ArchiveHealth(HybridTimestamp? Newest, long Bytes, string? Failure);

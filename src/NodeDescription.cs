@@ -7,7 +7,11 @@ namespace Tidemark;
 /// <param name="Nodes">The nodes of the cluster, by number; also those that were removed.</param>
 /// <param name="Shards">The shards of the cluster, by number.</param>
 /// <remarks>Immutable. Each shard is of one moment, the shards of almost the same.</remarks>
-public sealed record NodeDescription(int Node, bool IsRunning, int ProtocolVersion, IReadOnlyList<NodeOverview> Nodes, IReadOnlyList<ShardOverview> Shards);
+public sealed record NodeDescription(int Node, bool IsRunning, int ProtocolVersion, IReadOnlyList<NodeOverview> Nodes, IReadOnlyList<ShardOverview> Shards)
+{
+    /// <summary>How archiving is, as far as this node has a part in it; null where it has no archive.</summary>
+    public ArchiveHealth? Archive { get; init; }
+}
 
 /// <summary>A node of a cluster as another knows it.</summary>
 /// <param name="Node">Its number.</param>

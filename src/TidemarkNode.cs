@@ -26,6 +26,8 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
     private readonly LocalShard[] _shards;
     private readonly LocalNamespace _namespace;
     private readonly NodeTopics _topics;
+    private readonly NodeArchiver? _archiver;
+    private readonly NodeFaces _faces;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Lock _gate = new();
     private volatile NodeRun? _run;
@@ -47,6 +49,8 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
         var calls = new NodeCalls(this, _namespace, options.TimeProvider, options.OperationTimeout, options.AnswerPatience);
         Store = new NodeKeyValueStore(_namespace, calls);
         _topics = new NodeTopics(this, options, calls, Store);
+        if (options.Archive is not null) _archiver = new NodeArchiver(this, _routes, _namespace, options, _logger);
+        _faces = new NodeFaces(_namespace, _topics, _archiver, Published);
     }
 
     /// <summary>The node's number.</summary>
@@ -79,7 +83,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
         var node = new TidemarkNode(options, options.FileSystem.Lock(Path.Combine(options.Directory, LogFiles.LockName)));
         try
         {
-            node._run = await Task.Run(() => NodeRun.StartAsync(options, node._logger, node._namespace, node._topics, node.Published, cancellationToken), cancellationToken).ConfigureAwait(false);
+            node._run = await Task.Run(() => NodeRun.StartAsync(options, node._logger, node._faces, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -89,6 +93,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
         }
 
         node._supervision = Task.Run(node.SuperviseAsync, CancellationToken.None);
+        node._archiver?.Start();
         return node;
     }
 
@@ -117,9 +122,26 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
     public Task RemoveNodeAsync(int node, CancellationToken cancellationToken = default) => PlaceAsync(node, keeps: false, cancellationToken);
 
     /// <summary>How the node and its cluster are, as far as it knows. Any thread, at any time; it waits for nothing.</summary>
-    public NodeDescription Describe() => _run is { } run
+    public NodeDescription Describe() => (_run is { } run
         ? new NodeDescription(Node, IsRunning: true, run.Status.Speaks, run.DescribeNodes(), run.Describe())
-        : _before;
+        : _before) with { Archive = _archiver?.Health };
+
+    /// <summary>Copies what is new in the namespace to the cluster's archive, as is done every <see cref="ArchiveOptions.Interval"/>. Any node may be asked.</summary>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>A moment behind all that was acknowledged before the call, on whichever node: the namespace can be restored to it from now on.</returns>
+    /// <exception cref="InvalidOperationException">The node has no archive.</exception>
+    /// <exception cref="FormatMismatchException">The archive is another cluster's, or has more than this one: it was set back.</exception>
+    /// <exception cref="IOException">The archive, or a disk, refused, here or on the node that copies a shard. It is tried again with the next.</exception>
+    /// <exception cref="StoreFullException">There is no room.</exception>
+    /// <exception cref="ShardUnavailableException">A shard had nobody in time who leads it and copies it.</exception>
+    /// <exception cref="ObjectDisposedException">The node was disposed, before or meanwhile.</exception>
+    /// <remarks>Writers go on. Each shard is copied by the node that leads it. docs/archive.md.</remarks>
+    public async Task<HybridTimestamp> ArchiveAsync(CancellationToken cancellationToken = default)
+    {
+        if (_archiver is null) throw new InvalidOperationException($"The node has no archive: give all nodes one as {nameof(TidemarkNodeOptions)}.{nameof(TidemarkNodeOptions.Archive)}.");
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _isEnded), this);
+        return await _archiver.ArchiveAsync(cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>Hands over what it leads, ends what was begun, and closes all files. Later calls of <see cref="Store"/> throw <see cref="ObjectDisposedException"/>.</summary>
     public ValueTask DisposeAsync()
@@ -156,6 +178,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
         Volatile.Write(ref _isEnded, true);
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _supervision.ConfigureAwait(false);
+        if (_archiver is not null) await _archiver.DisposeAsync().ConfigureAwait(false);
         try
         {
             if (_run is { } run) await run.DisposeAsync().ConfigureAwait(false);
@@ -190,7 +213,7 @@ public sealed class TidemarkNode : IAsyncDisposable, INodeRuns
                 pause = pause * 2 < _longestPause ? pause * 2 : _longestPause;
                 try
                 {
-                    _run = await NodeRun.StartAsync(_options, _logger, _namespace, _topics, Published, _stopping.Token).ConfigureAwait(false);
+                    _run = await NodeRun.StartAsync(_options, _logger, _faces, _stopping.Token).ConfigureAwait(false);
                 }
                 catch (Exception e) when (e is not OperationCanceledException)   // What the host's own parts throw ends no node.
                 {

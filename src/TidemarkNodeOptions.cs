@@ -56,6 +56,9 @@ public sealed record TidemarkNodeOptions
     /// <remarks>Where they differ the replica is given up and copied from the others. One state after the other, on a thread of its own. docs/operations.md.</remarks>
     public TimeSpan? ScrubInterval { get; init; } = TimeSpan.FromDays(1);
 
+    /// <summary>Where copies of the namespace's history go. Null: nowhere. The same on all nodes. docs/archive.md.</summary>
+    public ArchiveOptions? Archive { get; init; }
+
     /// <summary>What clients that sync may call. Null: nothing. docs/rebase.md.</summary>
     /// <remarks>They run on the shards' threads. The same on all nodes: whichever leads runs them. Where there are any, each write of a shard costs a copy of its bytes more.</remarks>
     public Mutators? Mutators { get; init; }
@@ -120,6 +123,7 @@ public sealed record TidemarkNodeOptions
         ArgumentNullException.ThrowIfNull(CreateTransport);
         ArgumentNullException.ThrowIfNull(Namespace);
         Namespace.Validate();
+        Archive?.Validate();
         ArgumentOutOfRangeException.ThrowIfLessThan(Heartbeat, TimeSpan.FromMilliseconds(1));
         ArgumentOutOfRangeException.ThrowIfLessThan(Suspicion, 4 * Heartbeat);
         if (ScrubInterval is { } scrub) ArgumentOutOfRangeException.ThrowIfLessThan(scrub, TimeSpan.FromSeconds(1), nameof(ScrubInterval));

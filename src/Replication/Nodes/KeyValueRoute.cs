@@ -15,13 +15,17 @@ internal sealed class KeyValueRoute(long shard, INodeRuns runs, TimeProvider tim
         long deadline = here is null ? DeadlineFromNow() : Now;   // Once: a later answer would leave out what was written before it.
         try
         {
-            return await AskToReadAsync(deadline, TimeSpan.Zero, CancellationToken.None).ConfigureAwait(false);
+            return (await AskToReadAsync(deadline, TimeSpan.Zero, CancellationToken.None).ConfigureAwait(false)).Offset;
         }
         catch (ShardUnavailableException) when (here is not null)
         {
             return here.Value;
         }
     }
+
+    /// <summary>Asks for the newest entry: all that was acknowledged before the call is up to it.</summary>
+    /// <exception cref="ShardUnavailableException">No leader could be reached that knows.</exception>
+    internal Task<StatePosition> FindEndAsync(CancellationToken cancellationToken) => AskToReadAsync(DeadlineFromNow(), TimeSpan.Zero, cancellationToken);
 
     public Task<bool> KeepAliveAsync(Guid session) => AskLeaderAsync<bool>(
         new RouteRequest(RouteKind.KeepAlive, ShardId, 0, 0, default, session.ToByteArray(bigEndian: true)),

@@ -38,6 +38,9 @@ internal sealed record NodeHostOptions
     /// <summary>How often each state is read again; null for never.</summary>
     public TimeSpan? ScrubInterval { get; init; }
 
+    /// <summary>How much log of a key-value shard is kept until it was archived, in bytes; null for none.</summary>
+    public long? MostHeldBytes { get; init; }
+
     /// <summary>How often a node looks whether it leads more shards than others, and where shards are to be placed; null for never.</summary>
     public TimeSpan? BalanceInterval { get; init; }
 

@@ -196,6 +196,7 @@ internal sealed class NodeReplicas
             Clock = disk.Clock,
             TimeProvider = _options.TimeProvider,
             ScrubInterval = _options.ScrubInterval,
+            MostHeldBytes = partition is null ? _options.MostHeldBytes : null,   // Topics are not archived.
             Logger = disk.Logger,
             Replica = new ReplicaOptions
             {

@@ -61,7 +61,7 @@ internal class NodeRoute(long shard, INodeRuns runs, TimeProvider time, TimeSpan
         cancellationToken.ThrowIfCancellationRequested();
         if (level.Kind == ReadLevelKind.Local) return Here.Shown;
         long deadline = DeadlineFromNow();
-        long needed = await AskToReadAsync(deadline, level.Staleness, cancellationToken).ConfigureAwait(false);
+        long needed = (await AskToReadAsync(deadline, level.Staleness, cancellationToken).ConfigureAwait(false)).Offset;
         while (Here.Shown < needed)
         {
             Task changed = Changed;
@@ -76,20 +76,20 @@ internal class NodeRoute(long shard, INodeRuns runs, TimeProvider time, TimeSpan
     }
 
     /// <summary>Asks the leader how far one must have applied to read.</summary>
-    protected Task<long> AskToReadAsync(long deadline, TimeSpan staleness, CancellationToken cancellationToken) => AskLeaderAsync<long>(
+    protected Task<StatePosition> AskToReadAsync(long deadline, TimeSpan staleness, CancellationToken cancellationToken) => AskLeaderAsync<StatePosition>(
         new RouteRequest(RouteKind.Read, shard, 0, 0, staleness, default),
-        (replica, ended) => replica.Host.Read((refusal, at) => ended(refusal is null ? at.Offset : null, null), staleness),
-        answer => answer.Outcome == RequestOutcome.Done ? Told(answer.Position.Offset) : null,
+        (replica, ended) => replica.Host.Read((refusal, at) => ended(refusal is null ? at : null, null), staleness),
+        answer => answer.Outcome == RequestOutcome.Done ? Told(answer.Position) : null,
         deadline, "a read", cancellationToken);
 
-    private long Told(long offset)
+    private StatePosition Told(StatePosition position)
     {
-        for (long known = Volatile.Read(ref _told); known < offset; known = Volatile.Read(ref _told))
+        for (long known = Volatile.Read(ref _told); known < position.Offset; known = Volatile.Read(ref _told))
         {
-            if (Interlocked.CompareExchange(ref _told, offset, known) == known) break;
+            if (Interlocked.CompareExchange(ref _told, position.Offset, known) == known) break;
         }
 
-        return offset;
+        return position;
     }
 
     /// <summary>Asks whoever leads; again, after a pause, where that gives no answer.</summary>
@@ -145,7 +145,7 @@ internal class NodeRoute(long shard, INodeRuns runs, TimeProvider time, TimeSpan
         switch (answer?.Outcome)
         {
             case RequestOutcome.Done:
-                Told(answer.Value.Position.Offset);
+                Told(answer.Value.Position);
                 proposal.Position = answer.Value.Position;
                 proposal.Answer.Write(answer.Value.Bytes.Span);
                 proposal.Finish(null);

@@ -16,6 +16,13 @@ using Tidemark.Storage.Replica;
 
 namespace Tidemark.Replication.Nodes;
 
+/// <summary>What of a node outlives its runs.</summary>
+/// <param name="Space">The namespace.</param>
+/// <param name="Topics">The topics.</param>
+/// <param name="Archiver">What copies shards; null where the node has no archive.</param>
+/// <param name="Published">Told of a shard whose state here has changed.</param>
+internal sealed record NodeFaces(LocalNamespace Space, NodeTopics Topics, NodeArchiver? Archiver, Action<long> Published);
+
 /// <summary>One start of a node with all that drives it: threads, transport, the way to the status store. It ends with its first failure, and another begins.</summary>
 internal sealed class NodeRun : IAsyncDisposable
 {
@@ -36,15 +43,15 @@ internal sealed class NodeRun : IAsyncDisposable
     private readonly ConcurrentQueue<Task> _released = new();   // Replicas that are closed, or will be, because others keep them now.
     private readonly StoreService _callers, _members;
 
-    private NodeRun(TidemarkNodeOptions options, BootedNode booted, ITransport transport, ILogger logger, LocalNamespace space, NodeTopics topics, Action<long> published)
+    private NodeRun(TidemarkNodeOptions options, BootedNode booted, ITransport transport, ILogger logger, NodeFaces faces)
     {
         (_options, _transport, _booted, _time) = (options, transport, booted.Status, new SteadyTime(options.TimeProvider));
         _executors = new ShardExecutors(options.Executors, options.TimeProvider, _threads, () => _time.Now);
         Desk = new RequestDesk<RouteAnswer>(transport, options.TimeProvider, options.AnswerPatience, booted.Run);
         StoreDesk = new RequestDesk<StoreAnswer>(transport, options.TimeProvider, options.AnswerPatience, booted.Run);
-        var clock = new HybridClock(options.TimeProvider);
+        Clock = new HybridClock(options.TimeProvider);
         var disk = new NodeDisk(
-            options.Directory, booted.Status.Cluster, booted.Run, new FilePool(options.FileSystem, MaxIdleFiles), clock, new FlushBatches(2 * FlushThreadCount),
+            options.Directory, booted.Status.Cluster, booted.Run, new FilePool(options.FileSystem, MaxIdleFiles), Clock, new FlushBatches(2 * FlushThreadCount),
             new Random(RandomNumberGenerator.GetInt32(int.MaxValue)), options.LogSegmentBytes, logger);
         var kind = new KeyValueShardKind(options.Namespace, options.SnapshotLogBytes) { Engine = options.Engine, EngineBatchBytes = options.EngineBatchBytes, Mutators = options.Mutators };
         StatusCalls? calls = null;
@@ -61,12 +68,13 @@ internal sealed class NodeRun : IAsyncDisposable
             LeaderPatience = 2 * options.Suspicion,
             BalanceInterval = 2 * options.Suspicion,
             ScrubInterval = options.ScrubInterval,
-            Followed = topics.Follow,
-            Published = replica => published(replica.ShardId),
+            MostHeldBytes = options.Archive?.MaxLagBytes,
+            Followed = faces.Topics.Follow,
+            Published = replica => faces.Published(replica.ShardId),
         });
-        Host.Requested = new RouteService(Host, transport, Desk, new ProposalPool()).Take;
-        Operations = new StoreOperations(options.Node, disk.Cluster, space, new TopicOperations(topics), LeaderOf);
-        _callers = new StoreService(Operations, new CallerRights(space, shard => topics.FindShard(shard)?.Topic, options.Authorize), new CallerLimits(), disk.Cluster, transport, options.TimeProvider, logger, _stopping.Token);
+        Host.Requested = new RouteService(Host, transport, Desk, new ProposalPool(), faces.Archiver).Take;
+        Operations = new StoreOperations(options.Node, disk.Cluster, faces.Space, new TopicOperations(faces.Topics), LeaderOf);
+        _callers = new StoreService(Operations, new CallerRights(faces.Space, shard => faces.Topics.FindShard(shard)?.Topic, options.Authorize), new CallerLimits(), disk.Cluster, transport, options.TimeProvider, logger, _stopping.Token);
         _members = new StoreService(Operations, rights: null, CallerLimits.OfMembers, disk.Cluster, transport, options.TimeProvider, logger, _stopping.Token);
         Host.Called = Called;
         foreach (ReplicaHost replica in Host.Replicas.Values) _executors.Add(replica.Host);
@@ -77,6 +85,9 @@ internal sealed class NodeRun : IAsyncDisposable
     }
 
     internal NodeHost Host { get; }
+
+    /// <summary>Stamps entries.</summary>
+    internal HybridClock Clock { get; }
 
     /// <summary>What is asked of those who lead.</summary>
     internal RequestDesk<RouteAnswer> Desk { get; }
@@ -95,7 +106,7 @@ internal sealed class NodeRun : IAsyncDisposable
     /// <summary>Starts the node.</summary>
     /// <exception cref="FormatMismatchException">The directory is another node's, cluster's or engine's, or the status is another cluster's.</exception>
     /// <exception cref="IOException">Disk or status store could not be reached.</exception>
-    internal static async Task<NodeRun> StartAsync(TidemarkNodeOptions options, ILogger logger, LocalNamespace space, NodeTopics topics, Action<long> published, CancellationToken cancellationToken)
+    internal static async Task<NodeRun> StartAsync(TidemarkNodeOptions options, ILogger logger, NodeFaces faces, CancellationToken cancellationToken)
     {
         EngineFile.Claim(options.FileSystem, options.Directory, options.Engine.Name);
         BootedNode booted = await NodeBoot.RunAsync(options.FileSystem, options.Directory, new NodeStart(options.Node, options.Zone) { Versions = options.Versions }, options.Status, FirstStatus, cancellationToken).ConfigureAwait(false);
@@ -112,8 +123,8 @@ internal sealed class NodeRun : IAsyncDisposable
         {
             RequireRoom(transport, options.Namespace.MaxBatchBytes);
             foreach (ClusterTopic topic in booted.Status.Topics.Values) RequireRoom(transport, topic.Options.MaxBatchBytes);
-            run = new NodeRun(options, booted, transport, logger, space, topics, published);
-            topics.Follow(booted.Status);
+            run = new NodeRun(options, booted, transport, logger, faces);
+            faces.Topics.Follow(booted.Status);
         }
         catch
         {
@@ -149,6 +160,20 @@ internal sealed class NodeRun : IAsyncDisposable
     {
         int leader = LeaderOf(shard);
         return Status.Shards.GetValueOrDefault(shard) is { } found ? [.. found.Quorum.Members.Where(node => node != Host.Node).OrderBy(node => node == leader ? 0 : 1)] : [];
+    }
+
+    /// <summary>Tells the other nodes something that needs no answer. It may be lost.</summary>
+    internal void Tell(RouteRequest news)
+    {
+        ReadOnlyMemory<byte> bytes = RouteMessageCodec.ToBytes(news);
+        try
+        {
+            foreach (int node in Status.Nodes.Keys.Where(node => node != Host.Node)) _transport.TrySend(node, bytes);
+        }
+        catch (ObjectDisposedException)
+        {
+            // The run is over.
+        }
     }
 
     /// <exception cref="LimitExceededException">The transport's messages are too short for such batches.</exception>

@@ -8,8 +8,13 @@ using Tidemark.Replication.Wire;
 
 namespace Tidemark.Replication.Nodes;
 
-/// <summary>Answers what other nodes ask of the shards that are led here.</summary>
-internal sealed class RouteService(NodeHost node, ITransport transport, RequestDesk<RouteAnswer> desk, ProposalPool proposals)
+/// <summary>Answers what other nodes ask of the shards that are led here, or kept.</summary>
+/// <param name="node">This node.</param>
+/// <param name="transport">Over which it is asked.</param>
+/// <param name="desk">What was asked from here.</param>
+/// <param name="proposals">Makes commands.</param>
+/// <param name="archiver">Copies shards; null where the node has no archive.</param>
+internal sealed class RouteService(NodeHost node, ITransport transport, RequestDesk<RouteAnswer> desk, ProposalPool proposals, NodeArchiver? archiver)
 {
     private readonly ConcurrentDictionary<int, SeenRequests> _seen = new();
 
@@ -33,6 +38,12 @@ internal sealed class RouteService(NodeHost node, ITransport transport, RequestD
 
     private void Serve(int from, RouteRequest request)
     {
+        if (request.Kind == RouteKind.Archived)
+        {
+            TakeNews(from, request);
+            return;
+        }
+
         if (!node.Replicas.TryGetValue(request.Shard, out ReplicaHost? replica))
         {
             Answer(from, request, RequestOutcome.Unavailable, ShardStatus.Nobody, $"Node {node.Node} does not keep shard {request.Shard}.");
@@ -60,9 +71,38 @@ internal sealed class RouteService(NodeHost node, ITransport transport, RequestD
                     else Answer(from, request, unknown);
                 });
                 break;
+            case RouteKind.Copy:
+                _ = CopyAsync(from, request);
+                break;
             default:
                 Answer(from, request, RequestOutcome.Failed, node.Node, "The request is malformed.");
                 break;
+        }
+    }
+
+    private void TakeNews(int from, RouteRequest request)
+    {
+        try
+        {
+            archiver?.Tell(ArchivedNews.Read(request.Payload.Span));
+        }
+        catch (MalformedDataException e)
+        {
+            node.Report(from, e);
+        }
+    }
+
+    private async Task CopyAsync(int from, RouteRequest request)
+    {
+        try
+        {
+            if (archiver is null) throw new StoreFailedException("it has no archive, which all nodes need to have that keep shards");
+            CopyAnswer copy = await archiver.CopyAsync(request.Shard, CopyDemand.Read(request.Payload.Span)).ConfigureAwait(false);
+            Send(from, new RouteAnswer(request.Shard, request.Id, RequestOutcome.Done, node.Node, "", copy.End, copy.ToBytes()));
+        }
+        catch (Exception e)
+        {
+            Answer(from, request, e);
         }
     }
 

@@ -44,6 +44,12 @@ internal sealed class LiveCluster : IAsyncDisposable
     /// <summary>The engine with which a node is started next.</summary>
     internal Func<int, StorageEngine> EngineOf { get; set; }
 
+    /// <summary>The archive with which a node is started next.</summary>
+    internal Func<int, ArchiveOptions?> ArchiveOf { get; set; } = static _ => null;
+
+    /// <summary>The clock with which a node is started next.</summary>
+    internal Func<int, TimeProvider> TimeOf { get; set; } = static _ => TimeProvider.System;
+
     /// <summary>The zone in which a node is started next.</summary>
     internal Func<int, string?> ZoneOf { get; set; } = static _ => null;
 
@@ -56,10 +62,11 @@ internal sealed class LiveCluster : IAsyncDisposable
     internal IReadOnlyList<string> Addresses => [.. _ports.Take(_count).Select(port => $"127.0.0.1:{port}")];
 
     internal static async Task<LiveCluster> StartAsync(bool isTcp, NamespaceOptions? settings = null, Func<int, StorageEngine>? engineOf = null, Func<ITransport, ITransport>? wrap = null,
-        TimeSpan? scrubInterval = null, Mutators? mutators = null, Func<ClientOperation, bool>? authorize = null)
+        TimeSpan? scrubInterval = null, Mutators? mutators = null, Func<ClientOperation, bool>? authorize = null, ArchiveOptions? archive = null)
     {
         LiveCluster cluster = Prepare(isTcp, settings, engineOf, wrap);
         (cluster._scrubInterval, cluster._mutators, cluster._authorize) = (scrubInterval, mutators, authorize);
+        cluster.ArchiveOf = _ => archive;
         await Task.WhenAll(Enumerable.Range(0, Count).Select(cluster.StartAsync));
         return cluster;
     }
@@ -70,12 +77,14 @@ internal sealed class LiveCluster : IAsyncDisposable
 
     /// <summary>Starts a cluster in which only some of the nodes keep a shard.</summary>
     internal static async Task<LiveCluster> StartPlacedAsync(
-        int count, int replicas, int shards, Func<int, string?>? zoneOf = null, bool isTcp = false, Func<ClientOperation, bool>? authorize = null)
+        int count, int replicas, int shards, Func<int, string?>? zoneOf = null, bool isTcp = false, Func<ClientOperation, bool>? authorize = null, ArchiveOptions? archive = null, Func<int, TimeProvider>? timeOf = null)
     {
         var cluster = new LiveCluster(count, replicas, isTcp, new NamespaceOptions { ShardCount = shards }, static _ => StorageEngine.Memory, static inner => inner)
         {
             ZoneOf = zoneOf ?? (static _ => null),
             _authorize = authorize,
+            ArchiveOf = _ => archive,
+            TimeOf = timeOf ?? (static _ => TimeProvider.System),
         };
         await Task.WhenAll(Enumerable.Range(0, count).Select(cluster.StartAsync));
         return cluster;
@@ -95,6 +104,8 @@ internal sealed class LiveCluster : IAsyncDisposable
         Authorize = _authorize,
         ScrubInterval = _scrubInterval,
         Mutators = _mutators,
+        Archive = ArchiveOf(node),
+        TimeProvider = TimeOf(node),
         Engine = EngineOf(node),
         FileSystem = FilesOf(node),
         EngineBatchBytes = 16 * 1024,
