@@ -79,6 +79,7 @@ internal sealed class NodeArchiver : IAsyncDisposable
     {
         if (_runs.Current is not { } run) return;
         _points.Tell(new KnownPoint(new ArchivePoint(news.Time, CatalogOf(run), news.Ends), news.IsAhead));
+        _copies.AllCopied();
         LetGo(run);
     }
 
@@ -149,6 +150,7 @@ internal sealed class NodeArchiver : IAsyncDisposable
         bool isAhead = copied.Where((copy, i) => copy.LastCommand > before[i].Offset).Any();
         var made = new KnownPoint(new ArchivePoint(copied.Min(static copy => copy.End.Timestamp), catalog, ends), isAhead);
         await _points.CreateAsync(made, cancellationToken).ConfigureAwait(false);
+        _copies.AllCopied();
         ArchiveMessages.Archived(_logger, made.Point.Time);
         return made;
     }

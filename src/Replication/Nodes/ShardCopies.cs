@@ -17,10 +17,9 @@ internal sealed class ShardCopies : IAsyncDisposable
     private readonly IArchive _archive;
     private readonly ShardCopier _copier;
     private readonly TimeProvider _time;
-    private readonly TimeSpan _patience;    // How long who asks is let wait for the end.
-    private readonly TimeSpan _keptFor;     // How long an end waits for who asks.
+    private readonly TimeSpan _patience;   // How long who asks is let wait for the end.
     private readonly Lock _gate = new();
-    private readonly Dictionary<long, Copying> _copying = [];
+    private readonly Dictionary<long, Task<CopyAnswer>> _copying = [];   // The last of each shard.
     private readonly Dictionary<long, Known> _known = [];
     private readonly SemaphoreSlim _turn = new(1);
     private readonly CancellationTokenSource _closing = new();
@@ -31,43 +30,37 @@ internal sealed class ShardCopies : IAsyncDisposable
     {
         (_runs, _space, _copier, _archive, _time) = (runs, space, copier, options.Archive!.Archive, options.TimeProvider);
         _patience = options.AnswerPatience / 2 < _longestPatience ? options.AnswerPatience / 2 : _longestPatience;
-        _keptFor = options.OperationTimeout;
     }
 
-    /// <summary>Any thread: why the last copy went wrong here; null where it did not.</summary>
+    /// <summary>Any thread: why the last copy went wrong here; null where it did not, or all shards were copied since.</summary>
     internal string? Failure => _failure;
+
+    /// <summary>Any thread: all shards were copied, whoever leads them.</summary>
+    internal void AllCopied() => _failure = null;
 
     /// <summary>Looks, once, whether the archive is this cluster's.</summary>
     internal required Func<NodeRun, CancellationToken, Task> RequireOwnAsync { get; init; }
 
-    /// <summary>Any thread: copies a shard, or says how far that is.</summary>
+    /// <summary>Any thread: copies a shard, or says that this takes longer. Who asks then asks again; one whose end nobody waits for is as if it were not.</summary>
     /// <exception cref="ShardUnavailableException">This node does not keep the shard, or not any more.</exception>
     internal async Task<CopyAnswer> AskAsync(long shardId, CopyDemand demand)
     {
-        Copying? copying;
+        Task<CopyAnswer>? copying;
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_isClosed, typeof(TidemarkNode));
-            if (!_copying.TryGetValue(shardId, out copying) || !IsOfUse(copying, demand)) _copying[shardId] = copying = new Copying(Task.Run(() => CopyAsync(shardId, demand)));
-            copying.AskedAt = _time.GetTimestamp();
+            if (!_copying.TryGetValue(shardId, out copying) || copying.IsCompleted) _copying[shardId] = copying = Task.Run(() => CopyAsync(shardId, demand));
         }
 
+        await ((Task)copying).WaitAsync(_patience, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!copying.IsCompleted) return new CopyAnswer(CopyState.UnderWay, default, 0);
         try
         {
-            await ((Task)copying.Task).WaitAsync(_patience, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (!copying.Task.IsCompleted) return new CopyAnswer(CopyState.UnderWay, default, 0);
-            return await copying.Task.ConfigureAwait(false);
+            return await copying.ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
             throw new ObjectDisposedException(nameof(TidemarkNode));
-        }
-        finally
-        {
-            lock (_gate)
-            {
-                if (copying.Task.IsCompleted && _copying.GetValueOrDefault(shardId) == copying) _copying.Remove(shardId);
-            }
         }
     }
 
@@ -77,20 +70,12 @@ internal sealed class ShardCopies : IAsyncDisposable
         lock (_gate)
         {
             _isClosed = true;
-            copying = [.. _copying.Values.Select(each => each.Task)];
+            copying = [.. _copying.Values];
         }
 
         await _closing.CancelAsync().ConfigureAwait(false);
         await Task.WhenAll(copying).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // How they ended, who asked hears.
         _closing.Dispose();
-    }
-
-    /// <summary>Whether a copy that was begun for somebody will do: it is under way, or its end waits for who asks again.</summary>
-    private bool IsOfUse(Copying copying, CopyDemand demand)
-    {
-        if (!copying.Task.IsCompleted) return true;
-        if (!copying.Task.IsCompletedSuccessfully) return _time.GetElapsedTime(copying.AskedAt) < _keptFor;
-        return copying.Task.Result.State == CopyState.Copied && copying.Task.Result.End.Timestamp > demand.After;
     }
 
     private async Task<CopyAnswer> CopyAsync(long shardId, CopyDemand demand)
@@ -156,12 +141,4 @@ internal sealed class ShardCopies : IAsyncDisposable
     private ShardUnavailableException Unavailable(long shardId, string why) => new(shardId, $"Shard {shardId}: node {_runs.Node} {why}.", ShardStatus.Nobody);
 
     private sealed record Known(ReplicaHost Replica, long Term, ArchivedShard There);
-
-    private sealed class Copying(Task<CopyAnswer> task)
-    {
-        internal Task<CopyAnswer> Task => task;
-
-        /// <summary>On the stopwatch, when somebody asked last.</summary>
-        internal long AskedAt { get; set; }
-    }
 }
