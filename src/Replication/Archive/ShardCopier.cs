@@ -9,9 +9,10 @@ using Tidemark.Storage.Snapshots;
 namespace Tidemark.Replication.Archive;
 
 /// <summary>What came of copying a shard.</summary>
-/// <param name="End">The last entry that is there now.</param>
-/// <param name="LastCommand">The last of them that is more than a mark or empty, or an entry before those that were new.</param>
-internal readonly record struct CopiedShard(StatePosition End, long LastCommand);
+/// <param name="First">The first entry that was copied.</param>
+/// <param name="End">The last one.</param>
+/// <param name="LastCommand">The last of them that is more than a mark or empty, or the entry before them.</param>
+internal readonly record struct CopiedShard(long First, StatePosition End, long LastCommand);
 
 /// <summary>Copies what is new of a shard to an archive: entries, changes and now and then the state.</summary>
 /// <remarks>One copy at a time: objects are made in one directory before they are created.</remarks>
@@ -54,7 +55,7 @@ internal sealed class ShardCopier(IArchive archive, IFileSystem files, string di
 
             if (state is not null) there.Add(await PutAsync(ArchiveNames.State(shardId, state.Position), identity, state, cancellationToken).ConfigureAwait(false));
             host.Copied(there.Next);
-            return new CopiedShard(entries.Position, entries.LastCommand);
+            return new CopiedShard(entries.First, entries.Position, entries.LastCommand);
         }
     }
 

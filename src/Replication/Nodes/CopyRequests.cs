@@ -1,5 +1,6 @@
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Wire;
+using Tidemark.Storage.Archive;
 
 namespace Tidemark.Replication.Nodes;
 
@@ -76,7 +77,9 @@ internal sealed class CopyRequests(INodeRuns runs, ShardCopies copies, TidemarkN
         switch (answer.Outcome)
         {
             case RequestOutcome.Done:
-                return CopyAnswer.Read(answer);
+                var copy = CopyAnswer.Read(answer);
+                if (copy.State == CopyState.Copied) await RequireSameArchiveAsync(node, shardId, copy, cancellationToken).ConfigureAwait(false);
+                return copy;
             case RequestOutcome.Unavailable or RequestOutcome.Overloaded or RequestOutcome.Unknown:
                 return null;
             case RequestOutcome.Full:
@@ -84,6 +87,15 @@ internal sealed class CopyRequests(INodeRuns runs, ShardCopies copies, TidemarkN
             default:
                 throw new IOException($"Node {node} could not archive shard {shardId}: {answer.Text}");
         }
+    }
+
+    /// <summary>What another node has copied is to be found from here: else the two have not the same archive, and nothing could be restored.</summary>
+    private async Task RequireSameArchiveAsync(int node, long shardId, CopyAnswer copy, CancellationToken cancellationToken)
+    {
+        IArchive archive = options.Archive!.Archive;
+        Stream? found = await archive.OpenReadAsync(ArchiveNames.Entries(shardId, copy.First, copy.End.Offset), cancellationToken).ConfigureAwait(false);
+        if (found is null) throw new IOException($"Node {node} has copied shard {shardId}, and {archive} has it not: its archive is another. Give all nodes the same.");
+        await found.DisposeAsync().ConfigureAwait(false);
     }
 
     private async Task<CopyAnswer?> AskHereAsync(long shardId, CopyDemand demand, CancellationToken cancellationToken)

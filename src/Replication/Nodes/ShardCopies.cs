@@ -53,7 +53,7 @@ internal sealed class ShardCopies : IAsyncDisposable
         }
 
         await ((Task)copying).WaitAsync(_patience, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (!copying.IsCompleted) return new CopyAnswer(CopyState.UnderWay, default, 0);
+        if (!copying.IsCompleted) return new CopyAnswer(CopyState.UnderWay, 0, default, 0);
         try
         {
             return await copying.ConfigureAwait(false);
@@ -122,9 +122,9 @@ internal sealed class ShardCopies : IAsyncDisposable
             throw new FormatMismatchException(_archive.ToString()!, $"an archive of this cluster, whose shard {shard.Id} goes up to entry {newest}", $"one with entry {there.Next - 1}: the cluster was set back, and needs another");
 
         var identity = new SnapshotIdentity(run.Status.Cluster, shard.Id, KvMachine.Number);
-        if (await _copier.CopyAsync(identity, replica.Host, shard.Open, there, demand.MayMiss, closing).ConfigureAwait(false) is { } copied) return new CopyAnswer(CopyState.Copied, copied.End, copied.LastCommand);
+        if (await _copier.CopyAsync(identity, replica.Host, shard.Open, there, demand.MayMiss, closing).ConfigureAwait(false) is { } copied) return new CopyAnswer(CopyState.Copied, copied.First, copied.End, copied.LastCommand);
         _known.Remove(shard.Id);
-        return new CopyAnswer(CopyState.WouldMiss, default, 0);
+        return new CopyAnswer(CopyState.WouldMiss, 0, default, 0);
     }
 
     /// <summary>What the archive has of a shard. As long as a replica leads without a break, it is who adds to it.</summary>

@@ -49,11 +49,12 @@ internal enum CopyState : byte
 
 /// <summary>What came of a demand.</summary>
 /// <param name="State">How far it is.</param>
-/// <param name="End">Where it was copied, the last entry that is there.</param>
-/// <param name="LastCommand">The last of them that is more than a mark or empty, or an entry before those that were new.</param>
-internal readonly record struct CopyAnswer(CopyState State, StatePosition End, long LastCommand)
+/// <param name="First">Where it was copied, the first entry that was.</param>
+/// <param name="End">The last one.</param>
+/// <param name="LastCommand">The last of them that is more than a mark or empty, or the entry before them.</param>
+internal readonly record struct CopyAnswer(CopyState State, long First, StatePosition End, long LastCommand)
 {
-    private const int Fields = 2;
+    private const int Fields = 3;
 
     /// <summary>All but the position, which the answer to a request has of its own.</summary>
     internal ReadOnlyMemory<byte> ToBytes()
@@ -62,6 +63,7 @@ internal readonly record struct CopyAnswer(CopyState State, StatePosition End, l
         var writer = new MessagePackWriter(output);
         writer.WriteArrayHeader(Fields);
         writer.Write((long)State);
+        writer.Write(First);
         writer.Write(LastCommand);
         writer.Flush();
         return output.WrittenMemory;
@@ -74,7 +76,7 @@ internal readonly record struct CopyAnswer(CopyState State, StatePosition End, l
         CommandParts.ReadArrayOf(Fields, ref reader);
         var state = (CopyState)reader.ReadByte();
         if (state > CopyState.WouldMiss) throw ShardMessageCodec.Wrong(reader, $"how far a copy is, not {state}");
-        var read = new CopyAnswer(state, answer.Position, reader.ReadInt64());
+        var read = new CopyAnswer(state, reader.ReadInt64(), answer.Position, reader.ReadInt64());
         reader.ReadEnd();
         return read;
     }

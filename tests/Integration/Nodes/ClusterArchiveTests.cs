@@ -170,11 +170,13 @@ public sealed class ClusterArchiveTests
         Assert.True(failing.HasHung);
     }
 
-    [Fact]
-    public async Task A_node_that_has_no_archive_is_named()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_node_that_has_no_archive_or_another_is_named(bool hasAnother)
     {
         await using LiveCluster cluster = LiveCluster.Prepare(isTcp: false);
-        cluster.ArchiveOf = node => node == 0 ? ByHand : null;
+        cluster.ArchiveOf = node => node == 0 ? ByHand : hasAnother ? ByHand with { Archive = new FolderArchive("b", _other) } : null;
         await Task.WhenAll(Enumerable.Range(0, 3).Select(cluster.StartAsync));
         await cluster.Nodes[0]!.Store.PutAsync("/a", "1"u8.ToArray());
         await UntilAsync(() =>
@@ -184,6 +186,7 @@ public sealed class ClusterArchiveTests
         });
         var failed = await Assert.ThrowsAsync<IOException>(() => cluster.Nodes[0]!.ArchiveAsync());
         Assert.Contains($"Node {cluster.Nodes[0]!.GetLeaders()[0]} ", failed.Message, StringComparison.Ordinal);
+        Assert.Equal(0, Objects());
     }
 
     [Fact]

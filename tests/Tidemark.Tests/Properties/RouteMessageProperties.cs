@@ -45,7 +45,7 @@ public sealed class RouteMessageProperties
             var demand = new CopyDemand(new HybridTimestamp((ulong)random.NextInt64()), random.Next(2) == 0);
             Assert.Equal(demand, CopyDemand.Read(demand.ToBytes().Span));
             var position = new StatePosition(random.Next(9), random.NextInt64(), new HybridTimestamp((ulong)random.NextInt64()));
-            var copy = new CopyAnswer((CopyState)random.Next(3), position, random.NextInt64(-1, long.MaxValue));
+            var copy = new CopyAnswer((CopyState)random.Next(3), random.NextInt64(), position, random.NextInt64(-1, long.MaxValue));
             Assert.Equal(copy, CopyAnswer.Read(AnswerOf(copy.ToBytes()) with { Position = position }));
             var news = new ArchivedNews(new HybridTimestamp((ulong)random.NextInt64()), random.Next(2) == 0, new SortedDictionary<long, long>(Enumerable.Range(0, random.Next(5)).ToDictionary(shard => (long)shard, _ => random.NextInt64())));
             ArchivedNews read = ArchivedNews.Read(news.ToBytes().Span);
@@ -69,7 +69,7 @@ public sealed class RouteMessageProperties
     [Fact]
     public void What_makes_no_sense_of_archives_is_refused()
     {
-        Assert.Throws<MalformedDataException>(() => CopyAnswer.Read(AnswerOf(new byte[] { 0x92, 3, 0 })));                      // A state there is not.
+        Assert.Throws<MalformedDataException>(() => CopyAnswer.Read(AnswerOf(new byte[] { 0x93, 3, 0, 0 })));                      // A state there is not.
         Assert.Throws<MalformedDataException>(() => ArchivedNews.Read([0x93, 1, 0xC2, 0x91, 0]));                               // A shard without its end.
         Assert.Throws<MalformedDataException>(() => ArchivedNews.Read([0x93, 1, 0xC2, 0x94, 0, 5, 0, 6]));                      // A shard twice.
         Assert.Throws<MalformedDataException>(() => ArchivedNews.Read([0x93, 1, 0xC2, 0x92, 0xFF, 5]));                         // A shard below 0.
