@@ -220,7 +220,7 @@ internal sealed class StoreArchiver : IAsyncDisposable
     private async Task<ArchiveObject> PutAsync(string name, SnapshotIdentity identity, IStateSnapshot content, CancellationToken cancellationToken)
     {
         _files.CreateDirectory(_directory);
-        SnapshotInfo info = SnapshotWriter.Write(_files, _directory, identity, content, null, cancellationToken);
+        SnapshotInfo info = SnapshotWriter.Write(_files, _directory, identity, content, cancellation: cancellationToken);
         string path = Path.Combine(_directory, SnapshotWriter.FileName(info.NextOffset));
         try
         {

@@ -348,7 +348,7 @@ internal sealed class ShardHost : IDisposable
                 _jobs.Wait();
                 TakeMessages(now);
                 if (!_jobs.IsDue(now)) break;   // The engine does not write: what waits is refused.
-                if (Keeper.IsBehind) _jobs.Begin(Keeper, ref _work.LogBytes, isClosing: true);
+                if (Keeper.IsBehind) _jobs.TryBegin(Keeper, _work.LogBytes, isClosing: true);
             }
 
             Turn(now);
@@ -463,7 +463,7 @@ internal sealed class ShardHost : IDisposable
         // Jobs run here now: nobody else runs any more.
         _jobs.Runner = null;
         TakeMessages(default);   // Of the end of one that was under way.
-        _jobs.Begin(Keeper, ref _work.LogBytes, isClosing: true);
+        _jobs.TryBegin(Keeper, _work.LogBytes, isClosing: true);
         TakeMessages(default);
     }
 
@@ -518,7 +518,9 @@ internal sealed class ShardHost : IDisposable
 
     private void BeginJobIfDue(DateTimeOffset now)
     {
-        if (!_isClosing && Failure is null && _jobs.IsDue(now)) _jobs.Begin(Keeper, ref _work.LogBytes, isClosing: false);
+        if (_isClosing || Failure is not null) return;
+        _jobs.HurryIfDue(_work.LogBytes, HasNoRoom);
+        if (_jobs.IsDue(now) && _jobs.TryBegin(Keeper, _work.IsCutToRemember ? long.MaxValue : _work.LogBytes, isClosing: false)) _work.Remembering();
     }
 
     private void EndJob(IStateKeeper keeper, StateJob job, DateTimeOffset now)
