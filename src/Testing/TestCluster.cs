@@ -5,6 +5,7 @@ using Tidemark.Replication.KeyValue;
 using Tidemark.Replication.Nodes;
 using Tidemark.Replication.Shards;
 using Tidemark.Replication.Wire;
+using Tidemark.Storage.Log;
 using Tidemark.Testing.Simulation;
 
 namespace Tidemark.Testing;
@@ -177,6 +178,18 @@ public sealed class TestCluster : IDisposable
     internal void Stray(int node)
     {
         using (Enter()) NodeOf(node).Stray(ClusterSimulation.Shard);
+    }
+
+    /// <summary>The segments that a node has of a topic's first partition.</summary>
+    internal string[] SegmentsOf(int node, Topic topic)
+    {
+        using (Enter()) return [.. NodeOf(node).Files(ShardOf(topic, 0)).Select(static file => file.Path).Where(static path => path.EndsWith(Segment.Extension, StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+    }
+
+    /// <summary>Turns over a bit of a node's disk.</summary>
+    internal void FlipBit(int node, string path, long position)
+    {
+        using (Enter()) NodeOf(node).Disk.FlipBit(path, position, 0);
     }
 
     /// <summary>Cuts all links between some nodes and the others, until <see cref="Heal"/>.</summary>

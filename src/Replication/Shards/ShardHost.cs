@@ -37,6 +37,7 @@ internal sealed class ShardHost : IDisposable
     private bool _isFlushing;
     private Exception? _saveFailure;
     private volatile StoreFullException? _noRoom;
+    private volatile bool _isDamaged;
     private bool _isClosing;
     private volatile bool _isClosed;
     private volatile bool _isOver;       // Nobody drives it any more, so whoever posts does what is posted.
@@ -99,8 +100,8 @@ internal sealed class ShardHost : IDisposable
     /// <summary>Any thread: whether it led when it was looked at last, also where it takes no commands.</summary>
     internal bool Leads => _leads;
 
-    /// <summary>Any thread: whether the disk had no room for its log when it was written last.</summary>
-    internal bool HasNoRoom => _noRoom is not null;
+    /// <summary>Any thread: whether another node had better lead: the disk had no room for the log when it was written last, or what it has of it cannot be read.</summary>
+    internal bool WantsRelief => _noRoom is not null || _isDamaged;
 
     /// <summary>Any thread: how the replica was when it was looked at last; null where it stands alone.</summary>
     internal ReplicaGlance? Glance => _glance;
@@ -519,7 +520,7 @@ internal sealed class ShardHost : IDisposable
     private void BeginJobIfDue(DateTimeOffset now)
     {
         if (_isClosing || Failure is not null) return;
-        _jobs.HurryIfDue(_work.LogBytes, HasNoRoom);
+        _jobs.HurryIfDue(_work.LogBytes, _noRoom is not null);
         if (_jobs.IsDue(now) && _jobs.TryBegin(Keeper, _work.IsCutToRemember ? long.MaxValue : _work.LogBytes, isClosing: false)) _work.Remembering();
     }
 
@@ -527,10 +528,11 @@ internal sealed class ShardHost : IDisposable
     {
         if (keeper != Keeper || _isOver) return;   // Of a state that was replaced meanwhile, or is closed.
         Keeper.End(job);
+        _isDamaged = job.Failure is CorruptDataException && _options.Replica is not null;
         if (job.Failure is { } failure)
         {
             ShardMessages.JobFailed(_options.Logger, ShardId, failure);
-            if (failure is StoreFailedException) Fail(failure);
+            if (failure is StoreFailedException || (_isDamaged && Core.Role == ReplicaRole.Follower)) Fail(failure);   // The others have what was damaged here.
             return;
         }
 
