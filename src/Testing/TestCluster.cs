@@ -107,6 +107,15 @@ public sealed class TestCluster : IDisposable
         }
     }
 
+    /// <summary>What the nodes have sent each other since they were started first, in bytes.</summary>
+    public long BytesSent
+    {
+        get
+        {
+            using (Enter()) return _cluster.Network.BytesSent;
+        }
+    }
+
     /// <summary>Lets virtual time pass.</summary>
     public ValueTask AdvanceAsync(TimeSpan time)
     {
