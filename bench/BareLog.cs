@@ -6,9 +6,8 @@ namespace Tidemark.Bench;
 /// <remarks>No record format, checksum, index, roll, recovery or error handling. One writer writes and flushes on its own thread: no hand-off at all.</remarks>
 internal sealed class BareLog : IDisposable
 {
-    private const long FileBytes = 256L * 1024 * 1024;
-
     private readonly IFile _file;
+    private readonly long _fileBytes;
     private readonly Thread _flusher;
     private readonly object _gate = new();
     private byte[] _filling, _writing;
@@ -20,13 +19,15 @@ internal sealed class BareLog : IDisposable
 
     /// <param name="path">Its file.</param>
     /// <param name="bufferBytes">The most that may wait at once.</param>
-    internal BareLog(string path, int bufferBytes = 1024 * 1024)
+    /// <param name="fileBytes">The file's length; at its end it begins anew.</param>
+    internal BareLog(string path, int bufferBytes = 1024 * 1024, long fileBytes = 256L * 1024 * 1024)
     {
+        _fileBytes = fileBytes;
         (_filling, _writing) = (new byte[bufferBytes], new byte[bufferBytes]);
         DiskFileSystem.Instance.Delete(path);
         _file = DiskFileSystem.Instance.Open(path, FileOpenMode.New);
         byte[] zeros = new byte[1024 * 1024];
-        for (long at = 0; at < FileBytes; at += zeros.Length) _file.Write(at, zeros);
+        for (long at = 0; at < fileBytes; at += zeros.Length) _file.Write(at, zeros);
         _file.Flush();
         _flusher = new Thread(Run) { IsBackground = true };
         _flusher.Start();
@@ -35,7 +36,7 @@ internal sealed class BareLog : IDisposable
     /// <summary>Writes and flushes on the caller's thread.</summary>
     internal void AppendAlone(ReadOnlySpan<byte> payload)
     {
-        if (_position + payload.Length > FileBytes) _position = 0;
+        if (_position + payload.Length > _fileBytes) _position = 0;
         _file.Write(_position, payload);
         _file.Flush();
         _position += payload.Length;

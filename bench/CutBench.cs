@@ -16,12 +16,14 @@ internal static class CutBench
 
     private static readonly int[] _mebibytes = [1, 16, 64, 256];
 
-    /// <summary>Durable puts of 1 KiB by 16 writers over states of several sizes: <c>none</c> while nobody cuts, which is the floor of both, and <c>cut</c> with a cut every quarter of a second.</summary>
+    /// <summary>Durable puts of 1 KiB by 16 writers over states of several sizes: <c>none</c> while nobody cuts, which is the floor of both, and <c>cut</c> with a cut every quarter of a second. Then how fast log goes where nobody writes,
+    /// from the call until it is gone, in MiB a second: beside a file as long as the state, which is written and flushed meanwhile.</summary>
     public static IEnumerable<BenchRow> RunCut(BenchOptions options)
     {
         foreach (int size in _mebibytes[..^1])
         {
             foreach (BenchRow row in CutAsync(options, size).GetAwaiter().GetResult()) yield return row;
+            yield return CompactAsync(options, size).GetAwaiter().GetResult();
         }
     }
 
@@ -55,6 +57,43 @@ internal static class CutBench
         return [none.ToRow($"cut-none-{mebibytes}MiB", Writers, none), cut.ToRow($"cut-cut-{mebibytes}MiB", Writers, none)];
 
         async ValueTask PutAsync(int writer) => await store.PutAsync(BenchKeys.Of(random[writer].Next(mebibytes * 1024)), value);
+    }
+
+    private static async Task<BenchRow> CompactAsync(BenchOptions options, int mebibytes)
+    {
+        using var place = new BenchPlace(options, "cut");
+        await using TidemarkStore store = await FillAsync(place.At("store"), mebibytes, segmentBytes: 256 * 1024);
+        Samples cut = new(), floor = new();
+        byte[] value = new byte[ValueBytes], piece = new byte[1024 * 1024];
+        new Random(1).NextBytes(value);
+        new Random(2).NextBytes(piece);
+        await store.CompactAsync();
+        for (int round = 0; round < options.Rounds; round++)
+        {
+            await FillAsync(store, mebibytes);
+            (long start, long begin) = (store.GetHealth().Shards[0].LogStart, Stopwatch.GetTimestamp());
+            await store.CompactAsync();
+            while (store.GetHealth().Shards[0].LogStart == start) await Task.Delay(1);
+            Add(cut, begin);
+            begin = Stopwatch.GetTimestamp();
+            using (IFile file = DiskFileSystem.Instance.Open(place.At("bare"), FileOpenMode.New))
+            {
+                for (int i = 0; i < mebibytes; i++) file.Write(i * (long)piece.Length, piece);
+                file.Flush();
+            }
+
+            Add(floor, begin);
+            DiskFileSystem.Instance.Delete(place.At("bare"));
+        }
+
+        return cut.ToRow($"cut-compact-{mebibytes}MiB", 1, floor);
+
+        void Add(Samples samples, long begin)
+        {
+            TimeSpan time = Stopwatch.GetElapsedTime(begin);
+            samples.AddRate(mebibytes, time);
+            samples.AddLatencies([time.TotalMicroseconds / mebibytes]);
+        }
     }
 
     private static async Task CutAsync(TidemarkStore store, CancellationToken stop)
@@ -154,12 +193,17 @@ internal static class CutBench
             machine.Apply(new StateEntry(new StatePosition(1, offset++, new HybridTimestamp((ulong)offset << 16)), (ushort)command, payload), new ArrayBufferWriter<byte>(64));
     }
 
-    private static async Task<TidemarkStore> FillAsync(string directory, int mebibytes)
+    private static async Task<TidemarkStore> FillAsync(string directory, int mebibytes, long segmentBytes = 64 * 1024 * 1024)
     {
-        TidemarkStore store = await TidemarkStore.OpenAsync(directory, new TidemarkStoreOptions());
+        TidemarkStore store = await TidemarkStore.OpenAsync(directory, new TidemarkStoreOptions { LogSegmentBytes = segmentBytes });
+        await FillAsync(store, mebibytes);
+        return store;
+    }
+
+    private static async Task FillAsync(TidemarkStore store, int mebibytes)
+    {
         byte[] value = new byte[ValueBytes];
         new Random(1).NextBytes(value);
         await Parallel.ForAsync(0, mebibytes * 1024, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (number, stop) => await store.PutAsync(BenchKeys.Of(number), value, null, stop));
-        return store;
     }
 }

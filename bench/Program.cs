@@ -25,6 +25,7 @@ var benches = new Dictionary<string, Func<BenchOptions, IEnumerable<BenchRow>>>(
     ["cut"] = CutBench.RunCut,
     ["switch"] = CutBench.RunSwitch,
     ["state-hash"] = CutBench.RunStateHash,
+    ["archive"] = ArchiveBench.Run,
     ["topic-append"] = TopicAppendBench.Run,
     ["topic-read"] = TopicReadBench.Run,
     ["topic-tail"] = TopicReadBench.RunTail,

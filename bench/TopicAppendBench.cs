@@ -1,8 +1,10 @@
 namespace Tidemark.Bench;
 
-/// <summary>Durable appends to a topic, each awaited, one message or a hundred at a time, to one partition or eight; beside them the bare log with the same bytes, and for large batches the disk.</summary>
+/// <summary>Durable appends to a topic, each awaited, one message or a hundred at a time, to one partition or eight; beside them as many bare logs with the same bytes, and for large batches the disk.</summary>
 internal static class TopicAppendBench
 {
+    private const long BareBytes = 256L * 1024 * 1024;   // All of them together.
+
     public static IEnumerable<BenchRow> Run(BenchOptions options)
     {
         foreach (int batch in (int[])[1, 100])
@@ -27,7 +29,7 @@ internal static class TopicAppendBench
         var appends = new Samples();
         BareDisk? disk = all.Length >= 64 * 1024 ? new BareDisk() : null;   // Of smaller ones the flush is the cost, not the bytes.
         TimeSpan time = TimeSpan.FromSeconds(options.Seconds / options.Rounds / 2);
-        using var bare = new BareLog(place.At("bare"), Math.Max(1024 * 1024, producers * all.Length));
+        BareLog[] bare = [.. Enumerable.Range(0, partitions).Select(number => new BareLog(place.At($"bare-{number}"), Math.Max(1024 * 1024, producers * all.Length / partitions), BareBytes / partitions))];
         BareLog.Waiter[] waiters = [.. Enumerable.Range(0, producers).Select(_ => new BareLog.Waiter())];
         await using TidemarkStore store = await TidemarkStore.OpenAsync(place.At("store"));
         Topic topic = await store.Topics.CreateAsync("bench", new TopicOptions { Partitions = partitions });
@@ -36,8 +38,8 @@ internal static class TopicAppendBench
         {
             await floor.RunAsync(producers, time, producer =>
             {
-                if (producers > 1) return bare.AppendAsync(waiters[producer], all);
-                bare.AppendAlone(all);
+                if (producers > 1) return bare[producer % partitions].AppendAsync(waiters[producer], all);
+                bare[0].AppendAlone(all);
                 return ValueTask.CompletedTask;
             });
             await appends.RunAsync(producers, time, async producer =>
@@ -50,6 +52,7 @@ internal static class TopicAppendBench
             disk?.Run(place.At("disk"), all, time);
         }
 
+        foreach (BareLog log in bare) log.Dispose();
         BenchRow row = appends.ToRow($"topic-append-{bytes}B-x{batch}-p{partitions}", producers, floor);
         return row with { Bandwidth = disk?.Beside(row.OpsPerSecond * all.Length) };
     }

@@ -5,7 +5,7 @@ using Tidemark.Testing;
 
 namespace Quickstart;
 
-/// <summary>Three nodes in this process, with a network and disks of their own that are simulated: the leader loses its power in the middle, and nothing acknowledged is lost.</summary>
+/// <summary>Three nodes in this process, with a network and disks of their own that are simulated: the leader loses its power in the middle, and nothing acknowledged is lost. Then they cut their log, and nobody is sent a state.</summary>
 internal static class ClusterTour
 {
     internal static async Task RunAsync(string zoneTable, Action<string, string> say)
@@ -42,5 +42,14 @@ internal static class ClusterTour
         cluster.Check();   // The node comes back and catches up: then all three must be equal.
         say("Nothing", $"is lost: {found} of {acknowledged.Count} read back, and the three states are equal ({cluster.MachineOf(0)!.Hash})");
         if (found != acknowledged.Count) throw new InvalidOperationException("An acknowledged record is lost.");
+
+        long before = cluster.BytesSent;
+        await cluster.Store.CompactAsync();
+        await cluster.Store.PutAsync("/tz/Atlantis", "one more"u8.ToArray());
+        CutResult cut = (await cluster.Store.CompactAsync())[0];
+        long sent = cluster.BytesSent - before;
+        cluster.Check();
+        say("Switched", $"the leader and both followers began generation {cut.Generation} with the state each has; two cuts, one put and all heartbeats meanwhile are {sent:N0} bytes, the state is {lines.Sum(line => line.Length):N0}");
+        if (sent > lines.Sum(line => line.Length)) throw new InvalidOperationException("A state was sent.");
     }
 }

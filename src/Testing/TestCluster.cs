@@ -5,6 +5,7 @@ using Tidemark.Replication.KeyValue;
 using Tidemark.Replication.Nodes;
 using Tidemark.Replication.Shards;
 using Tidemark.Replication.Wire;
+using Tidemark.Storage.Log;
 using Tidemark.Testing.Simulation;
 
 namespace Tidemark.Testing;
@@ -106,6 +107,15 @@ public sealed class TestCluster : IDisposable
         }
     }
 
+    /// <summary>What the nodes have sent each other since they were started first, in bytes.</summary>
+    public long BytesSent
+    {
+        get
+        {
+            using (Enter()) return _cluster.Network.BytesSent;
+        }
+    }
+
     /// <summary>Lets virtual time pass.</summary>
     public ValueTask AdvanceAsync(TimeSpan time)
     {
@@ -177,6 +187,18 @@ public sealed class TestCluster : IDisposable
     internal void Stray(int node)
     {
         using (Enter()) NodeOf(node).Stray(ClusterSimulation.Shard);
+    }
+
+    /// <summary>The segments that a node has of a topic's first partition.</summary>
+    internal string[] SegmentsOf(int node, Topic topic)
+    {
+        using (Enter()) return [.. NodeOf(node).Files(ShardOf(topic, 0)).Select(static file => file.Path).Where(static path => path.EndsWith(Segment.Extension, StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+    }
+
+    /// <summary>Turns over a bit of a node's disk.</summary>
+    internal void FlipBit(int node, string path, long position)
+    {
+        using (Enter()) NodeOf(node).Disk.FlipBit(path, position, 0);
     }
 
     /// <summary>Cuts all links between some nodes and the others, until <see cref="Heal"/>.</summary>

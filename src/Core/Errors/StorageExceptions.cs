@@ -107,14 +107,19 @@ public sealed class OffsetOutOfRangeException : TidemarkException
     /// <param name="offset">The offset asked for.</param>
     /// <param name="start">The first offset kept.</param>
     /// <param name="end">The offset after the last record.</param>
-    public OffsetOutOfRangeException(long offset, long start, long end)
+    /// <param name="partition">The partition of a topic that was asked; null for another log.</param>
+    public OffsetOutOfRangeException(long offset, long start, long end, int? partition = null)
         : base(TidemarkErrorCode.OffsetOutOfRange, isTransient: false,
-            $"Offset {offset} is outside the log, which holds [{start}, {end}). Earlier records were trimmed; later ones do not exist.")
+            $"Offset {offset} is outside {(partition is { } number ? $"partition {number}" : "the log")}, which holds [{start}, {end}). Earlier records were trimmed; later ones do not exist.")
     {
+        Partition = partition;
         Offset = offset;
         Start = start;
         End = end;
     }
+
+    /// <summary>The partition of a topic that was asked, so that a consumer of several knows where to seek; null for another log.</summary>
+    public int? Partition { get; }
 
     /// <summary>The offset asked for.</summary>
     public long Offset { get; }

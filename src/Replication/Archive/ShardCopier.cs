@@ -16,7 +16,7 @@ internal readonly record struct CopiedShard(long First, StatePosition End, long 
 
 /// <summary>Copies what is new of a shard to an archive: entries, changes and now and then the state.</summary>
 /// <remarks>One copy at a time: objects are made in one directory before they are created.</remarks>
-internal sealed class ShardCopier(IArchive archive, IFileSystem files, string directory, ILogger logger)
+internal sealed class ShardCopier(IArchive archive, IFileSystem files, string directory, TimeProvider time, ILogger logger)
 {
     private long _bytes;
 
@@ -47,22 +47,22 @@ internal sealed class ShardCopier(IArchive archive, IFileSystem files, string di
             }
 
             long shardId = identity.ShardId, last = entries.Position.Offset;
-            there.Add(await PutAsync(ArchiveNames.Entries(shardId, entries.First, last), identity with { Machine = ArchiveReader.EntriesNumber }, entries, cancellationToken).ConfigureAwait(false));
+            there.Add(await PutAsync(ArchiveNames.Entries(shardId, entries.First, last), identity with { Machine = ArchiveReader.EntriesNumber }, entries, null, cancellationToken).ConfigureAwait(false));
             if (SavedChanges.TryTake(open(), entries.First, entries.Position, entries.Hash) is { } changes)
             {
-                using (changes) there.Add(await PutAsync(ArchiveNames.Changes(shardId, entries.First, last), identity with { Machine = SavedChanges.Number }, changes, cancellationToken).ConfigureAwait(false));
+                using (changes) there.Add(await PutAsync(ArchiveNames.Changes(shardId, entries.First, last), identity with { Machine = SavedChanges.Number }, changes, null, cancellationToken).ConfigureAwait(false));
             }
 
-            if (state is not null) there.Add(await PutAsync(ArchiveNames.State(shardId, state.Position), identity, state, cancellationToken).ConfigureAwait(false));
+            if (state is not null) there.Add(await PutAsync(ArchiveNames.State(shardId, state.Position), identity, state, new Pace(time), cancellationToken).ConfigureAwait(false));
             host.Copied(there.Next);
             return new CopiedShard(entries.First, entries.Position, entries.LastCommand);
         }
     }
 
-    private async Task<ArchiveObject> PutAsync(string name, SnapshotIdentity identity, IStateSnapshot content, CancellationToken cancellationToken)
+    private async Task<ArchiveObject> PutAsync(string name, SnapshotIdentity identity, IStateSnapshot content, Pace? pace, CancellationToken cancellationToken)
     {
         files.CreateDirectory(directory);
-        SnapshotInfo info = SnapshotWriter.Write(files, directory, identity, content, null, cancellationToken);
+        SnapshotInfo info = SnapshotWriter.Write(files, directory, identity, content, pace, null, cancellationToken);
         string path = Path.Combine(directory, SnapshotWriter.FileName(info.NextOffset));
         try
         {

@@ -25,7 +25,7 @@ internal sealed class StoreArchiver : IAsyncDisposable
     {
         (_store, _options, _time, _logger) = (store, options.Archive!, options.TimeProvider, logger);
         string directory = Path.Combine(store.Directory, "archive");
-        _copier = new ShardCopier(_options.Archive, options.FileSystem, directory, logger);
+        _copier = new ShardCopier(_options.Archive, options.FileSystem, directory, _time, logger);
         _changes = new ArchivedChanges(_options.Archive, new ArchiveReader(_options.Archive, options.FileSystem, directory), logger);
         _points = new ArchivePoints(_options.Archive);
         _runs = new ArchiveRuns(_options, _time, logger, RunAsync, async (isTime, _) => isTime || await IsLateAsync().ConfigureAwait(false));

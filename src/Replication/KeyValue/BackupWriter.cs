@@ -78,7 +78,7 @@ internal sealed class BackupWriter(IFileSystem files, string folder, IProgress<B
         string directory = StoreLayout.Shard(folder, identity.ShardId);
         files.CreateDirectory(directory);
         long before = 0;
-        return SnapshotWriter.Write(files, directory, identity, state, written =>
+        return SnapshotWriter.Write(files, directory, identity, state, null, written =>
         {
             meter.Add(written.Bytes - before);
             before = written.Bytes;

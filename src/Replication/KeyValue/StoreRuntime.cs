@@ -27,7 +27,6 @@ internal sealed class StoreRuntime : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly FilePool _pool;
     private readonly FlushBatches _batches = new(2 * FlushThreadCount);
-    private readonly FlushThreads _threads = new(FlushThreadCount);
     private readonly ProposalPool _proposals = new();
     private readonly ShardExecutors _executors;
     private readonly List<LocalShard> _shards = [];
@@ -44,7 +43,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
         _pool = new FilePool(options.FileSystem, MaxIdleFiles);
         _random = options.Random ?? new Random(RandomNumberGenerator.GetInt32(int.MaxValue));
         Clock = new HybridClock(options.TimeProvider);
-        _executors = new ShardExecutors(options.Executors, options.TimeProvider, _threads);
+        _executors = new ShardExecutors(options.Executors, FlushThreadCount, options.TimeProvider);
     }
 
     internal HybridClock Clock { get; }
@@ -118,10 +117,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
     {
         partition.Close();
         lock (_partitions) _partitions.Remove(partition);
-        var released = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _executors.Remove(partition.Host, released.SetResult);
-        await released.Task.ConfigureAwait(false);
-        partition.Host.Close(_options.TimeProvider.GetUtcNow(), remembers: false);
+        await _executors.RemoveAsync(partition.Host, () => partition.Host.Close(_options.TimeProvider.GetUtcNow(), remembers: false)).ConfigureAwait(false);
         partition.Dispose();
     }
 
@@ -140,7 +136,6 @@ internal sealed class StoreRuntime : IAsyncDisposable
         finally
         {
             foreach (LocalPartition partition in _partitions) partition.Dispose();
-            _threads.Stop();
             _lock.Dispose();
         }
     }

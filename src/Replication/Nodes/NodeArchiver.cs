@@ -38,7 +38,7 @@ internal sealed class NodeArchiver : IAsyncDisposable
     {
         (_runs, _routes, _space, _options, _archiving, _time, _logger) = (runs, routes, space, options, options.Archive!, options.TimeProvider, logger);
         string directory = Path.Combine(options.Directory, "archive");
-        _copier = new ShardCopier(_archiving.Archive, options.FileSystem, directory, logger);
+        _copier = new ShardCopier(_archiving.Archive, options.FileSystem, directory, _time, logger);
         _changes = new ArchivedChanges(_archiving.Archive, new ArchiveReader(_archiving.Archive, options.FileSystem, directory), logger);
         _points = new ArchivePoints(_archiving.Archive);
         _copies = new ShardCopies(runs, space, _copier, options) { RequireOwnAsync = RequireOwnAsync };

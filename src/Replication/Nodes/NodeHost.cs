@@ -197,9 +197,9 @@ internal sealed class NodeHost
     {
         if (_options.BalanceInterval is not { } interval || now < _balanceAt || _seen is not { } status) return;
         (_balanceAt, _isPlacementDue) = (now + interval, true);
-        foreach (ReplicaHost full in Replicas.Values.Where(replica => replica.Host is { Leads: true, HasNoRoom: true }))
+        foreach (ReplicaHost tired in Replicas.Values.Where(replica => replica.Host is { Leads: true, WantsRelief: true }))
         {
-            if (_balance.Relief(status.Shards[full.ShardId], node => IsUp(node, now), now) is { } heir) full.Host.HandOverTo(heir);   // Where there is room, writes go on.
+            if (_balance.Relief(status.Shards[tired.ShardId], node => IsUp(node, now), now) is { } heir) tired.Host.HandOverTo(heir);   // Where there is room, writes go on.
         }
 
         if (_balance.Next(status.Shards, node => IsUp(node, now), now) is not { } gift) return;

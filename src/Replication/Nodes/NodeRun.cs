@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using System.Security.Cryptography;
 
@@ -32,7 +31,6 @@ internal sealed class NodeRun : IAsyncDisposable
     private static readonly TimeSpan _handOverPatience = TimeSpan.FromSeconds(2);
 
     private readonly TidemarkNodeOptions _options;
-    private readonly FlushThreads _threads = new(FlushThreadCount);
     private readonly ShardExecutors _executors;
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource<Exception> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -40,13 +38,12 @@ internal sealed class NodeRun : IAsyncDisposable
     private readonly ITransport _transport;
     private readonly NodeLoop _loop;
     private readonly ClusterStatus _booted;
-    private readonly ConcurrentQueue<Task> _released = new();   // Replicas that are closed, or will be, because others keep them now.
     private readonly StoreService _callers, _members;
 
     private NodeRun(TidemarkNodeOptions options, BootedNode booted, ITransport transport, ILogger logger, NodeFaces faces)
     {
         (_options, _transport, _booted, _time) = (options, transport, booted.Status, new SteadyTime(options.TimeProvider));
-        _executors = new ShardExecutors(options.Executors, options.TimeProvider, _threads, () => _time.Now);
+        _executors = new ShardExecutors(options.Executors, FlushThreadCount, options.TimeProvider, () => _time.Now);
         Desk = new RequestDesk<RouteAnswer>(transport, options.TimeProvider, options.AnswerPatience, booted.Run);
         StoreDesk = new RequestDesk<StoreAnswer>(transport, options.TimeProvider, options.AnswerPatience, booted.Run);
         Clock = new HybridClock(options.TimeProvider);
@@ -55,7 +52,7 @@ internal sealed class NodeRun : IAsyncDisposable
             new Random(RandomNumberGenerator.GetInt32(int.MaxValue)), options.LogSegmentBytes, logger);
         var kind = new KeyValueShardKind(options.Namespace, options.SnapshotLogBytes) { Engine = options.Engine, EngineBatchBytes = options.EngineBatchBytes, Mutators = options.Mutators };
         StatusCalls? calls = null;
-        Host = OpenHost(new NodeHostOptions
+        Host = new NodeHost(new NodeHostOptions
         {
             Node = options.Node,
             Booted = booted,
@@ -79,7 +76,7 @@ internal sealed class NodeRun : IAsyncDisposable
         Host.Called = Called;
         foreach (ReplicaHost replica in Host.Replicas.Values) _executors.Add(replica.Host);
         Host.Opened = replica => _executors.Add(replica.Host);
-        Host.Released = (replica, end) => _executors.Remove(replica.Host, () => _released.Enqueue(Task.Run(end)));   // It waits for the disk: other shards on the thread do not.
+        Host.Released = (replica, end) => _executors.RemoveAsync(replica.Host, end);
         _loop = new NodeLoop(Host, _time, Turned);
         _ = Task.Run(calls!.WatchAsync, CancellationToken.None);
     }
@@ -280,8 +277,6 @@ internal sealed class NodeRun : IAsyncDisposable
         }
         finally
         {
-            await Task.WhenAll(_released).ConfigureAwait(false);
-            _threads.Stop();
             await _transport.DisposeAsync().ConfigureAwait(false);
             foreach (ReplicaHost replica in Host.Replicas.Values) replica.Dispose();
             _stopping.Dispose();
@@ -306,19 +301,6 @@ internal sealed class NodeRun : IAsyncDisposable
         catch (MalformedDataException e)
         {
             Host.Report(from, e);
-        }
-    }
-
-    private NodeHost OpenHost(NodeHostOptions options)
-    {
-        try
-        {
-            return new NodeHost(options);
-        }
-        catch
-        {
-            _threads.Stop();
-            throw;
         }
     }
 

@@ -15,7 +15,7 @@ namespace Tidemark.Replication.Rebase;
 internal sealed class LocalRuntime : IAsyncDisposable
 {
     private readonly IDisposable _lock;
-    private readonly FlushThreads _threads = new(1);
+    private readonly DiskThreads _threads = new("jobs", 1);
     private readonly ShardExecutor _executor;
     private readonly ProposalPool _proposals = new();
     private readonly Lock _gate = new();
@@ -47,7 +47,7 @@ internal sealed class LocalRuntime : IAsyncDisposable
             Published = _changed.Raise,
         });
         Mutations.Open();
-        _executor = new ShardExecutor(0, options.TimeProvider, _threads);
+        _executor = new ShardExecutor(0, options.TimeProvider, _threads, _threads);
         _executor.Add(Replica.Host);
     }
 

@@ -9,7 +9,7 @@ internal sealed class PartitionCalls(long shard, int partition, IShardReads read
     internal async Task<TopicPage> ReadAsync(TopicPosition from, TopicReadOptions options, CancellationToken cancellationToken)
     {
         MessagesBody found = await reads.ReadAsync(new MessagesRequest(shard, partition, from, options), cancellationToken).ConfigureAwait(false);
-        return found.OutOfRange is { } offset ? throw new OffsetOutOfRangeException(offset, found.Page.Start, found.Page.End) : found.Page;
+        return found.OutOfRange is { } offset ? throw new OffsetOutOfRangeException(offset, found.Page.Start, found.Page.End, partition) : found.Page;
     }
 
     /// <summary>Completes when the partition ended behind an offset, or after a while.</summary>
@@ -30,6 +30,6 @@ internal sealed class PartitionCalls(long shard, int partition, IShardReads read
     internal async Task TrimAsync(long before, CancellationToken cancellationToken)
     {
         BoundsBody found = await reads.ReadAsync(new TrimRequest(shard, before), cancellationToken).ConfigureAwait(false);
-        if (before > found.End) throw new OffsetOutOfRangeException(before, found.Start, found.End);
+        if (before > found.End) throw new OffsetOutOfRangeException(before, found.Start, found.End, partition);
     }
 }

@@ -37,8 +37,6 @@ internal sealed class ReplicaWork : IDisposable
     private (long Term, bool IsLost) _saving;
     private DateTimeOffset _saveAt;                // Not before: there was no room.
 
-    internal long LogBytes;   // Applied since the state was remembered last.
-
     internal ReplicaWork(ShardHostOptions options, ShardHost host)
     {
         (_options, _host, _replica) = (options, host, options.Replica);
@@ -76,6 +74,12 @@ internal sealed class ReplicaWork : IDisposable
 
     /// <summary>Whether it takes commands and reads.</summary>
     internal bool TakesCommands => Core.IsServing && Core.IsFit && _watch is null or { IsCutOff: false, Heir: ShardStatus.Nobody };
+
+    /// <summary>How many bytes of entries were applied since the state was remembered last.</summary>
+    internal long LogBytes { get; private set; }
+
+    /// <summary>Whether a generation was begun since, so that what the log leads to is to be remembered however little it is.</summary>
+    internal bool IsCutToRemember { get; private set; }
 
     /// <summary>When there will be something to do if nothing else happens, in UTC ticks.</summary>
     internal long NextDue
@@ -293,6 +297,9 @@ internal sealed class ReplicaWork : IDisposable
         Core.Saved(_saving.Term, _saving.IsLost, _effects);
         CarryOut(now);
     }
+
+    /// <summary>The state is being remembered as it is now.</summary>
+    internal void Remembering() => (LogBytes, IsCutToRemember) = (0, false);
 
     /// <summary>The log begins later than before.</summary>
     internal void Trimmed()
@@ -530,7 +537,7 @@ internal sealed class ReplicaWork : IDisposable
             return;
         }
 
-        LogBytes = long.MaxValue / 2;   // What the log leads to is written down now, so that it can go.
+        IsCutToRemember = true;
         ShardMetrics.Cut();
         ShardMessages.Cut(_options.Logger, _options.ShardId, newest.Number, newest.Base.Offset);
     }
@@ -645,7 +652,7 @@ internal sealed class ReplicaWork : IDisposable
             _replica.Replaced?.Invoke(next);
             _tail = new EntryTail(next.Log, _options.Pool, _replica.TailBytes);
             _unplaced.Clear();
-            LogBytes = 0;
+            Remembering();
             _marks.Follow(next);
             _options.Clock.Adopt(next.Machine.Position.Timestamp);
             _options.Publish();

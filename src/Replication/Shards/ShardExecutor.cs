@@ -1,6 +1,6 @@
 using System.Globalization;
 
-using Tidemark.Storage.Log;
+using Tidemark.Storage.Files;
 
 namespace Tidemark.Replication.Shards;
 
@@ -14,7 +14,8 @@ internal sealed class ShardExecutor : IAsyncDisposable
 {
     private readonly object _gate = new();   // Waited on, so not a Lock.
     private readonly Func<DateTimeOffset> _now;
-    private readonly FlushThreads _threads;
+    private readonly DiskThreads _flushThreads;
+    private readonly DiskThreads _jobThreads;
     private readonly Thread _thread;
     private readonly List<Member> _members = [];
     private readonly Queue<Member> _woken = new();
@@ -28,12 +29,13 @@ internal sealed class ShardExecutor : IAsyncDisposable
 
     /// <param name="number">Names the thread.</param>
     /// <param name="time">The time, and timers.</param>
-    /// <param name="threads">Run flushes beside this thread, and jobs.</param>
+    /// <param name="flushThreads">Run flushes beside this thread.</param>
+    /// <param name="jobThreads">Run jobs, which may rest.</param>
     /// <param name="now">What timers go by; null for the wall clock.</param>
-    internal ShardExecutor(int number, TimeProvider time, FlushThreads threads, Func<DateTimeOffset>? now = null)
+    internal ShardExecutor(int number, TimeProvider time, DiskThreads flushThreads, DiskThreads jobThreads, Func<DateTimeOffset>? now = null)
     {
         _now = now ?? time.GetUtcNow;
-        _threads = threads;
+        (_flushThreads, _jobThreads) = (flushThreads, jobThreads);
         _timer = time.CreateTimer(static executor => ((ShardExecutor)executor!).WakeDue(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _thread = new Thread(Run) { IsBackground = true, Name = "Tidemark shards " + number.ToString(CultureInfo.InvariantCulture) };
         _thread.Start();
@@ -44,7 +46,7 @@ internal sealed class ShardExecutor : IAsyncDisposable
     {
         var member = new Member(host);
         host.Wake = () => Wake(member);
-        host.RunJob = job => _threads.Enqueue(new Job(job));
+        host.RunJob = job => _jobThreads.Enqueue(new Job(job));
         host.RunScrub = RunScrub;
         lock (_gate) _members.Add(member);
         Wake(member);
@@ -185,7 +187,7 @@ internal sealed class ShardExecutor : IAsyncDisposable
         if (_flushes.Count > 1)
         {
             _flushed.Reset(_flushes.Count - 1);
-            for (int i = 1; i < _flushes.Count; i++) _threads.Enqueue(_flushes[i]);
+            for (int i = 1; i < _flushes.Count; i++) _flushThreads.Enqueue(_flushes[i]);
         }
 
         _flushes[0].Host.Execute();
@@ -236,19 +238,19 @@ internal sealed class ShardExecutor : IAsyncDisposable
         internal long NextDue { get; set; } = long.MaxValue;
     }
 
-    private sealed class FlushTask(ShardHost host, CountdownEvent done) : IFlushable
+    private sealed class FlushTask(ShardHost host, CountdownEvent done) : IDiskWork
     {
         internal ShardHost Host => host;
 
-        public void RunRound()
+        public void Run()
         {
             host.Execute();
             done.Signal();
         }
     }
 
-    private sealed class Job(Action work) : IFlushable
+    private sealed class Job(Action work) : IDiskWork
     {
-        public void RunRound() => work();
+        public void Run() => work();
     }
 }

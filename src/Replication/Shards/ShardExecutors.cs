@@ -1,16 +1,21 @@
 using Tidemark.Core.Routing;
-using Tidemark.Storage.Log;
+using Tidemark.Storage.Files;
 
 namespace Tidemark.Replication.Shards;
 
 /// <summary>A fixed set of threads that drive shards: each shard has one for good. A thread is started with the first shard that comes to it.</summary>
 /// <param name="most">How many threads.</param>
+/// <param name="flushes">How many logs are flushed side by side, beside those that the threads flush themselves.</param>
 /// <param name="time">The time, and timers.</param>
-/// <param name="threads">Run flushes beside them, and jobs.</param>
 /// <param name="now">What timers go by; null for the wall clock.</param>
-internal sealed class ShardExecutors(int most, TimeProvider time, FlushThreads threads, Func<DateTimeOffset>? now = null) : IAsyncDisposable
+internal sealed class ShardExecutors(int most, int flushes, TimeProvider time, Func<DateTimeOffset>? now = null) : IAsyncDisposable
 {
+    private const int MostJobs = 4;
+
+    private readonly DiskThreads _flushThreads = new("flush", flushes);
+    private readonly DiskThreads _jobThreads = new("jobs", MostJobs);
     private readonly List<ShardExecutor> _executors = [];
+    private readonly List<Task> _ends = [];   // Of shards that are driven no more.
     private readonly Lock _scrubGate = new();
     private Task _scrubs = Task.CompletedTask;   // The last of those that were asked for: each begins when the one before has ended.
     private int _shards;
@@ -20,17 +25,24 @@ internal sealed class ShardExecutors(int most, TimeProvider time, FlushThreads t
     {
         int index = _shards++;
         int number = index < ShardPlacement.ShardsPerExecutorForHash * most ? index % most : ShardPlacement.PlaceByHash(index, most);
-        while (_executors.Count <= number) _executors.Add(new ShardExecutor(_executors.Count, time, threads, now) { RunScrub = RunScrub });
+        while (_executors.Count <= number) _executors.Add(new ShardExecutor(_executors.Count, time, _flushThreads, _jobThreads, now) { RunScrub = RunScrub });
         _executors[number].Add(host);
     }
 
-    /// <summary>Drives a shard no more, and leaves it open. Once that is so, or the threads end, something is done on the shard's thread; it should be short. One call at a time, with <see cref="Add"/>.</summary>
-    internal void Remove(ShardHost host, Action then)
+    /// <summary>Drives a shard no more, and ends it then, apart from the threads: that waits for the disk. One call at a time, with <see cref="Add"/>.</summary>
+    /// <returns>Completes when it has ended. Disposing waits for it too.</returns>
+    internal Task RemoveAsync(ShardHost host, Action end)
     {
-        foreach (ShardExecutor executor in _executors)
+        var released = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (!_executors.Exists(executor => executor.TryRemove(host, released.SetResult))) return Task.CompletedTask;
+        Task ended = released.Task.ContinueWith(_ => end(), TaskScheduler.Default);
+        lock (_ends)
         {
-            if (executor.TryRemove(host, then)) return;
+            _ends.RemoveAll(static end => end.IsCompletedSuccessfully);
+            _ends.Add(ended);
         }
+
+        return ended;
     }
 
     private void RunScrub(Action job)
@@ -42,19 +54,14 @@ internal sealed class ShardExecutors(int most, TimeProvider time, FlushThreads t
     /// <exception cref="AggregateException">Shards could not be closed cleanly. All were closed.</exception>
     public async ValueTask DisposeAsync()
     {
-        List<Exception> failures = [];
-        foreach (ShardExecutor executor in _executors)
-        {
-            try
-            {
-                await executor.DisposeAsync().ConfigureAwait(false);
-            }
-            catch (Exception e)
-            {
-                failures.Add(e);
-            }
-        }
-
-        if (failures.Count > 0) throw new AggregateException(failures).Flatten();
+        Task closed = Task.WhenAll(_executors.Select(static executor => executor.DisposeAsync().AsTask()));
+        await closed.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Task ended;
+        lock (_ends) ended = Task.WhenAll(_ends);
+        await ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _flushThreads.Stop();
+        _jobThreads.Stop();
+        Exception[] failures = [.. new[] { closed.Exception, ended.Exception }.OfType<Exception>()];
+        if (failures.Length > 0) throw new AggregateException(failures).Flatten();
     }
 }

@@ -37,6 +37,7 @@ internal sealed class ShardHost : IDisposable
     private bool _isFlushing;
     private Exception? _saveFailure;
     private volatile StoreFullException? _noRoom;
+    private volatile bool _isDamaged;
     private bool _isClosing;
     private volatile bool _isClosed;
     private volatile bool _isOver;       // Nobody drives it any more, so whoever posts does what is posted.
@@ -99,8 +100,8 @@ internal sealed class ShardHost : IDisposable
     /// <summary>Any thread: whether it led when it was looked at last, also where it takes no commands.</summary>
     internal bool Leads => _leads;
 
-    /// <summary>Any thread: whether the disk had no room for its log when it was written last.</summary>
-    internal bool HasNoRoom => _noRoom is not null;
+    /// <summary>Any thread: whether another node had better lead: the disk had no room for the log when it was written last, or what it has of it cannot be read.</summary>
+    internal bool WantsRelief => _noRoom is not null || _isDamaged;
 
     /// <summary>Any thread: how the replica was when it was looked at last; null where it stands alone.</summary>
     internal ReplicaGlance? Glance => _glance;
@@ -348,7 +349,7 @@ internal sealed class ShardHost : IDisposable
                 _jobs.Wait();
                 TakeMessages(now);
                 if (!_jobs.IsDue(now)) break;   // The engine does not write: what waits is refused.
-                if (Keeper.IsBehind) _jobs.Begin(Keeper, ref _work.LogBytes, isClosing: true);
+                if (Keeper.IsBehind) _jobs.TryBegin(Keeper, _work.LogBytes, isClosing: true);
             }
 
             Turn(now);
@@ -463,7 +464,7 @@ internal sealed class ShardHost : IDisposable
         // Jobs run here now: nobody else runs any more.
         _jobs.Runner = null;
         TakeMessages(default);   // Of the end of one that was under way.
-        _jobs.Begin(Keeper, ref _work.LogBytes, isClosing: true);
+        _jobs.TryBegin(Keeper, _work.LogBytes, isClosing: true);
         TakeMessages(default);
     }
 
@@ -518,17 +519,20 @@ internal sealed class ShardHost : IDisposable
 
     private void BeginJobIfDue(DateTimeOffset now)
     {
-        if (!_isClosing && Failure is null && _jobs.IsDue(now)) _jobs.Begin(Keeper, ref _work.LogBytes, isClosing: false);
+        if (_isClosing || Failure is not null) return;
+        _jobs.HurryIfDue(_work.LogBytes, _noRoom is not null);
+        if (_jobs.IsDue(now) && _jobs.TryBegin(Keeper, _work.IsCutToRemember ? long.MaxValue : _work.LogBytes, isClosing: false)) _work.Remembering();
     }
 
     private void EndJob(IStateKeeper keeper, StateJob job, DateTimeOffset now)
     {
         if (keeper != Keeper || _isOver) return;   // Of a state that was replaced meanwhile, or is closed.
         Keeper.End(job);
+        _isDamaged = job.Failure is CorruptDataException && _options.Replica is not null;
         if (job.Failure is { } failure)
         {
             ShardMessages.JobFailed(_options.Logger, ShardId, failure);
-            if (failure is StoreFailedException) Fail(failure);
+            if (failure is StoreFailedException || (_isDamaged && Core.Role == ReplicaRole.Follower)) Fail(failure);   // The others have what was damaged here.
             return;
         }
 

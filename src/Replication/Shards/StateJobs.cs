@@ -1,3 +1,4 @@
+using Tidemark.Storage.Files;
 using Tidemark.Storage.State;
 
 namespace Tidemark.Replication.Shards;
@@ -9,6 +10,7 @@ internal sealed class StateJobs(Action<Action<DateTimeOffset>> post, TimeProvide
     private readonly object _gate = new();   // Waited on, so not a Lock.
     private bool _isRunning;
     private StateJob? _job;
+    private Pace? _pace;   // Of the job that is under way; null where it runs here and now.
 
     /// <summary>Takes note of how a job went.</summary>
     internal required Action<IStateKeeper, StateJob, DateTimeOffset> Ended { get; init; }
@@ -21,31 +23,41 @@ internal sealed class StateJobs(Action<Action<DateTimeOffset>> post, TimeProvide
 
     internal bool IsDue(DateTimeOffset now) => _job is null && now.UtcTicks >= RetryAt;
 
-    internal void Begin(IStateKeeper keeper, ref long logBytes, bool isClosing)
+    /// <summary>Begins a job where the keeper finds that it is time.</summary>
+    /// <returns>Whether it was begun.</returns>
+    internal bool TryBegin(IStateKeeper keeper, long logBytes, bool isClosing)
     {
-        if (_job is not null) return;
+        if (_job is not null) return false;
         RetryAt = 0;
-        if (keeper.Begin(logBytes, isClosing) is not { } job) return;
+        if (keeper.Begin(logBytes, isClosing) is not { } job) return false;
         _job = job;
-        logBytes = 0;
+        _pace = Runner is null ? null : new Pace(time);
         lock (_gate) _isRunning = true;
-        if (Runner is { } elsewhere) elsewhere(() => Run(keeper, job));
-        else Run(keeper, job);
+        if (Runner is { } elsewhere) elsewhere(() => Run(keeper, job, _pace));
+        else Run(keeper, job, null);
+        return true;
+    }
+
+    /// <summary>Has the job that is under way rest no more where so much was applied since it began that it is waited for, or where the disk is full: with it, some of the log may go.</summary>
+    internal void HurryIfDue(long logBytes, bool isFull)
+    {
+        if (_job is { } job && (isFull || logBytes > job.Patience)) _pace?.Hurry();
     }
 
     /// <summary>A job has the state and the engine in its hands until it ends.</summary>
     internal void Wait()
     {
+        _pace?.Hurry();
         lock (_gate)
         {
             while (_isRunning) Monitor.Wait(_gate);
         }
     }
 
-    private void Run(IStateKeeper keeper, StateJob job)
+    private void Run(IStateKeeper keeper, StateJob job, Pace? pace)
     {
         long started = time.GetTimestamp();
-        job.Run();
+        job.Run(pace);
         ShardMetrics.Remembered(time.GetElapsedTime(started));
         post(now => End(keeper, job, now));
         lock (_gate)
@@ -57,7 +69,7 @@ internal sealed class StateJobs(Action<Action<DateTimeOffset>> post, TimeProvide
 
     private void End(IStateKeeper keeper, StateJob job, DateTimeOffset now)
     {
-        _job = null;
+        (_job, _pace) = (null, null);
         RetryAt = job.Failure is null ? 0 : now.UtcTicks + TimeSpan.TicksPerSecond;
         Ended(keeper, job, now);
     }

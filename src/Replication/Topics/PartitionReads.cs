@@ -91,7 +91,7 @@ internal sealed class PartitionReads : IDisposable
     internal byte[]? TrimCommand(long before)
     {
         TopicBounds bounds = Bounds;
-        if (before > bounds.End) throw new OffsetOutOfRangeException(before, bounds.Start, bounds.End);
+        if (before > bounds.End) throw new OffsetOutOfRangeException(before, bounds.Start, bounds.End, _partition);
         if (before <= bounds.Start) return null;
         long entry = before == bounds.End ? bounds.Applied : _readers.EntryOf(before, bounds);
         return TopicCommands.Numbers([before, entry]);
@@ -126,7 +126,7 @@ internal sealed class PartitionReads : IDisposable
                 {
                     OutOfRangePolicy.First => bounds.Start,
                     OutOfRangePolicy.End => bounds.End,
-                    _ => throw new OffsetOutOfRangeException(from.Number, bounds.Start, bounds.End),
+                    _ => throw new OffsetOutOfRangeException(from.Number, bounds.Start, bounds.End, _partition),
                 };
         }
     }

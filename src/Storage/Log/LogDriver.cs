@@ -1,9 +1,11 @@
 using Microsoft.Extensions.Logging;
 
+using Tidemark.Storage.Files;
+
 namespace Tidemark.Storage.Log;
 
 /// <summary>The threads around a <see cref="LogEngine"/>: callers append under a gate, flush threads run rounds, waiters are answered. Decides nothing.</summary>
-internal sealed class LogDriver : IFlushable
+internal sealed class LogDriver : IDiskWork
 {
     private static readonly TimeSpan NoRoomPause = TimeSpan.FromSeconds(1);
 
@@ -119,7 +121,7 @@ internal sealed class LogDriver : IFlushable
         }
     }
 
-    void IFlushable.RunRound()
+    void IDiskWork.Run()
     {
         bool again;
         try

@@ -27,7 +27,7 @@ public sealed class LogGroup : IAsyncDisposable
         _lock = heldLock;
         _logger = (options.LoggerFactory ?? NullLoggerFactory.Instance).CreateLogger("Tidemark.Log");
         _random = options.Random ?? new Random();
-        Threads = new FlushThreads(options.FlushThreads);
+        Threads = new DiskThreads("flush", options.FlushThreads);
         Pool = new FilePool(options.FileSystem, options.MaxIdleFiles);
         _batches = new FlushBatches(mostResting: 2 * options.FlushThreads);
     }
@@ -40,7 +40,7 @@ public sealed class LogGroup : IAsyncDisposable
 
     internal FilePool Pool { get; }
 
-    internal FlushThreads Threads { get; }
+    internal DiskThreads Threads { get; }
 
     internal TimeProvider TimeProvider => _options.TimeProvider;
 

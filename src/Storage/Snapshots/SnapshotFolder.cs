@@ -3,6 +3,8 @@ using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
+using Tidemark.Storage.Files;
+
 namespace Tidemark.Storage.Snapshots;
 
 /// <summary>The snapshots of one shard: finds the newest that is whole, keeps two, and says how much of the log they need.</summary>
@@ -91,16 +93,15 @@ internal sealed class SnapshotFolder
 
     /// <summary>Writes a state as the newest snapshot. Once it is durable, older ones than the one before it are removed.</summary>
     /// <param name="state">The state, at or behind the newest snapshot. It stays the caller's.</param>
-    /// <param name="progress">Called after each piece.</param>
-    /// <param name="cancellation">Looked at before each piece.</param>
+    /// <param name="pace">How fast; null for as fast as it goes.</param>
     /// <returns>What was written. An exception means that no older snapshot was touched.</returns>
     /// <exception cref="StoreFullException">There is no room. Nothing is left behind.</exception>
     /// <exception cref="LimitExceededException">A piece is too long. Nothing is left behind.</exception>
     /// <exception cref="IOException">The disk refused. Whether the file is there shows when the directory is opened again.</exception>
-    public SnapshotInfo Write(IStateSnapshot state, Action<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
+    public SnapshotInfo Write(IStateSnapshot state, Pace? pace = null)
     {
         if (_whole.Count > 0) ArgumentOutOfRangeException.ThrowIfLessThan(state.Position.Offset + 1, _whole[0], nameof(state));
-        SnapshotInfo info = SnapshotWriter.Write(_files, _directory, _identity, state, progress, cancellation);
+        SnapshotInfo info = SnapshotWriter.Write(_files, _directory, _identity, state, pace);
         RememberWhole(info.NextOffset);
         SnapshotMessages.Written(_logger, _directory, info.NextOffset, info.Pieces, info.Bytes);
         RemoveUnneeded();
@@ -109,9 +110,9 @@ internal sealed class SnapshotFolder
 
     /// <summary>Writes a state older than the newest, and keeps it in place of the <see cref="Base"/> there was.</summary>
     /// <inheritdoc cref="Write" path="/exception"/>
-    public void WriteBase(IStateSnapshot state)
+    public void WriteBase(IStateSnapshot state, Pace? pace = null)
     {
-        SnapshotInfo info = SnapshotWriter.Write(_files, _directory, _identity, state);
+        SnapshotInfo info = SnapshotWriter.Write(_files, _directory, _identity, state, pace);
         Base = info.NextOffset;
         SnapshotMessages.Written(_logger, _directory, info.NextOffset, info.Pieces, info.Bytes);
         RemoveUnneeded();

@@ -2,6 +2,8 @@ using System.Buffers;
 using System.Globalization;
 using System.Security.Cryptography;
 
+using Tidemark.Storage.Files;
+
 namespace Tidemark.Storage.Snapshots;
 
 /// <summary>Writes one snapshot file, piece by piece. It has its name only once it is whole and durable.</summary>
@@ -15,6 +17,7 @@ internal sealed class SnapshotWriter : IDisposable
     internal const string TemporaryExtension = Extension + ".tmp";
 
     private const int BufferBytes = 256 * 1024;
+    private const int StepBytes = 4 * BufferBytes;
 
     private readonly IFileSystem _files;
     private readonly string _directory;
@@ -25,6 +28,7 @@ internal sealed class SnapshotWriter : IDisposable
     private readonly byte[] _buffer = new byte[BufferBytes];
     private int _buffered;
     private long _written;   // Bytes of the file in front of the buffer.
+    private long _flushed;   // Of these, when it rested last.
     private long _pieces;
     private long _bytes;
     private bool _isComplete;
@@ -63,6 +67,7 @@ internal sealed class SnapshotWriter : IDisposable
     /// <param name="directory">Where the file is to stand. The directory exists.</param>
     /// <param name="identity">Whose state it is.</param>
     /// <param name="state">The state, from its first piece on. It stays the caller's.</param>
+    /// <param name="pace">How fast; null for as fast as it goes.</param>
     /// <param name="progress">Called after each piece.</param>
     /// <param name="cancellation">Looked at before each piece.</param>
     /// <returns>What was written, once it is durable under its name.</returns>
@@ -71,7 +76,7 @@ internal sealed class SnapshotWriter : IDisposable
     /// <exception cref="IOException">The disk refused. Whether the file is there shows when the directory is opened again.</exception>
     public static SnapshotInfo Write(
         IFileSystem files, string directory, SnapshotIdentity identity, IStateSnapshot state,
-        Action<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
+        Pace? pace = null, Action<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
     {
         using var writer = new SnapshotWriter(files, directory, new SnapshotHeader(identity, state.Position, state.Hash));
         var piece = new ArrayBufferWriter<byte>();
@@ -82,6 +87,7 @@ internal sealed class SnapshotWriter : IDisposable
             if (!state.WriteNext(piece)) return writer.Complete();
             writer.Add(piece.WrittenSpan);
             progress?.Invoke(writer.Progress);
+            if (pace is not null) writer.RestIfDue(pace);
         }
     }
 
@@ -97,6 +103,15 @@ internal sealed class SnapshotWriter : IDisposable
         Append(piece);
         _pieces++;
         _bytes += piece.Length;
+    }
+
+    /// <summary>Rests where a step was written; and flushes it, so that the disk is never given much at once.</summary>
+    private void RestIfDue(Pace pace)
+    {
+        if (_written - _flushed < StepBytes) return;
+        _file.Flush();
+        _flushed = _written;
+        pace.Rest();
     }
 
     /// <summary>Ends the file and gives it its name, durably. It replaces one of the same position.</summary>

@@ -27,7 +27,7 @@ internal sealed class EngineKeeper(KvMachine machine, long flushBytes) : IStateK
         // A part that could not be written before is tried again.
         OrderedTreeView part = _frozen;
         long offset = _frozenOffset;
-        return new StateJob(offset, () => machine.Table.Engine.Write(new TreeBatch(part), offset));
+        return new StateJob(offset, flushBytes, _ => machine.Table.Engine.Write(new TreeBatch(part), offset));
     }
 
     public IStateSnapshot TakeOffer() => machine.TakeSnapshot();

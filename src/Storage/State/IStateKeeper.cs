@@ -1,3 +1,5 @@
+using Tidemark.Storage.Files;
+
 namespace Tidemark.Storage.State;
 
 /// <summary>Remembers a shard's state outside its log, so that the log need not be kept for ever.</summary>
@@ -28,19 +30,23 @@ internal interface IStateKeeper : IDisposable
 }
 
 /// <summary>Work on a disk that remembers a state up to an offset.</summary>
-internal sealed class StateJob(long offset, Action work)
+/// <param name="offset">The last entry whose effects are remembered once it is done.</param>
+/// <param name="patience">How many bytes of entries may be applied until somebody waits for it.</param>
+/// <param name="work">The work. It may rest meanwhile, where it is given a pace.</param>
+internal sealed class StateJob(long offset, long patience, Action<Pace?> work)
 {
-    /// <summary>The last entry whose effects are remembered once the job is done.</summary>
     internal long Offset => offset;
+
+    internal long Patience => patience;
 
     /// <summary>Why it was not done, or null.</summary>
     internal Exception? Failure { get; private set; }
 
-    internal void Run()
+    internal void Run(Pace? pace)
     {
         try
         {
-            work();
+            work(pace);
         }
         catch (Exception e)
         {

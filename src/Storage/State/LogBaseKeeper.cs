@@ -24,12 +24,13 @@ internal sealed class LogBaseKeeper : IStateKeeper
     private readonly LogEngine _log;
     private readonly FilePool _pool;
     private readonly SnapshotKeeper _newest;
+    private readonly long _patience;
     private long _movedTo;         // Before which entry the base was moved last: marks are no part of a state, so it may end earlier.
     private StateJob? _moving;
 
     private LogBaseKeeper(IStateMachine machine, SnapshotFolder folder, Func<IStateMachine> create, LogEngine log, FilePool pool, long minLogBytes)
     {
-        (_machine, _folder, _create, _log, _pool) = (machine, folder, create, log, pool);
+        (_machine, _folder, _create, _log, _pool, _patience) = (machine, folder, create, log, pool, minLogBytes);
         _newest = new SnapshotKeeper(machine, folder, minLogBytes);
     }
 
@@ -72,7 +73,7 @@ internal sealed class LogBaseKeeper : IStateKeeper
         long start = ((IKeepsLog)_machine).LogStart;
         bool isMoved = start <= Math.Max(_folder.Base, _movedTo) || _log.Segments.StartAfterTrim(start) == _log.Start;   // Or nothing of the log could go.
         if (isMoved || isClosing) return _newest.Begin(logBytes, isClosing);
-        return _moving = new StateJob(start - 1, () => MoveBase(start));
+        return _moving = new StateJob(start - 1, _patience, pace => MoveBase(start, pace));
     }
 
     public IStateSnapshot TakeOffer() => Planted.Is(PlantedBug.NewestStateForBase) ? _machine.TakeSnapshot() : _folder.Base > 0 ? new FileSnapshot(_folder.OpenWhole(_folder.Base)) : _create().TakeSnapshot();
@@ -105,7 +106,7 @@ internal sealed class LogBaseKeeper : IStateKeeper
     public void Dispose() => _newest.Dispose();
 
     /// <summary>Applies to the base what comes before an entry.</summary>
-    private void MoveBase(long start)
+    private void MoveBase(long start, Pace? pace)
     {
         IStateMachine machine = _create();
         using var disposal = machine as IDisposable;
@@ -127,7 +128,7 @@ internal sealed class LogBaseKeeper : IStateKeeper
         }
 
         using IStateSnapshot state = machine.TakeSnapshot();
-        _folder.WriteBase(state);
+        _folder.WriteBase(state, pace);
     }
 
     /// <summary>A state that is read from its file.</summary>

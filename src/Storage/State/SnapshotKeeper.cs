@@ -31,11 +31,12 @@ internal sealed class SnapshotKeeper(IStateMachine machine, SnapshotFolder folde
 
     public StateJob? Begin(long logBytes, bool isClosing)
     {
-        if (isClosing || (!_isOwed && logBytes < Math.Max(minLogBytes, StateBytes))) return null;
+        long patience = Math.Max(minLogBytes, StateBytes);
+        if (isClosing || (!_isOwed && logBytes < patience)) return null;
         IStateSnapshot state = machine.TakeSnapshot();
-        return new StateJob(state.Position.Offset, () =>
+        return new StateJob(state.Position.Offset, patience, pace =>
         {
-            using (state) Volatile.Write(ref _lastBytes, folder.Write(state).Bytes);
+            using (state) Volatile.Write(ref _lastBytes, folder.Write(state, pace).Bytes);
         });
     }
 

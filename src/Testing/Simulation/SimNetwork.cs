@@ -17,6 +17,9 @@ internal sealed class SimNetwork(SimWorld world, int nodeCount)
 
     internal double Reordering { get; set; }
 
+    /// <summary>What nodes have sent each other, in bytes.</summary>
+    internal long BytesSent { get; private set; }
+
     internal ITransport Connect(int node) => _transports[node] = new SimTransport(this, node);
 
     internal void Disconnect(int node) => _transports[node] = null;
@@ -39,6 +42,7 @@ internal sealed class SimNetwork(SimWorld world, int nodeCount)
 
     private void Send(int from, int to, byte[] message)
     {
+        BytesSent += message.Length;
         if (_cut[from, to])
         {
             world.Count("cut message");

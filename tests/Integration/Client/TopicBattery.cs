@@ -184,7 +184,7 @@ internal sealed class TopicBattery(TopicCollection topics)
         }
         catch (Exception e) when (e is ArgumentException or TidemarkException or ObjectDisposedException)
         {
-            Say(e is OffsetOutOfRangeException range ? $"{range.Offset} is not in {range.Start} to {range.End}" : e is ArgumentException ? nameof(ArgumentException) : e.GetType().Name);
+            Say(e is OffsetOutOfRangeException range ? $"{range.Offset} of {range.Partition} is not in {range.Start} to {range.End}" : e is ArgumentException ? nameof(ArgumentException) : e.GetType().Name);
         }
     }
 

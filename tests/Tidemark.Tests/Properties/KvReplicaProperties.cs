@@ -126,7 +126,7 @@ public sealed class KvReplicaProperties
                     break;
                 case 2 or 3 when _job is not null && !_isRun:
                     _engine.FullWrites = _random.Next(4) == 0 ? 1 : 0;
-                    _job.Run();
+                    _job.Run(null);
                     Assert.Equal(0, _engine.FullWrites);
                     _isRun = true;
                     break;

@@ -111,6 +111,31 @@ public class TestClusterTests
         Assert.Equal(200, (await orders.DescribeAsync(0)).Start);
     }
 
+    /// <summary>Messages that are to go are read once more, for the base. Where they have rotted on a replica, it is copied from the others; else its log would be kept for ever.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_replica_whose_log_has_rotted_where_it_is_trimmed_is_copied_from_the_others(bool isLeader)
+    {
+        using var cluster = TestCluster.Start();
+        Topic orders = await cluster.Topics.CreateAsync("orders", new TopicOptions { SegmentBytes = 64 * 1024, SegmentAge = TimeSpan.FromSeconds(1) });
+        for (int i = 0; i < 30; i++)
+        {
+            await orders.AppendAsync([.. Enumerable.Range(0, 9).Select(_ => new TopicMessage(new byte[300]))]);
+            await cluster.AdvanceAsync(TimeSpan.FromMilliseconds(500));
+        }
+
+        int node = isLeader ? cluster.LeaderOf(orders) : (cluster.LeaderOf(orders) + 1) % 3;
+        string path = cluster.SegmentsOf(node, orders)[0];
+        cluster.FlipBit(node, path, 1000);   // In the first batch.
+        await orders.TrimAsync(0, 200);
+        await cluster.AdvanceAsync(TimeSpan.FromSeconds(20));
+        Assert.Contains($"node {node} says: Shard 1 failed", cluster.Replay);
+        Assert.DoesNotContain(path, cluster.SegmentsOf(node, orders));
+        Assert.Equal(200, (await orders.DescribeAsync(0)).Start);
+        cluster.Check();
+    }
+
     [Fact]
     public async Task Without_a_majority_nothing_is_written_and_with_one_all_goes_on()
     {

@@ -177,7 +177,7 @@ public sealed class SnapshotFileTests
         using var cancellation = new CancellationTokenSource();
         var seen = new List<SnapshotProgress>();
         Assert.Throws<OperationCanceledException>(() => SnapshotWriter.Write(
-            disk, Place, Identity, StateAt(9),
+            disk, Place, Identity, StateAt(9), null,
             progress =>
             {
                 seen.Add(progress);

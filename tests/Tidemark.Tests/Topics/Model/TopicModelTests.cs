@@ -148,7 +148,7 @@ public sealed class TopicModelTests
             await ReadAsync(partition, position, from, new TopicReadOptions { MaxMessages = _random.Next(1, 12), Reverse = _random.Next(2) == 0 }, "a page");
             if (partition.Start == 0) return;
             var gone = await Assert.ThrowsAsync<OffsetOutOfRangeException>(async () => await _topic.ReadAsync(partition.Number, TopicPosition.At(partition.Start - 1)));
-            Assert.Equal((partition.Start, partition.End), (gone.Start, gone.End));
+            Assert.Equal((partition.Number, partition.Start, partition.End), (gone.Partition, gone.Start, gone.End));
         }
 
         private async Task CompareAsync(string story)
