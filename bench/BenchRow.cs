@@ -16,7 +16,9 @@ internal sealed record BenchRow(
 /// <param name="DiskAtOnce">The disk: a new file that is flushed once at its end.</param>
 internal sealed record Bandwidth(double Written, double DiskFlushed, double DiskAtOnce)
 {
-    public double Ratio => Written / Math.Max(DiskFlushed, DiskAtOnce);
+    public double RatioFlushed => Written / DiskFlushed;
+
+    public double RatioAtOnce => Written / DiskAtOnce;
 }
 
 /// <summary>What the command line sets.</summary>

@@ -74,7 +74,7 @@ foreach (BenchRow row in bench(options))
         $"{row.Name,-28} {row.Writers,7} {row.OpsPerSecond,14:N0} {row.P50Microseconds,10:N2} {row.P99Microseconds,10:N2} {row.FloorOpsPerSecond,14:N0} {row.Ratio,6:F2}"));
     if (json || row.Bandwidth is not { } rate) continue;
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-        $"  {rate.Written:N0} MB/s, {rate.Ratio:F2} of the disk's: {rate.DiskFlushed:N0} in flushed writes of that length, {rate.DiskAtOnce:N0} flushed once at the end"));
+        $"  {rate.Written:N0} MB/s: {rate.RatioFlushed:F2} of the disk's {rate.DiskFlushed:N0} in flushed writes of that length, {rate.RatioAtOnce:F2} of its {rate.DiskAtOnce:N0} flushed once at the end"));
 }
 
 return 0;
@@ -99,6 +99,7 @@ static string Json(BenchRow row) => JsonSerializer.Serialize(new
         mb_per_s = Math.Round(rate.Written, 1),
         disk_flushed_mb_per_s = Math.Round(rate.DiskFlushed, 1),
         disk_at_once_mb_per_s = Math.Round(rate.DiskAtOnce, 1),
-        ratio = Math.Round(rate.Ratio, 3),
+        ratio_flushed = Math.Round(rate.RatioFlushed, 3),
+        ratio_at_once = Math.Round(rate.RatioAtOnce, 3),
     },
 });

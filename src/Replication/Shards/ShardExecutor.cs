@@ -206,6 +206,7 @@ internal sealed class ShardExecutor : IAsyncDisposable
     private void Close()
     {
         List<Exception> failures = [];
+        foreach (Member member in _members) member.Host.HurryJob();   // Jobs of one may wait for those of another.
         foreach (Member member in _members)
         {
             try

@@ -402,6 +402,9 @@ internal sealed class ShardHost : IDisposable
         _jobs.Wait();
     }
 
+    /// <summary>Has a job that is at work rest no more: the shard is about to be closed, and others that wait for a thread are too.</summary>
+    internal void HurryJob() => _jobs.Hurry();
+
     /// <summary>The shard's last word to a command.</summary>
     internal void End(Proposal proposal, Exception? failure, DateTimeOffset now)
     {

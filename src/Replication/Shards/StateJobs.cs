@@ -30,24 +30,27 @@ internal sealed class StateJobs(Action<Action<DateTimeOffset>> post, TimeProvide
         if (_job is not null) return false;
         RetryAt = 0;
         if (keeper.Begin(logBytes, isClosing) is not { } job) return false;
-        _job = job;
-        _pace = Runner is null ? null : new Pace(time);
+        Pace? pace = Runner is null ? null : new Pace(time);
+        (_job, _pace) = (job, pace);
         lock (_gate) _isRunning = true;
-        if (Runner is { } elsewhere) elsewhere(() => Run(keeper, job, _pace));
-        else Run(keeper, job, null);
+        if (Runner is { } elsewhere) elsewhere(() => Run(keeper, job, pace));
+        else Run(keeper, job, pace);
         return true;
     }
 
     /// <summary>Has the job that is under way rest no more where so much was applied since it began that it is waited for, or where the disk is full: with it, some of the log may go.</summary>
     internal void HurryIfDue(long logBytes, bool isFull)
     {
-        if (_job is { } job && (isFull || logBytes > job.Patience)) _pace?.Hurry();
+        if (_job is { } job && (isFull || logBytes > job.Patience)) Hurry();
     }
+
+    /// <summary>Has the job that is under way rest no more.</summary>
+    internal void Hurry() => _pace?.Hurry();
 
     /// <summary>A job has the state and the engine in its hands until it ends.</summary>
     internal void Wait()
     {
-        _pace?.Hurry();
+        Hurry();
         lock (_gate)
         {
             while (_isRunning) Monitor.Wait(_gate);

@@ -339,6 +339,32 @@ public sealed class ArchiveTests
         Assert.True(refused >= 4 && unneeded >= 4, $"{refused} refused, {unneeded} not needed");
     }
 
+    /// <summary>What is written while shards are copied comes to the archive behind the moment of that run. The next run, of whichever start, finds nothing new on any shard, and must give a later moment nevertheless.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_was_copied_beside_a_run_is_in_the_moment_of_the_next(bool isRestarted)
+    {
+        var archive = new FailingArchive(Folder);
+        TidemarkStoreOptions options = Options with { Archive = By(archive), DefaultNamespace = new NamespaceOptions { ShardCount = 3 } };
+        TidemarkStore store = await TidemarkStore.OpenAsync("d", options);
+        StoreKey[] keys = [.. Enumerable.Range(0, 20).Select(i => (StoreKey)$"/{i}")];   // On all shards.
+        archive.Before = async () =>
+        {
+            foreach (StoreKey key in keys) await store.PutAsync(key, new byte[1]);
+        };
+        await store.ArchiveAsync();
+        if (isRestarted)
+        {
+            await store.DisposeAsync();
+            store = await TidemarkStore.OpenAsync("d", options);
+        }
+
+        await TidemarkStore.RestoreAsync(Folder, "r", await store.ArchiveAsync(), Options);
+        Assert.Equal(await RecordsAsync(store), await RecordsAsync("r"));
+        await store.DisposeAsync();
+    }
+
     private static ArchiveOptions By(IArchive archive) => new() { Archive = archive, Interval = Timeout.InfiniteTimeSpan };
 
     private static async Task<string> RecordsAsync(TidemarkStore store)
@@ -385,12 +411,20 @@ public sealed class ArchiveTests
     {
         internal bool Fails { get; set; }
 
+        /// <summary>What happens before the next object is created.</summary>
+        internal Func<ValueTask>? Before { get; set; }
+
         public ValueTask<IReadOnlyList<ArchiveObject>> ListAsync(string folder, CancellationToken cancellationToken = default) => inner.ListAsync(folder, cancellationToken);
 
         public ValueTask<Stream?> OpenReadAsync(string name, CancellationToken cancellationToken = default) => inner.OpenReadAsync(name, cancellationToken);
 
-        public ValueTask<bool> TryCreateAsync(string name, Stream content, CancellationToken cancellationToken = default) =>
-            Fails ? throw new IOException("away") : inner.TryCreateAsync(name, content, cancellationToken);
+        public async ValueTask<bool> TryCreateAsync(string name, Stream content, CancellationToken cancellationToken = default)
+        {
+            if (Fails) throw new IOException("away");
+            (Func<ValueTask>? before, Before) = (Before, null);
+            if (before is not null) await before();
+            return await inner.TryCreateAsync(name, content, cancellationToken);
+        }
 
         public ValueTask DeleteAsync(string name, CancellationToken cancellationToken = default) => inner.DeleteAsync(name, cancellationToken);
     }
