@@ -41,7 +41,7 @@ internal sealed class ShardCopies : IAsyncDisposable
     /// <summary>Looks, once, whether the archive is this cluster's.</summary>
     internal required Func<NodeRun, CancellationToken, Task> RequireOwnAsync { get; init; }
 
-    /// <summary>Any thread: copies a shard, or says that this takes longer. Who asks then asks again; one whose end nobody waits for is as if it were not.</summary>
+    /// <summary>Any thread: copies a shard, or says that this takes longer. Who asks then asks again, and is told of what came of it.</summary>
     /// <exception cref="ShardUnavailableException">This node does not keep the shard, or not any more.</exception>
     internal async Task<CopyAnswer> AskAsync(long shardId, CopyDemand demand)
     {
@@ -49,7 +49,7 @@ internal sealed class ShardCopies : IAsyncDisposable
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_isClosed, typeof(TidemarkNode));
-            if (!_copying.TryGetValue(shardId, out copying) || copying.IsCompleted) _copying[shardId] = copying = Task.Run(() => CopyAsync(shardId, demand));
+            if (!_copying.TryGetValue(shardId, out copying) || (copying.IsCompleted && !Answers(copying, demand))) _copying[shardId] = copying = Task.Run(() => CopyAsync(shardId, demand));
         }
 
         await ((Task)copying).WaitAsync(_patience, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -77,6 +77,9 @@ internal sealed class ShardCopies : IAsyncDisposable
         await Task.WhenAll(copying).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);   // How they ended, who asked hears.
         _closing.Dispose();
     }
+
+    /// <summary>Whether a copy that has ended, perhaps while who asks paused, has what is demanded.</summary>
+    private static bool Answers(Task<CopyAnswer> copied, CopyDemand demand) => copied is { IsCompletedSuccessfully: true, Result: { State: CopyState.Copied } answer } && answer.End.Timestamp > demand.After;
 
     private async Task<CopyAnswer> CopyAsync(long shardId, CopyDemand demand)
     {
