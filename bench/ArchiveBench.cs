@@ -9,7 +9,8 @@ internal static class ArchiveBench
 {
     private const int ValueBytes = 1024;
     private const int Writers = 16;
-    private const int Keys = 64 * 1024;
+    private const int FilledMebibytes = 64;
+    private const int Keys = FilledMebibytes * 1024;
     private const double Mebibyte = 1024 * 1024;
 
     /// <summary>
@@ -25,7 +26,8 @@ internal static class ArchiveBench
         await using TidemarkStore archived = await TidemarkStore.OpenAsync(place.At("store"), With(place.At("archive"), TimeSpan.FromSeconds(1)));
         Samples none = new(), every = new();
         Random[] random = [.. Enumerable.Range(0, Writers).Select(writer => new Random(writer))];
-        byte[] value = NewValue();
+        byte[] value = new byte[ValueBytes];
+        new Random(1).NextBytes(value);
         TimeSpan time = TimeSpan.FromSeconds(options.Seconds / options.Rounds / 2);
         for (int round = 0; round < options.Rounds; round++)
         {
@@ -43,39 +45,31 @@ internal static class ArchiveBench
     {
         using var place = new BenchPlace(options, "archive");
         Samples copy = new(), bareCopy = new(), restore = new(), bareRead = new();
-        byte[] value = NewValue();
         await using (TidemarkStore store = await TidemarkStore.OpenAsync(place.At("store"), With(place.At("archive"), Timeout.InfiniteTimeSpan)))
         {
             for (int round = 0; round < options.Rounds; round++)
             {
-                await Parallel.ForAsync(0, Keys, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (number, stop) => await store.PutAsync(BenchKeys.Of(number), value, null, stop));
+                await CutBench.FillAsync(store, FilledMebibytes);
                 long before = LengthOf(place.At("archive"));
                 TimeSpan time = await TimeAsync(async () => await store.ArchiveAsync());
                 double size = (LengthOf(place.At("archive")) - before) / Mebibyte;
-                Add(copy, size, time);
-                Add(bareCopy, size, await TimeAsync(() => Task.Run(() => WriteBare(place.At("copy"), (long)(size * Mebibyte)))));
+                copy.Add(size, time);
+                bareCopy.Add(size, BareDisk.WriteAtOnce(place.At("copy"), (long)(size * Mebibyte)));
             }
         }
 
         double all = LengthOf(place.At("archive")) / Mebibyte;
         for (int round = 0; round < options.Rounds; round++)
         {
-            Add(restore, all, await TimeAsync(async () => await TidemarkStore.RestoreAsync(new FolderArchive(place.At("archive")), place.At("restored"))));
+            restore.Add(all, await TimeAsync(async () => await TidemarkStore.RestoreAsync(new FolderArchive(place.At("archive")), place.At("restored"))));
             Directory.Delete(place.At("restored"), recursive: true);
-            Add(bareRead, all, await TimeAsync(() => Task.Run(() => ReadBare(place.At("archive")))));
+            bareRead.Add(all, await TimeAsync(() => Task.Run(() => ReadBare(place.At("archive")))));
         }
 
         return [copy.ToRow("archive-copy-MiB", 1, bareCopy), restore.ToRow("archive-restore-MiB", 1, bareRead)];
     }
 
     private static TidemarkStoreOptions With(string folder, TimeSpan interval) => new() { Archive = new ArchiveOptions { Archive = new FolderArchive(folder), Interval = interval } };
-
-    private static byte[] NewValue()
-    {
-        byte[] value = new byte[ValueBytes];
-        new Random(1).NextBytes(value);
-        return value;
-    }
 
     private static long LengthOf(string folder) => Directory.Exists(folder) ? new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length) : 0;
 
@@ -84,25 +78,6 @@ internal static class ArchiveBench
         long begin = Stopwatch.GetTimestamp();
         await act();
         return Stopwatch.GetElapsedTime(begin);
-    }
-
-    private static void Add(Samples samples, double mebibytes, TimeSpan time)
-    {
-        samples.AddRate(mebibytes, time);
-        samples.AddLatencies([time.TotalMicroseconds / mebibytes]);
-    }
-
-    private static void WriteBare(string path, long length)
-    {
-        byte[] piece = new byte[(int)Mebibyte];
-        new Random(1).NextBytes(piece);
-        using (IFile file = DiskFileSystem.Instance.Open(path, FileOpenMode.New))
-        {
-            for (long at = 0; at < length; at += piece.Length) file.Write(at, piece.AsSpan(0, (int)Math.Min(piece.Length, length - at)));
-            file.Flush();
-        }
-
-        DiskFileSystem.Instance.Delete(path);
     }
 
     private static void ReadBare(string folder)

@@ -12,23 +12,27 @@ internal sealed class BareDisk
     internal void Run(string path, byte[] bytes, TimeSpan time)
     {
         long length = 0;
-        Measure(_flushed, path, file =>
+        TimeSpan elapsed = Measure(path, file =>
         {
             for (long begin = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(begin) < time; length += bytes.Length)
             {
                 file.Write(length, bytes);
                 file.Flush();
             }
-
-            return length;
         });
+        _flushed.AddRate(length, elapsed);
+        _atOnce.AddRate(length, WriteAtOnce(path, length));
+    }
+
+    /// <summary>How long a new file of so many bytes takes that is written by the MiB and flushed once.</summary>
+    internal static TimeSpan WriteAtOnce(string path, long length)
+    {
         byte[] large = new byte[1024 * 1024];
         new Random(1).NextBytes(large);
-        Measure(_atOnce, path, file =>
+        return Measure(path, file =>
         {
             for (long at = 0; at < length; at += large.Length) file.Write(at, large.AsSpan(0, (int)Math.Min(large.Length, length - at)));
             file.Flush();
-            return length;
         });
     }
 
@@ -36,15 +40,17 @@ internal sealed class BareDisk
     /// <param name="bytesPerSecond">What was written.</param>
     internal Bandwidth Beside(double bytesPerSecond) => new(bytesPerSecond / 1e6, _flushed.Rate / 1e6, _atOnce.Rate / 1e6);
 
-    private static void Measure(Samples samples, string path, Func<IFile, long> write)
+    private static TimeSpan Measure(string path, Action<IFile> write)
     {
+        TimeSpan elapsed;
         using (IFile file = DiskFileSystem.Instance.Open(path, FileOpenMode.New))
         {
             long begin = Stopwatch.GetTimestamp();
-            long bytes = write(file);
-            samples.AddRate(bytes, Stopwatch.GetElapsedTime(begin));
+            write(file);
+            elapsed = Stopwatch.GetElapsedTime(begin);
         }
 
         DiskFileSystem.Instance.Delete(path);
+        return elapsed;
     }
 }

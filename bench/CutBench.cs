@@ -64,9 +64,6 @@ internal static class CutBench
         using var place = new BenchPlace(options, "cut");
         await using TidemarkStore store = await FillAsync(place.At("store"), mebibytes, segmentBytes: 256 * 1024);
         Samples cut = new(), floor = new();
-        byte[] value = new byte[ValueBytes], piece = new byte[1024 * 1024];
-        new Random(1).NextBytes(value);
-        new Random(2).NextBytes(piece);
         await store.CompactAsync();
         for (int round = 0; round < options.Rounds; round++)
         {
@@ -74,26 +71,11 @@ internal static class CutBench
             (long start, long begin) = (store.GetHealth().Shards[0].LogStart, Stopwatch.GetTimestamp());
             await store.CompactAsync();
             while (store.GetHealth().Shards[0].LogStart == start) await Task.Delay(1);
-            Add(cut, begin);
-            begin = Stopwatch.GetTimestamp();
-            using (IFile file = DiskFileSystem.Instance.Open(place.At("bare"), FileOpenMode.New))
-            {
-                for (int i = 0; i < mebibytes; i++) file.Write(i * (long)piece.Length, piece);
-                file.Flush();
-            }
-
-            Add(floor, begin);
-            DiskFileSystem.Instance.Delete(place.At("bare"));
+            cut.Add(mebibytes, Stopwatch.GetElapsedTime(begin));
+            floor.Add(mebibytes, BareDisk.WriteAtOnce(place.At("bare"), mebibytes * 1024L * 1024));
         }
 
         return cut.ToRow($"cut-compact-{mebibytes}MiB", 1, floor);
-
-        void Add(Samples samples, long begin)
-        {
-            TimeSpan time = Stopwatch.GetElapsedTime(begin);
-            samples.AddRate(mebibytes, time);
-            samples.AddLatencies([time.TotalMicroseconds / mebibytes]);
-        }
     }
 
     private static async Task CutAsync(TidemarkStore store, CancellationToken stop)
@@ -127,10 +109,8 @@ internal static class CutBench
             TimeSpan one = Stopwatch.GetElapsedTime(begin);
             if (answer is not SyncChanges { Bound: null, Rows.Count: 1 }) throw new InvalidOperationException("The copy was not proved.");
             bytes = Math.Max(bytes, output.WrittenCount);
-            download.AddRate(1, whole);
-            download.AddLatencies([whole.TotalMicroseconds]);
-            switched.AddRate(1, one);
-            switched.AddLatencies([one.TotalMicroseconds]);
+            download.Add(1, whole);
+            switched.Add(1, one);
         }
 
         return switched.ToRow($"switch-{mebibytes}MiB-{bytes}B", 1, download);
@@ -185,8 +165,7 @@ internal static class CutBench
             }
 
             TimeSpan elapsed = Stopwatch.GetElapsedTime(begin);
-            samples.AddRate(count, elapsed);
-            samples.AddLatencies([elapsed.TotalMicroseconds / count]);
+            samples.Add(count, elapsed);
         }
 
         void Apply(KvCommand command, ReadOnlyMemory<byte> payload) =>
@@ -200,7 +179,8 @@ internal static class CutBench
         return store;
     }
 
-    private static async Task FillAsync(TidemarkStore store, int mebibytes)
+    /// <summary>Puts 1,024 records of 1 KiB for each MiB.</summary>
+    internal static async Task FillAsync(TidemarkStore store, int mebibytes)
     {
         byte[] value = new byte[ValueBytes];
         new Random(1).NextBytes(value);

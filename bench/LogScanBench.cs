@@ -36,8 +36,7 @@ internal static class LogScanBench
 
                 TimeSpan elapsed = Stopwatch.GetElapsedTime(begin);
                 if (seen != (long)records * bytes) throw new InvalidOperationException($"read {seen} bytes");
-                scan.AddRate(records, elapsed);
-                scan.AddLatencies([elapsed.TotalMicroseconds / records]);
+                scan.Add(records, elapsed);
             }
 
             return scan.ToRow($"log-scan-{bytes}B", 1, floor);

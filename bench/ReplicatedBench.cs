@@ -161,8 +161,7 @@ internal static class ReplicatedBench
             await Task.Delay(300);
             await stop.CancelAsync();
             TimeSpan gap = await longest;
-            gaps.AddRate(1, gap);
-            gaps.AddLatencies([gap.TotalMicroseconds]);
+            gaps.Add(1, gap);
             suspicion.AddRate(1, TimeSpan.FromMilliseconds(500));
         }
 

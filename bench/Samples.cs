@@ -15,6 +15,13 @@ internal sealed class Samples
 
     internal void AddRate(double operations, TimeSpan elapsed) => _rates.Add(operations / elapsed.TotalSeconds);
 
+    /// <summary>Adds a round of operations that were timed together: the latency is their mean.</summary>
+    internal void Add(double operations, TimeSpan elapsed)
+    {
+        AddRate(operations, elapsed);
+        AddLatencies([elapsed.TotalMicroseconds / operations]);
+    }
+
     internal void AddLatencies(List<double> microseconds)
     {
         lock (_gate) _latencies.AddRange(microseconds);

@@ -53,8 +53,7 @@ internal static class TopicReadBench
 
             TimeSpan elapsed = Stopwatch.GetElapsedTime(begin);
             if (seen != (long)count * bytes) throw new InvalidOperationException($"read {seen} bytes");
-            read.AddRate(count, elapsed);
-            read.AddLatencies([elapsed.TotalMicroseconds / count]);
+            read.Add(count, elapsed);
         }
 
         return read.ToRow($"topic-read-{bytes}B-x{batch}", 1, floor);

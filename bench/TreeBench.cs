@@ -108,8 +108,7 @@ internal static class TreeBench
         static void Add(Samples samples, long begin)
         {
             TimeSpan elapsed = Stopwatch.GetElapsedTime(begin);
-            samples.AddRate(Rows, elapsed);
-            samples.AddLatencies([elapsed.TotalMicroseconds / Rows]);
+            samples.Add(Rows, elapsed);
         }
     }
 

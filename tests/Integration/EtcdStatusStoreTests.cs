@@ -1,5 +1,7 @@
 using System.Diagnostics;
 
+using static Tidemark.Tests.Eventually;
+
 namespace Tidemark.Integration;
 
 /// <summary>The status store on a real etcd.</summary>
@@ -116,7 +118,7 @@ public sealed class EtcdStatusStoreTests : IAsyncLifetime, IDisposable
         _http.Order(Watch, HttpFault.SilentWatch);
         await using IAsyncEnumerator<ClusterStatusEntry> watch = store.WatchAsync(0).GetAsyncEnumerator();
         ValueTask<bool> next = watch.MoveNextAsync();
-        await UntilAsync(() => Task.FromResult(_http.Requests.Contains(Watch)));
+        await UntilAsync(() => _http.Requests.Contains(Watch));
         await other.TryWriteAsync(_one, 0);
         Assert.True(await next.AsTask().WaitAsync(TimeSpan.FromSeconds(30)));
         Assert.Equal(_one, watch.Current.Content.ToArray());
@@ -133,7 +135,7 @@ public sealed class EtcdStatusStoreTests : IAsyncLifetime, IDisposable
         Assert.True(await watch.MoveNextAsync());
         Assert.Equal(second, watch.Current.Version);
         ValueTask<bool> next = watch.MoveNextAsync();
-        await UntilAsync(() => Task.FromResult(_http.Requests.Count(path => path == Watch) == 2));   // The second one is etcd's own.
+        await UntilAsync(() => _http.Requests.Count(path => path == Watch) == 2);   // The second one is etcd's own.
         long third = (await other.TryWriteAsync(_one, second))!.Value;
         Assert.True(await next.AsTask().WaitAsync(TimeSpan.FromSeconds(30)));
         Assert.Equal(third, watch.Current.Version);
@@ -171,10 +173,4 @@ public sealed class EtcdStatusStoreTests : IAsyncLifetime, IDisposable
     }
 
     private EtcdStatusOptions Options() => new() { Endpoints = [_server.Address], RequestTimeout = TimeSpan.FromSeconds(10) };
-
-    private static async Task UntilAsync(Func<Task<bool>> isSo)
-    {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (!await isSo()) await Task.Delay(5, deadline.Token);
-    }
 }

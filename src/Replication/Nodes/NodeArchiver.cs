@@ -129,7 +129,7 @@ internal sealed class NodeArchiver : IAsyncDisposable
         for (int i = 0; i < ends.Length; i++)
         {
             if (known?.Point.Ends.GetValueOrDefault(_routes[i].ShardId) is { } next && ends[i].Offset + 1 < next)
-                throw new FormatMismatchException(_archiving.Archive.ToString()!, $"an archive of this cluster, whose shard {_routes[i].ShardId} goes up to entry {ends[i].Offset}", $"one with entry {next - 1}: the cluster was set back, and needs another");
+                throw ShardCopies.SetBack(_archiving.Archive, _routes[i].ShardId, ends[i].Offset, next);
         }
 
         bool isNew = known is not { IsAhead: false } || !known.Point.IsOf(catalog) || ends.Where((end, i) => end.Offset >= known.Point.Ends.GetValueOrDefault(_routes[i].ShardId)).Any();

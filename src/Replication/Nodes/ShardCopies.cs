@@ -64,6 +64,10 @@ internal sealed class ShardCopies : IAsyncDisposable
         }
     }
 
+    /// <summary>The archive has entries that the cluster has not.</summary>
+    internal static FormatMismatchException SetBack(IArchive archive, long shardId, long newest, long next) =>
+        new(archive.ToString()!, $"an archive of this cluster, whose shard {shardId} goes up to entry {newest}", $"one with entry {next - 1}: the cluster was set back, and needs another");
+
     public async ValueTask DisposeAsync()
     {
         Task[] copying;
@@ -121,8 +125,7 @@ internal sealed class ShardCopies : IAsyncDisposable
         run.Clock.Adopt(demand.After);
         await shard.CommandAsync(KvCommand.None, static _ => { }, closing).ConfigureAwait(false);
         long newest = await shard.ReadyToReadAsync(ReadLevel.Linearizable, closing).ConfigureAwait(false);
-        if (newest < there.Next)
-            throw new FormatMismatchException(_archive.ToString()!, $"an archive of this cluster, whose shard {shard.Id} goes up to entry {newest}", $"one with entry {there.Next - 1}: the cluster was set back, and needs another");
+        if (newest < there.Next) throw SetBack(_archive, shard.Id, newest, there.Next);
 
         var identity = new SnapshotIdentity(run.Status.Cluster, shard.Id, KvMachine.Number);
         if (await _copier.CopyAsync(identity, replica.Host, shard.Open, there, demand.MayMiss, closing).ConfigureAwait(false) is { } copied) return new CopyAnswer(CopyState.Copied, copied.First, copied.End, copied.LastCommand);

@@ -2,6 +2,7 @@ using System.Buffers;
 
 using Tidemark.Core.KeyValue;
 using Tidemark.Core.MessagePack;
+using Tidemark.Storage.Archive;
 
 namespace Tidemark.Replication.Wire;
 
@@ -97,13 +98,7 @@ internal sealed record ArchivedNews(HybridTimestamp Time, bool IsAhead, IReadOnl
         writer.WriteArrayHeader(Fields);
         writer.Write(Time.Value);
         writer.Write(IsAhead);
-        writer.WriteArrayHeader(2 * Ends.Count);
-        foreach ((long shardId, long end) in Ends)
-        {
-            writer.Write(shardId);
-            writer.Write(end);
-        }
-
+        ArchivePoint.WriteEnds(ref writer, Ends);
         writer.Flush();
         return output.WrittenMemory;
     }
@@ -115,15 +110,7 @@ internal sealed record ArchivedNews(HybridTimestamp Time, bool IsAhead, IReadOnl
         CommandParts.ReadArrayOf(Fields, ref reader);
         var time = new HybridTimestamp(reader.ReadUInt64());
         bool isAhead = reader.ReadBoolean();
-        int count = reader.ReadArrayHeader();
-        if (count % 2 != 0) throw ShardMessageCodec.Wrong(reader, $"shards with their ends, not {count} fields");
-        var ends = new SortedDictionary<long, long>();
-        for (; count > 0; count -= 2)
-        {
-            (long shardId, long end) = (reader.ReadInt64(), reader.ReadInt64());
-            if (shardId < 0 || end < 0 || !ends.TryAdd(shardId, end)) throw ShardMessageCodec.Wrong(reader, $"each shard once, not {shardId} up to {end}");
-        }
-
+        SortedDictionary<long, long> ends = ArchivePoint.ReadEnds(ref reader);
         reader.ReadEnd();
         return new ArchivedNews(time, isAhead, ends);
     }

@@ -29,13 +29,7 @@ internal sealed record ArchivePoint(HybridTimestamp Time, StoreCatalog Catalog, 
         var writer = new MessagePackWriter(content);
         writer.WriteArrayHeader(Fields);
         writer.Write(Time.Value);
-        writer.WriteArrayHeader(2 * Ends.Count);
-        foreach ((long shardId, long end) in Ends)
-        {
-            writer.Write(shardId);
-            writer.Write(end);
-        }
-
+        WriteEnds(ref writer, Ends);
         writer.Write(CatalogFile.Encode(Catalog));
         writer.Flush();
 
@@ -46,6 +40,31 @@ internal sealed record ArchivePoint(HybridTimestamp Time, StoreCatalog Catalog, 
         FileStamp.Seal(header);
         content.WrittenSpan.CopyTo(bytes.AsSpan(HeaderSize));
         return bytes;
+    }
+
+    internal static void WriteEnds(ref MessagePackWriter writer, IReadOnlyDictionary<long, long> ends)
+    {
+        writer.WriteArrayHeader(2 * ends.Count);
+        foreach ((long shardId, long end) in ends)
+        {
+            writer.Write(shardId);
+            writer.Write(end);
+        }
+    }
+
+    /// <exception cref="MalformedDataException">They make no sense.</exception>
+    internal static SortedDictionary<long, long> ReadEnds(ref MessagePackReader reader)
+    {
+        int count = reader.ReadArrayHeader();
+        if (count % 2 != 0) throw new MalformedDataException(reader.Consumed, $"shards with their ends, not {count} fields");
+        var ends = new SortedDictionary<long, long>();
+        for (; count > 0; count -= 2)
+        {
+            (long shardId, long end) = (reader.ReadInt64(), reader.ReadInt64());
+            if (shardId < 0 || end < 0 || !ends.TryAdd(shardId, end)) throw new MalformedDataException(reader.Consumed, $"each shard once, not {shardId} up to {end}");
+        }
+
+        return ends;
     }
 
     /// <exception cref="CorruptDataException">It is damaged.</exception>
@@ -59,8 +78,7 @@ internal sealed record ArchivePoint(HybridTimestamp Time, StoreCatalog Catalog, 
             var reader = new MessagePackReader(content);
             if (reader.ReadArrayHeader() != Fields) throw new MalformedDataException(0, $"a point has {Fields} fields");
             var time = new HybridTimestamp(reader.ReadUInt64());
-            var ends = new SortedDictionary<long, long>();
-            for (int left = reader.ReadArrayHeader() / 2; left > 0; left--) ends.Add(reader.ReadInt64(), reader.ReadInt64());
+            SortedDictionary<long, long> ends = ReadEnds(ref reader);
             StoreCatalog catalog = CatalogFile.Decode(name, reader.ReadBytes());
             reader.ReadEnd();
             return new ArchivePoint(time, catalog, ends);

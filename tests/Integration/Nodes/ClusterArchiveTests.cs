@@ -5,6 +5,8 @@ using Tidemark.Replication.Nodes;
 using Tidemark.Testing;
 using Tidemark.Tool;
 
+using static Tidemark.Tests.Eventually;
+
 namespace Tidemark.Integration.Nodes;
 
 /// <summary>A cluster's namespace is restored from its archive as it was, whoever led and whatever was moved meanwhile.</summary>
@@ -420,11 +422,6 @@ public sealed class ClusterArchiveTests
     }
 
     private int Objects() => new[] { "points", "shards/000000", "shards/000001" }.Sum(folder => Folder.ListAsync(folder).AsTask().Result.Count);
-
-    private static async Task UntilAsync(Func<bool> isSo)
-    {
-        for (DateTime end = DateTime.UtcNow.AddSeconds(60); !isSo(); await Task.Delay(20)) Assert.True(DateTime.UtcNow < end, "it is never so");
-    }
 
     private sealed class FailingArchive(IArchive inner) : IArchive
     {

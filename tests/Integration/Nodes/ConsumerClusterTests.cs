@@ -5,6 +5,8 @@ using System.Text;
 using Tidemark.Replication.Consumers;
 using Tidemark.Replication.Topics;
 
+using static Tidemark.Tests.Eventually;
+
 namespace Tidemark.Integration.Nodes;
 
 /// <summary>Consumers, groups and outboxes on a cluster whose nodes die and come back, in real time.</summary>
@@ -297,10 +299,5 @@ public sealed class ConsumerClusterTests
                 await Task.Delay(20);
             }
         }
-    }
-
-    private static async Task UntilAsync(Func<bool> holds, Func<string> story)
-    {
-        for (DateTime end = DateTime.UtcNow + _patience; !holds(); await Task.Delay(10)) Assert.True(DateTime.UtcNow < end, story());
     }
 }

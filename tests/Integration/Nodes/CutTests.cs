@@ -3,6 +3,8 @@ using System.Text;
 using Tidemark.Core.State;
 using Tidemark.Replication.Nodes;
 
+using static Tidemark.Tests.Eventually;
+
 namespace Tidemark.Integration.Nodes;
 
 /// <summary>Logs that several replicas keep are cut: all of them agree where, and who was away goes on with entries.</summary>
@@ -90,10 +92,5 @@ public class CutTests
                 await Task.Delay(10);
             }
         }
-    }
-
-    private static async Task UntilAsync(Func<bool> isSo)
-    {
-        for (DateTime end = DateTime.UtcNow.AddSeconds(60); !isSo(); await Task.Delay(10)) Assert.True(DateTime.UtcNow < end, "it is never so");
     }
 }

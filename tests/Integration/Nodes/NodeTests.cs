@@ -4,6 +4,8 @@ using Tidemark.Core.Replication;
 using Tidemark.Replication.Cluster;
 using Tidemark.Testing;
 
+using static Tidemark.Tests.Eventually;
+
 namespace Tidemark.Integration.Nodes;
 
 /// <summary>Nodes of a cluster as a program starts them, on real threads, disks and connections.</summary>
@@ -434,11 +436,6 @@ public sealed class NodeTests
                 await Task.Delay(10);
             }
         }
-    }
-
-    private static async Task UntilAsync(Func<bool> isSo)
-    {
-        for (DateTime end = DateTime.UtcNow.AddSeconds(60); !isSo(); await Task.Delay(10)) Assert.True(DateTime.UtcNow < end, "it is never so");
     }
 
     private static async Task<ShardStatus> StatusOfAsync(LiveCluster cluster, long shard) => ClusterStatus.Read((await cluster.Status.ReadAsync())!.Content).Shards[shard];

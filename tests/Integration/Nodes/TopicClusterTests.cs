@@ -3,6 +3,8 @@ using System.Text;
 
 using Tidemark.Integration.Client;
 
+using static Tidemark.Tests.Eventually;
+
 namespace Tidemark.Integration.Nodes;
 
 /// <summary>Topics of a cluster, in real time: on its nodes, and for its clients.</summary>
@@ -258,9 +260,4 @@ public sealed class TopicClusterTests
     }
 
     private static TopicMessage Message(string text) => new(Encoding.UTF8.GetBytes(text));
-
-    private static async Task UntilAsync(Func<bool> holds)
-    {
-        for (DateTime end = DateTime.UtcNow.AddSeconds(60); !holds(); await Task.Delay(10)) Assert.True(DateTime.UtcNow < end, "it did not come to hold");
-    }
 }

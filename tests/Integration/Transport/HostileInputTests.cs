@@ -2,6 +2,8 @@ using System.Net.Sockets;
 
 using Tidemark.Replication.Transport.Tcp;
 
+using static Tidemark.Tests.Eventually;
+
 namespace Tidemark.Integration;
 
 /// <summary>Bytes that nobody who means well would send. The connection is closed for the right reason; the node goes on with others.</summary>
@@ -57,7 +59,7 @@ public sealed class HostileInputTests
         (Func<TcpTransport, byte[]> bytes, string known) = _strangers[what];
         await stranger.SendAsync(bytes(one));
         await TcpNodes.AssertClosedAsync(stranger);
-        await TcpNodes.UntilAsync(() => nodes.Log.Count(504, known) == 1, () => $"it is known as {known}; log:\n{nodes.Log}");
+        await UntilAsync(() => nodes.Log.Count(504, known) == 1, () => $"it is known as {known}; log:\n{nodes.Log}");
         await nodes.DeliverAsync(two, one, "after");
         Assert.DoesNotContain(nodes.Came, came => came.Text is not ("before" or "after"));
         Assert.Equal(0, nodes.Log.Count(507) + nodes.Log.Count(509));
@@ -74,7 +76,7 @@ public sealed class HostileInputTests
         (byte[] bytes, string known) = _members[what];
         await member.SendAsync((byte[])[.. Frame.ToArray(FrameKind.Message, "good"u8), .. bytes]);
         await TcpNodes.AssertClosedAsync(member);
-        await TcpNodes.UntilAsync(() => nodes.Log.Count(504, known) == 1, () => $"it is known as {known}; log:\n{nodes.Log}");
+        await UntilAsync(() => nodes.Log.Count(504, known) == 1, () => $"it is known as {known}; log:\n{nodes.Log}");
         Assert.Contains((1, 7, "good"), nodes.Came);
         await nodes.DeliverAsync(two, one, "after");
         Assert.DoesNotContain(nodes.Came, came => came.Text is not ("before" or "good" or "after"));
@@ -138,7 +140,7 @@ public sealed class HostileInputTests
             : options with { AddressOf = _ => one.LocalEndPoint!.ToString() });
         int target = what == "another cluster" ? 1 : 3;
         int sent = 0;
-        await TcpNodes.UntilAsync(() =>
+        await UntilAsync(() =>
         {
             if (wrong.TrySend(target, "x"u8.ToArray())) sent++;
             return nodes.Log.Count(506, "Refused") >= 3;
@@ -159,7 +161,7 @@ public sealed class HostileInputTests
             for (int i = 0; i < 2000; i++) idle.Add(await DialAsync());
             TcpTransport two = await nodes.StartAsync(2);
             await nodes.DeliverAsync(two, one, "all the same");
-            await TcpNodes.UntilAsync(() => idle.Count(IsClosed) >= 2000 - 128, () => "all but as many as may shake hands were closed");
+            await UntilAsync(() => idle.Count(IsClosed) >= 2000 - 128, () => "all but as many as may shake hands were closed");
             Assert.InRange(idle.Count(socket => !IsClosed(socket)), 127, 128);   // The member had one of the places.
             Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 32 << 20);
         }
@@ -191,7 +193,7 @@ public sealed class HostileInputTests
         TcpTransport one = await nodes.StartAsync(1, options => options with { MaxConnections = 3 });
         Socket[] three = [await TcpNodes.ShakeHandsAsync(one, 7), await TcpNodes.ShakeHandsAsync(one, 8), await TcpNodes.ShakeHandsAsync(one, -1)];
         using (Socket fourth = await TcpNodes.DialAsync(one)) await TcpNodes.AssertClosedAsync(fourth);
-        await TcpNodes.UntilAsync(() => nodes.Log.Count(504, "TooManyConnections") == 1, () => "it is told");
+        await UntilAsync(() => nodes.Log.Count(504, "TooManyConnections") == 1, () => "it is told");
         three[0].Dispose();
         TcpTransport two = await nodes.StartAsync(2);
         await nodes.DeliverAsync(two, one, "in its place");
@@ -272,7 +274,7 @@ public sealed class HostileInputTests
         using Socket accepted = await listener.AcceptAsync();
         await accepted.SendAsync((byte[])[.. Frame.Magic, .. Frame.ToArray(FrameKind.Answer, Handshake.Write(new Answer(Refusal.None, 1, 2, ""))), .. Frame.ToArray(FrameKind.Message, "forged"u8)]);
         await TcpNodes.AssertClosedAsync(accepted);
-        await TcpNodes.UntilAsync(() => nodes.Log.Count(504, "MisplacedFrame") == 1, () => $"it is known; log:\n{nodes.Log}");
+        await UntilAsync(() => nodes.Log.Count(504, "MisplacedFrame") == 1, () => $"it is known; log:\n{nodes.Log}");
         Assert.Empty(nodes.Came);
     }
 

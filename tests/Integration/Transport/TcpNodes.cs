@@ -7,6 +7,8 @@ using Microsoft.Extensions.Logging;
 
 using Tidemark.Replication.Transport.Tcp;
 
+using static Tidemark.Tests.Eventually;
+
 namespace Tidemark.Integration;
 
 /// <summary>Transports on the loopback address that know each other, with free ports, and what they report.</summary>
@@ -57,16 +59,6 @@ internal sealed class TcpNodes : IAsyncDisposable
             return seen is not null;
         }, () => $"'{text}' arrives at {to.Node}; log:\n{Log}");
         return seen!.Value;
-    }
-
-    internal static async Task UntilAsync(Func<bool> isSo, Func<string> what)
-    {
-        long begin = Stopwatch.GetTimestamp();
-        while (!isSo())
-        {
-            Assert.True(Stopwatch.GetElapsedTime(begin) < Patience, $"It did not come to it that {what()}.");
-            await Task.Delay(10);
-        }
     }
 
     /// <summary>A bare connection to a member, which says what it likes.</summary>

@@ -3,6 +3,8 @@ using System.Net.Sockets;
 
 using Tidemark.Replication.Transport.Tcp;
 
+using static Tidemark.Tests.Eventually;
+
 namespace Tidemark.Integration;
 
 /// <summary>What a transport over real connections does beside its contract: redials, closes, refuses, ends.</summary>
@@ -15,7 +17,7 @@ public sealed class TcpTransportTests
         TcpTransport one = await nodes.StartAsync(1), two = await nodes.StartAsync(2);
         await nodes.DeliverAsync(one, two, "before");
         await two.DisposeAsync();
-        await TcpNodes.UntilAsync(() => !one.TrySend(2, new byte[1]), () => "it is seen that the other is gone");
+        await UntilAsync(() => !one.TrySend(2, new byte[1]), () => "it is seen that the other is gone");
         TcpTransport again = await nodes.StartAsync(2);
         await nodes.DeliverAsync(one, again, "after");
         await nodes.DeliverAsync(again, one, "and back");
@@ -50,7 +52,7 @@ public sealed class TcpTransportTests
         await nodes.DeliverAsync(tooLate, after, "to its neighbour");
         tooLate.TrySend(1, "nobody reads this"u8.ToArray());
         before.TrySend(3, "nor this"u8.ToArray());
-        await TcpNodes.UntilAsync(() => nodes.Log.Count(503, "WrongVersion") >= 2, () => $"both are refused; log:\n{nodes.Log}");
+        await UntilAsync(() => nodes.Log.Count(503, "WrongVersion") >= 2, () => $"both are refused; log:\n{nodes.Log}");
         Assert.DoesNotContain(nodes.Came, came => came.Text is "nobody reads this" or "nor this");
     }
 
@@ -63,7 +65,7 @@ public sealed class TcpTransportTests
         await nodes.DeliverAsync(named, two, "by name");
         int asked = 0;
         TcpTransport wrong = await nodes.StartAsync(3, options => options with { AddressOf = _ => Interlocked.Increment(ref asked) > 0 ? "no address" : null });
-        await TcpNodes.UntilAsync(() => !wrong.TrySend(2, new byte[1]) && Volatile.Read(ref asked) > 6, () => "it was asked for again and again");
+        await UntilAsync(() => !wrong.TrySend(2, new byte[1]) && Volatile.Read(ref asked) > 6, () => "it was asked for again and again");
         Assert.Equal(1, nodes.Log.Count(501, "not of the form host:port"));
     }
 
@@ -82,7 +84,7 @@ public sealed class TcpTransportTests
                 return gone.LocalEndPoint!.ToString();
             },
         });
-        await TcpNodes.UntilAsync(() => !one.TrySend(2, new byte[1]) && dialedAt.Count >= 8, () => "it was dialed some times");
+        await UntilAsync(() => !one.TrySend(2, new byte[1]) && dialedAt.Count >= 8, () => "it was dialed some times");
         lock (dialedAt)
         {
             // The waits at least: half of 20, 40, 80, 160, 320, 640 ms; the first two entries are of one attempt.
@@ -99,11 +101,11 @@ public sealed class TcpTransportTests
         TcpTransport one = await nodes.StartAsync(1);
         using Socket older = await TcpNodes.ShakeHandsAsync(one);
         await older.SendAsync(Frame.ToArray(FrameKind.Message, "older"u8));
-        await TcpNodes.UntilAsync(() => nodes.Came.Contains((1, 7, "older")), () => "the older one's message came");
+        await UntilAsync(() => nodes.Came.Contains((1, 7, "older")), () => "the older one's message came");
         using Socket newer = await TcpNodes.ShakeHandsAsync(one);
         await TcpNodes.AssertClosedAsync(older);
         await newer.SendAsync(Frame.ToArray(FrameKind.Message, "newer"u8));
-        await TcpNodes.UntilAsync(() => nodes.Came.Contains((1, 7, "newer")), () => "the newer one's message came");
+        await UntilAsync(() => nodes.Came.Contains((1, 7, "newer")), () => "the newer one's message came");
     }
 
     [Fact]
@@ -125,7 +127,7 @@ public sealed class TcpTransportTests
             await socket.SendAsync(many);   // The next round's connection comes while this one's messages are being received.
         }
 
-        await TcpNodes.UntilAsync(() => Volatile.Read(ref count) > 200, () => "messages of several connections came");
+        await UntilAsync(() => Volatile.Read(ref count) > 200, () => "messages of several connections came");
         Assert.Equal(0, Volatile.Read(ref overlaps));
     }
 
@@ -149,7 +151,7 @@ public sealed class TcpTransportTests
         TcpTransport one = await nodes.StartAsync(1, options => options with { PingInterval = TimeSpan.FromMilliseconds(50), IdleTimeout = TimeSpan.FromMilliseconds(200) });
         using Socket silent = await TcpNodes.ShakeHandsAsync(one);
         await TcpNodes.AssertClosedAsync(silent);
-        await TcpNodes.UntilAsync(() => nodes.Log.Count(504, "Idle") == 1, () => "it is told why");
+        await UntilAsync(() => nodes.Log.Count(504, "Idle") == 1, () => "it is told why");
     }
 
     [Fact]
@@ -170,17 +172,17 @@ public sealed class TcpTransportTests
         one.TrySend(2, default);
         using Socket accepted = await listener.AcceptAsync();
         await accepted.SendAsync((byte[])[.. Frame.Magic, .. Frame.ToArray(FrameKind.Answer, Handshake.Write(new Answer(Refusal.None, 1, 2, "")))]);
-        await TcpNodes.UntilAsync(() => one.TrySend(2, default), () => "it is connected");
+        await UntilAsync(() => one.TrySend(2, default), () => "it is connected");
         int taken = 0;
         byte[] message = new byte[1 << 20];
-        await TcpNodes.UntilAsync(() =>
+        await UntilAsync(() =>
         {
             if (one.TrySend(2, message)) taken++;
             else return true;
             return false;
         }, () => "the outbox is full");
         Assert.InRange(taken, 3, 40);   // What the system's buffers hold comes on top of it.
-        await TcpNodes.UntilAsync(() => nodes.Log.Count(504, "WriteTimeout") == 1, () => "it is left");
+        await UntilAsync(() => nodes.Log.Count(504, "WriteTimeout") == 1, () => "it is left");
     }
 
     [Fact]
@@ -190,7 +192,7 @@ public sealed class TcpTransportTests
         TcpTransport one = await nodes.StartAsync(1), two = await nodes.StartAsync(2);
         await nodes.DeliverAsync(one, two, "first");
         for (int i = 0; i < 20_000; i++) Assert.True(one.TrySend(2, System.Text.Encoding.UTF8.GetBytes($"{i}")));
-        await TcpNodes.UntilAsync(() => nodes.Came.Count(came => came.To == 2) >= 20_001, () => "all came");
+        await UntilAsync(() => nodes.Came.Count(came => came.To == 2) >= 20_001, () => "all came");
         Assert.Equal(Enumerable.Range(0, 20_000).Select(i => $"{i}"), nodes.Came.Where(came => came.To == 2 && came.Text != "first").Select(came => came.Text));
     }
 
@@ -208,7 +210,7 @@ public sealed class TcpTransportTests
         await bad.SendAsync(Frame.ToArray(FrameKind.Message, "bad"u8));
         await TcpNodes.AssertClosedAsync(bad);
         await good.SendAsync(Frame.ToArray(FrameKind.Message, "good"u8));
-        await TcpNodes.UntilAsync(() => nodes.Came.Contains((1, 9, "good")), () => "the other's message came");
+        await UntilAsync(() => nodes.Came.Contains((1, 9, "good")), () => "the other's message came");
         Assert.Equal(1, nodes.Log.Count(507, "on purpose"));
     }
 
@@ -228,13 +230,13 @@ public sealed class TcpTransportTests
         Assert.Null(one.PrincipalOf(number + 1));
 
         TcpTransport bad = await nodes.StartCallerAsync(options => options with { Token = () => "planted-guess"u8.ToArray() });
-        await TcpNodes.UntilAsync(() => !bad.TrySend(1, "x"u8.ToArray()) && nodes.Log.Count(502, "NotAuthorized") == 1, () => "it is refused");
+        await UntilAsync(() => !bad.TrySend(1, "x"u8.ToArray()) && nodes.Log.Count(502, "NotAuthorized") == 1, () => "it is refused");
         TcpTransport member = await nodes.StartAsync(3, options => options with { Token = () => "secret"u8.ToArray() });
-        await TcpNodes.UntilAsync(() => !member.TrySend(1, "x"u8.ToArray()) && nodes.Log.Count(502, "NotAuthorized") == 2, () => "it is refused");
+        await UntilAsync(() => !member.TrySend(1, "x"u8.ToArray()) && nodes.Log.Count(502, "NotAuthorized") == 2, () => "it is refused");
         Assert.DoesNotContain("planted-guess", nodes.Log.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("secret", nodes.Log.ToString(), StringComparison.Ordinal);
         await good.DisposeAsync();
-        await TcpNodes.UntilAsync(() => one.PrincipalOf(number) is null, () => "who is gone has no principal");
+        await UntilAsync(() => one.PrincipalOf(number) is null, () => "who is gone has no principal");
     }
 
     /// <summary>It knows neither the cluster nor whose address it has: its numbers are names for addresses.</summary>
@@ -244,13 +246,13 @@ public sealed class TcpTransportTests
         await using var nodes = new TcpNodes();
         TcpTransport five = await nodes.StartAsync(5, options => options with { Authenticate = peer => new System.Security.Claims.ClaimsPrincipal(new System.Security.Claims.ClaimsIdentity([new("name", $"{peer.Node}")])) });
         TcpTransport caller = await nodes.StartCallerAsync(options => options with { ClusterId = Guid.Empty, AddressOf = number => number == 0 ? five.LocalEndPoint!.ToString() : null });
-        await TcpNodes.UntilAsync(() => caller.TrySend(0, "in"u8.ToArray()), () => "it is connected");
-        await TcpNodes.UntilAsync(() => nodes.Came.Any(came => came.Text == "in"), () => "it arrives");
+        await UntilAsync(() => caller.TrySend(0, "in"u8.ToArray()), () => "it is connected");
+        await UntilAsync(() => nodes.Came.Any(came => came.Text == "in"), () => "it arrives");
         int known = nodes.Came.First(came => came.Text == "in").From;
         Assert.InRange(known, int.MinValue, -3);
         Assert.Equal("", five.PrincipalOf(known)?.FindFirst("name")?.Value);   // No member, whatever it dialed.
         Assert.True(five.TrySend(known, "back"u8.ToArray()));
-        await TcpNodes.UntilAsync(() => nodes.Came.Contains((caller.Node, 0, "back")), () => "it is answered under the number it dialed");
+        await UntilAsync(() => nodes.Came.Contains((caller.Node, 0, "back")), () => "it is answered under the number it dialed");
         Assert.Throws<ArgumentException>(() => nodes.CreateCaller(options => options with { ClusterId = Guid.Empty, MemberNames = (_, _) => true }));
     }
 
@@ -291,7 +293,7 @@ public sealed class TcpTransportTests
         TcpTransport two = await nodes.StartAsync(nodes.Create(2), (_, _) => Interlocked.Increment(ref came));
         TcpTransport one = await nodes.StartAsync(1);
         byte[] message = new byte[100];
-        await TcpNodes.UntilAsync(() => one.TrySend(2, message), () => "it is connected");
+        await UntilAsync(() => one.TrySend(2, message), () => "it is connected");
         const int Count = 2000;
         long least = long.MaxValue;
         for (int round = 0; round < 5; round++)
@@ -300,7 +302,7 @@ public sealed class TcpTransportTests
             long before = GC.GetAllocatedBytesForCurrentThread();
             for (int i = 0; i < Count; i++) one.TrySend(2, message);
             least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
-            await TcpNodes.UntilAsync(() => Volatile.Read(ref came) >= target, () => "all came");
+            await UntilAsync(() => Volatile.Read(ref came) >= target, () => "all came");
         }
 
         Assert.InRange(least, 0, 1000);   // Of 2,000 messages: a write that had to wait may have cost something.

@@ -6,6 +6,8 @@ using System.Security.Cryptography.X509Certificates;
 
 using Tidemark.Replication.Transport.Tcp;
 
+using static Tidemark.Tests.Eventually;
+
 namespace Tidemark.Integration;
 
 /// <summary>Who is let in with TLS, and who is not. Node 1 is dialed; what the other side does differs.</summary>
@@ -68,7 +70,7 @@ public sealed class TlsTests : IDisposable
         await using var nodes = new TcpNodes();
         (TcpTransport one, TcpTransport other) = await StartAsync(nodes, what);
         int sent = 0;
-        await TcpNodes.UntilAsync(() =>
+        await UntilAsync(() =>
         {
             if (other.TrySend(1, "in"u8.ToArray())) sent++;
             return nodes.Log.Count(501) + nodes.Log.Count(502) > 0;
@@ -158,7 +160,7 @@ public sealed class TlsTests : IDisposable
         // Now of another authority: who trusts the old one alone cannot connect any more, who is connected stays, and who trusts the new one can.
         Write(_stranger.Sign("node-1"), minutes: 1);
         TcpTransport three = await nodes.StartAsync(3, options => options with { Tls = _authority.Tls(_authority.Sign("node-3")) });
-        await TcpNodes.UntilAsync(() => !three.TrySend(1, "x"u8.ToArray()) && nodes.Log.Count(501, "Node 1") > 0, () => $"the old authority's is not connected; log:\n{nodes.Log}");
+        await UntilAsync(() => !three.TrySend(1, "x"u8.ToArray()) && nodes.Log.Count(501, "Node 1") > 0, () => $"the old authority's is not connected; log:\n{nodes.Log}");
         Assert.True(two.TrySend(1, "still"u8.ToArray()), "an old connection stays");
         TransportTls both = _stranger.Tls(_authority.Sign("node-4"));
         TcpTransport four = await nodes.StartAsync(4, options => options with { Tls = both });
@@ -186,7 +188,7 @@ public sealed class TlsTests : IDisposable
         TransportTls tls = _authority.Tls(_authority.Sign("node-1")) with { TrustedAuthorities = () => trusted };
         TcpTransport one = await nodes.StartAsync(1, options => options with { Tls = tls });
         TcpTransport two = await nodes.StartAsync(2, options => options with { Tls = _authority.Tls(_stranger.Sign("node-2")) });
-        await TcpNodes.UntilAsync(() => !two.TrySend(1, "x"u8.ToArray()) && nodes.Log.Count(501) > 0, () => "it is refused");
+        await UntilAsync(() => !two.TrySend(1, "x"u8.ToArray()) && nodes.Log.Count(501) > 0, () => "it is refused");
         trusted = [_authority.Certificate, _stranger.Certificate];
         await nodes.DeliverAsync(two, one, "now");
     }

@@ -39,10 +39,5 @@ internal sealed class PartitionHarness : IAsyncDisposable
 
     internal static string Text(StoredMessage message) => Encoding.UTF8.GetString(message.Payload.Span);
 
-    internal static async Task UntilAsync(Func<bool> holds)
-    {
-        for (DateTime end = DateTime.UtcNow.AddSeconds(60); !holds(); await Task.Delay(5)) Assert.True(DateTime.UtcNow < end, "it did not come to hold");
-    }
-
     public async ValueTask DisposeAsync() => await _runtime.DisposeAsync();
 }

@@ -3,6 +3,8 @@ using Tidemark.Replication.KeyValue;
 using Tidemark.Replication.Topics;
 using Tidemark.Testing;
 
+using static Tidemark.Tests.Eventually;
+
 namespace Tidemark.Tests.Topics;
 
 public class PartitionTests
@@ -139,8 +141,8 @@ public class PartitionTests
             await Assert.ThrowsAsync<OffsetOutOfRangeException>(async () => await harness.ReadAsync(TopicPosition.At(249)));
             Assert.StartsWith("250:", (await harness.ReadAsync(TopicPosition.First))[0]);
             Assert.Equal(50, (await harness.ReadAsync(TopicPosition.End, new TopicReadOptions { Reverse = true })).Length);
-            await PartitionHarness.UntilAsync(() => harness.Partition.Host.LogStart > 190);   // Whole segments of about 60.
-            await PartitionHarness.UntilAsync(() => disk.ListFiles(Path.GetFullPath(Path.Combine("p", "shards", "000007", "log"))).Count(name => name.EndsWith(".log", StringComparison.Ordinal)) <= 3);
+            await UntilAsync(() => harness.Partition.Host.LogStart > 190);   // Whole segments of about 60.
+            await UntilAsync(() => disk.ListFiles(Path.GetFullPath(Path.Combine("p", "shards", "000007", "log"))).Count(name => name.EndsWith(".log", StringComparison.Ordinal)) <= 3);
             await Assert.ThrowsAsync<OffsetOutOfRangeException>(async () => await harness.Partition.TrimAsync(301, default));
             await harness.Partition.TrimAsync(300, default);
             Assert.Empty(await harness.ReadAsync(TopicPosition.First));

@@ -7,6 +7,8 @@ using Tidemark.Testing;
 
 using static Tidemark.Tests.Topics.FakeTopic;
 
+using static Tidemark.Tests.Eventually;
+
 namespace Tidemark.Tests.Topics;
 
 /// <summary>Topics in backups of a store.</summary>
@@ -98,7 +100,7 @@ public sealed class TopicBackupTests
             await running.Task;
             if (seed % 2 == 1)
             {
-                await PartitionHarness.UntilAsync(() =>
+                await UntilAsync(() =>
                 {
                     _ = topic.TrimAsync(0, Math.Max(0, Volatile.Read(ref acknowledged[0]) - 5)).AsTask();
                     return PartitionOf(topic, 0).Host.LogStart > 0;
@@ -185,12 +187,12 @@ public sealed class TopicBackupTests
             isTrimmed = true;
             topic.TrimAsync(0, 350).AsTask().GetAwaiter().GetResult();
             topic.AppendAsync(Message("later")).AsTask().GetAwaiter().GetResult();
-            PartitionHarness.UntilAsync(() => partition.Host.LogStart > 300).GetAwaiter().GetResult();
+            UntilAsync(() => partition.Host.LogStart > 300).GetAwaiter().GetResult();
         });
         BackupReport report = await store.BackupAsync("b", progress);
         Assert.True(isTrimmed);
         Assert.Equal((0, 400), (report.Partitions[0].Start, report.Partitions[0].End));
-        await PartitionHarness.UntilAsync(() => Segments() < segments - 4);
+        await UntilAsync(() => Segments() < segments - 4);
 
         await TidemarkStore.RestoreAsync("b", "r", Options);
         await using TidemarkStore restored = await TidemarkStore.OpenAsync("r", Options);
@@ -258,7 +260,7 @@ public sealed class TopicBackupTests
             // So much that the first segments go, and the backup has a base.
             for (int i = 0; i < 60; i++) await topic.AppendAsync(new TopicMessage(new byte[4000]));
             await topic.TrimAsync(0, 58);
-            await PartitionHarness.UntilAsync(() => PartitionOf(topic, 0).Host.LogStart > 0);
+            await UntilAsync(() => PartitionOf(topic, 0).Host.LogStart > 0);
             await store.BackupAsync("b");
         }
 

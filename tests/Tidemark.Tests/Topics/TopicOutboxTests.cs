@@ -1,5 +1,7 @@
 using System.Text;
 
+using static Tidemark.Tests.Eventually;
+
 namespace Tidemark.Tests.Topics;
 
 public class TopicOutboxTests
@@ -91,11 +93,6 @@ public class TopicOutboxTests
     }
 
     private static async Task<string[]> TextsAsync(Topic topic) => [.. (await MessagesAsync(topic)).Select(PartitionHarness.Text)];
-
-    private static async Task UntilAsync(Func<Task<bool>> holds)
-    {
-        for (DateTime end = DateTime.UtcNow.AddSeconds(60); !await holds(); await Task.Delay(5)) Assert.True(DateTime.UtcNow < end, "it did not come to hold");
-    }
 
     /// <summary>A process that dies right behind an append.</summary>
     private sealed class DyingTopics(TopicCollection topics, int afterAppends) : TopicCollection
