@@ -67,7 +67,7 @@ public sealed record TidemarkNodeOptions
     /// <remarks>Called on any thread, before anything is done; what throws refuses too. The same on all nodes: a client asks whichever it reaches. Keeping a session alive and ending it are not asked for: only who opened it knows its id.</remarks>
     public Func<ClientOperation, bool>? Authorize { get; init; }
 
-    /// <summary>How many threads drive shards, 1 to 64. Default: one for each processor, at most 8.</summary>
+    /// <summary>How many shards may take their turns at once, 1 to 64: each is given to one executor for good, which flushes up to four logs side by side. Default: one for each processor, at most 8.</summary>
     public int Executors { get; init; } = Math.Min(8, Environment.ProcessorCount);
 
     /// <summary>The engine in memory: the least log between two snapshot files of a shard. Default 64 MiB.</summary>

@@ -20,7 +20,7 @@ public sealed record TidemarkStoreOptions
     /// <summary>Where to report. Default: nowhere.</summary>
     public ILoggerFactory? LoggerFactory { get; init; }
 
-    /// <summary>How many threads drive shards, 1 to 64. No more are started than there are shards. Default: one for each processor, at most 8.</summary>
+    /// <summary>How many shards may take their turns at once, 1 to 64: each is given to one executor for good, which flushes up to four logs side by side. Default: one for each processor, at most 8.</summary>
     public int Executors { get; init; } = Math.Min(8, Environment.ProcessorCount);
 
     /// <summary>How many bytes of commands may wait on one shard before more are refused with <see cref="OverloadedException"/>. Default 64 MiB.</summary>

@@ -18,7 +18,6 @@ namespace Tidemark.Replication.KeyValue;
 /// <summary>What the shards of a local store share, and how one is opened: files, clock, threads.</summary>
 internal sealed class StoreRuntime : IAsyncDisposable
 {
-    private const int FlushThreadCount = 4;
     private const int MaxIdleFiles = 64;
 
     private readonly TidemarkStoreOptions _options;
@@ -26,7 +25,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
     private readonly IDisposable _lock;
     private readonly ILogger _logger;
     private readonly FilePool _pool;
-    private readonly FlushBatches _batches = new(2 * FlushThreadCount);
+    private readonly FlushBatches _batches = new(2 * ShardExecutors.FlushesEach);
     private readonly ProposalPool _proposals = new();
     private readonly ShardExecutors _executors;
     private readonly List<LocalShard> _shards = [];
@@ -43,7 +42,7 @@ internal sealed class StoreRuntime : IAsyncDisposable
         _pool = new FilePool(options.FileSystem, MaxIdleFiles);
         _random = options.Random ?? new Random(RandomNumberGenerator.GetInt32(int.MaxValue));
         Clock = new HybridClock(options.TimeProvider);
-        _executors = new ShardExecutors(options.Executors, FlushThreadCount, options.TimeProvider);
+        _executors = new ShardExecutors(options.Executors, options.TimeProvider);
     }
 
     internal HybridClock Clock { get; }

@@ -25,7 +25,6 @@ internal sealed record NodeFaces(LocalNamespace Space, NodeTopics Topics, NodeAr
 /// <summary>One start of a node with all that drives it: threads, transport, the way to the status store. It ends with its first failure, and another begins.</summary>
 internal sealed class NodeRun : IAsyncDisposable
 {
-    private const int FlushThreadCount = 2;
     private const int MaxIdleFiles = 64;
 
     private static readonly TimeSpan _handOverPatience = TimeSpan.FromSeconds(2);
@@ -43,12 +42,12 @@ internal sealed class NodeRun : IAsyncDisposable
     private NodeRun(TidemarkNodeOptions options, BootedNode booted, ITransport transport, ILogger logger, NodeFaces faces)
     {
         (_options, _transport, _booted, _time) = (options, transport, booted.Status, new SteadyTime(options.TimeProvider));
-        _executors = new ShardExecutors(options.Executors, FlushThreadCount, options.TimeProvider, () => _time.Now);
+        _executors = new ShardExecutors(options.Executors, options.TimeProvider, () => _time.Now);
         Desk = new RequestDesk<RouteAnswer>(transport, options.TimeProvider, options.AnswerPatience, booted.Run);
         StoreDesk = new RequestDesk<StoreAnswer>(transport, options.TimeProvider, options.AnswerPatience, booted.Run);
         Clock = new HybridClock(options.TimeProvider);
         var disk = new NodeDisk(
-            options.Directory, booted.Status.Cluster, booted.Run, new FilePool(options.FileSystem, MaxIdleFiles), Clock, new FlushBatches(2 * FlushThreadCount),
+            options.Directory, booted.Status.Cluster, booted.Run, new FilePool(options.FileSystem, MaxIdleFiles), Clock, new FlushBatches(2 * ShardExecutors.FlushesEach),
             new Random(RandomNumberGenerator.GetInt32(int.MaxValue)), options.LogSegmentBytes, logger);
         var kind = new KeyValueShardKind(options.Namespace, options.SnapshotLogBytes) { Engine = options.Engine, EngineBatchBytes = options.EngineBatchBytes, Mutators = options.Mutators };
         StatusCalls? calls = null;

@@ -47,7 +47,7 @@ internal sealed class LocalRuntime : IAsyncDisposable
             Published = _changed.Raise,
         });
         Mutations.Open();
-        _executor = new ShardExecutor(0, options.TimeProvider, _threads, _threads);
+        _executor = new ShardExecutor(0, 1, options.TimeProvider, _threads);
         _executor.Add(Replica.Host);
     }
 

@@ -1,44 +1,46 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 
 using Tidemark.Storage.Files;
 
 namespace Tidemark.Replication.Shards;
 
-/// <summary>A thread that drives shard hosts: takes their turns, has their logs flushed side by side, then lets them apply and answer.</summary>
+/// <summary>Drives shard hosts: gives them turns one after the other, while their logs are written and flushed side by side.</summary>
 /// <remarks>
-/// A write costs two hand-offs between threads: to this one, and back to whoever waits. While a flush runs, what comes in gathers for the next: that is the
-/// whole batching, there is no timer. With several busy shards the first log is flushed on this thread and the others beside it, so a turn takes as long as
-/// the slowest flush.
+/// A few threads share one lane. Whoever has it gives a host that was woken its turn, and leaves the lane before it flushes that host's log; once that is done, the
+/// host applies and answers as soon as the lane is free. So a write costs two hand-offs between threads: to the one that takes it, and back to whoever waits; and no
+/// log waits for another's flush. While a flush runs, what comes for its host gathers for the next; that, and a <see cref="Gathering"/> behind it, is the whole batching: there is no timer.
 /// </remarks>
 internal sealed class ShardExecutor : IAsyncDisposable
 {
     private readonly object _gate = new();   // Waited on, so not a Lock.
-    private readonly Func<DateTimeOffset> _now;
-    private readonly DiskThreads _flushThreads;
+    private readonly int _number;
+    private readonly int _mostThreads;
     private readonly DiskThreads _jobThreads;
-    private readonly Thread _thread;
+    private readonly TimeProvider _time;
+    private readonly Func<DateTimeOffset> _now;
+    private readonly Gathering _gathering = new();
     private readonly List<Member> _members = [];
-    private readonly Queue<Member> _woken = new();
-    private readonly List<Member> _turn = [];
-    private readonly List<FlushTask> _flushes = [];
-    private readonly CountdownEvent _flushed = new(1);
+    private readonly Queue<Member> _ready = new();   // Woken, or their flush has ended.
     private readonly ITimer _timer;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private bool _isResting;
+    private long _armedFor = long.MaxValue;   // What the timer waits for, in UTC ticks.
+    private int _threads;
+    private int _resting;
+    private bool _isLaneTaken;
+    private bool _isCalled;    // A thread is on its way to the lane.
     private bool _isStopped;
 
-    /// <param name="number">Names the thread.</param>
+    /// <param name="number">Names the threads.</param>
+    /// <param name="mostThreads">How many logs may be flushed side by side. A thread is started where the others are busy.</param>
     /// <param name="time">The time, and timers.</param>
-    /// <param name="flushThreads">Run flushes beside this thread.</param>
     /// <param name="jobThreads">Run jobs, which may rest.</param>
     /// <param name="now">What timers go by; null for the wall clock.</param>
-    internal ShardExecutor(int number, TimeProvider time, DiskThreads flushThreads, DiskThreads jobThreads, Func<DateTimeOffset>? now = null)
+    internal ShardExecutor(int number, int mostThreads, TimeProvider time, DiskThreads jobThreads, Func<DateTimeOffset>? now = null)
     {
+        (_number, _mostThreads, _time, _jobThreads) = (number, mostThreads, time, jobThreads);
         _now = now ?? time.GetUtcNow;
-        (_flushThreads, _jobThreads) = (flushThreads, jobThreads);
         _timer = time.CreateTimer(static executor => ((ShardExecutor)executor!).WakeDue(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        _thread = new Thread(Run) { IsBackground = true, Name = "Tidemark shards " + number.ToString(CultureInfo.InvariantCulture) };
-        _thread.Start();
     }
 
     /// <summary>Drives a host from now on.</summary>
@@ -55,7 +57,7 @@ internal sealed class ShardExecutor : IAsyncDisposable
     /// <summary>What to read whole states with: one after the other, beside what flushes.</summary>
     internal Action<Action>? RunScrub { get; init; }
 
-    /// <summary>Drives a host no more, and leaves it open. Once that is so, or the executor ends, something is done on the executor's thread; it should be short.</summary>
+    /// <summary>Drives a host no more, and leaves it open. Once that is so, or the executor ends, something is done on one of its threads; it should be short.</summary>
     /// <returns>Whether it was driven here.</returns>
     internal bool TryRemove(ShardHost host, Action then)
     {
@@ -71,14 +73,15 @@ internal sealed class ShardExecutor : IAsyncDisposable
         return true;
     }
 
-    /// <summary>Closes all hosts on the executor's thread, and ends it.</summary>
+    /// <summary>Closes all hosts on one of its threads, and ends them.</summary>
     /// <exception cref="AggregateException">Hosts could not be closed cleanly. All were closed.</exception>
     public ValueTask DisposeAsync()
     {
         lock (_gate)
         {
+            if (_threads == 0 && !_isStopped) StartThread();
             _isStopped = true;
-            Monitor.Pulse(_gate);
+            WakeThreads();
         }
 
         return new ValueTask(_stopped.Task);
@@ -89,63 +92,160 @@ internal sealed class ShardExecutor : IAsyncDisposable
         if (Interlocked.Exchange(ref member.IsWoken, 1) == 1) return;
         lock (_gate)
         {
-            _woken.Enqueue(member);
-            if (!_isResting) return;
-            _isResting = false;
-            Monitor.Pulse(_gate);
+            if (member.IsBusy) return;
+            member.IsBusy = true;
+            _ready.Enqueue(member);
+            CallThread();
         }
     }
 
     private void WakeDue()
     {
-        Member[] members;
-        lock (_gate) members = [.. _members];
-        foreach (Member member in members) Wake(member);
+        lock (_gate)
+        {
+            (long now, long next) = (_now().UtcTicks, long.MaxValue);
+            foreach (Member member in _members)
+            {
+                if (member.NextDue > now)
+                {
+                    next = Math.Min(next, member.NextDue);
+                    continue;
+                }
+
+                member.NextDue = long.MaxValue;   // Its turn will say.
+                Wake(member);
+            }
+
+            _armedFor = long.MaxValue;
+            ArmTimer(next);
+        }
     }
 
     private void Run()
     {
-        while (TakeTurn())
+        lock (_gate) _isCalled = false;
+        for (bool hasLane = false; TryTake(hasLane, out Member? member);)
         {
-            ReleaseAll();
-            DateTimeOffset now = _now();
-            foreach (Member member in _turn) Guard(member.Host, host => host.Turn(now));
-            Flush(now);
-            now = _now();
-            foreach (FlushTask flush in _flushes) Guard(flush.Host, host => host.EndFlush(now));
-            _flushes.Clear();
-            foreach (Member member in _turn)
+            bool isAnswered = member.IsFlushing;
+            if (!Advance(member))
             {
-                if (member.Host.HasWork(now)) Wake(member);
-                else member.NextDue = member.Host.NextDue;
+                hasLane = !(isAnswered && member.Host.HasSeveralWriters && TryGather(member));
+                continue;
             }
 
-            _turn.Clear();
+            hasLane = false;
+            LeaveLane();
+            member.Host.Execute();
+            lock (_gate) _ready.Enqueue(member);
         }
 
-        Close();
+        bool isLast;
+        lock (_gate)
+        {
+            isLast = --_threads == 0;
+            WakeThreads();
+        }
+
+        if (isLast) Close();
     }
 
-    private void ReleaseAll()
+    /// <summary>Waits until the lane is free and a host is ready, and takes both; false at the end.</summary>
+    private bool TryTake(bool hasLane, [NotNullWhen(true)] out Member? member)
     {
-        for (int i = _turn.Count - 1; i >= 0; i--)
+        member = null;
+        lock (_gate)
         {
-            if (_turn[i] is not { Released: { } then } member) continue;
-            _turn.RemoveAt(i);
-            bool isDriven;
-            lock (_gate) isDriven = _members.Remove(member);   // Else it was woken once more after it was released.
-            if (!isDriven) continue;
-            member.Host.Wake = null;
-            then();
+            if (hasLane) _isLaneTaken = false;
+            while (_isLaneTaken || !_ready.TryDequeue(out member))
+            {
+                if (_isStopped && _ready.Count == 0) return false;
+                _resting++;
+                Monitor.Wait(_gate);
+                _isCalled = false;
+            }
+
+            return _isLaneTaken = true;
+        }
+    }
+
+    private void LeaveLane()
+    {
+        lock (_gate)
+        {
+            _isLaneTaken = false;
+            CallThread();
+        }
+    }
+
+    /// <summary>Leaves the lane and pauses, unless another host is ready: those whom this one has answered may come back in time for its next flush.</summary>
+    private bool TryGather(Member member)
+    {
+        lock (_gate)
+        {
+            if (_isCalled || _ready.Count > (member.IsBusy ? 1 : 0) || !_gathering.IsWorthIt()) return false;
+            (_isLaneTaken, _isCalled) = (false, true);   // This thread comes back by itself.
+        }
+
+        long begin = _time.GetTimestamp();
+        Thread.Yield();
+        lock (_gate)
+        {
+            _isCalled = false;
+            _gathering.Paused(_time.GetElapsedTime(begin));
+        }
+
+        return true;
+    }
+
+    /// <summary>Lets a host go on: it takes its turn, or ends its flush.</summary>
+    /// <returns>Whether the disk has something to do for it now.</returns>
+    private bool Advance(Member member)
+    {
+        ShardHost host = member.Host;
+        DateTimeOffset now = _now();
+        if (member.IsFlushing)
+        {
+            member.IsFlushing = false;
+            Guard(host, now, static (host, now) => host.EndFlush(now));
+        }
+        else
+        {
+            Interlocked.Exchange(ref member.IsWoken, 0);   // Before it looks: what comes from here on wakes it again.
+            if (member.Released is { } then)
+            {
+                lock (_gate) _members.Remove(member);   // And it is busy for good.
+                host.Wake = null;
+                then();
+                return false;
+            }
+
+            Guard(host, now, static (host, now) => host.Turn(now));
+            member.IsFlushing = host.BeginFlush(now);
+            if (member.IsFlushing) return true;
+        }
+
+        bool hasWork = host.HasWork(now);
+        lock (_gate)
+        {
+            member.IsBusy = hasWork || Volatile.Read(ref member.IsWoken) == 1;
+            if (member.IsBusy)
+            {
+                _ready.Enqueue(member);   // Behind the others.
+                return false;
+            }
+
+            member.NextDue = host.NextDue;
+            ArmTimer(member.NextDue);
+            return false;
         }
     }
 
     /// <summary>What no rule of the host's foresaw ends that shard, not the process.</summary>
-    private static void Guard(ShardHost host, Action<ShardHost> step)
+    private static void Guard(ShardHost host, DateTimeOffset now, Action<ShardHost, DateTimeOffset> step)
     {
         try
         {
-            step(host);
+            step(host, now);
         }
         catch (Exception e)
         {
@@ -153,52 +253,40 @@ internal sealed class ShardExecutor : IAsyncDisposable
         }
     }
 
-    /// <summary>Waits until a host has something to do; false at the end.</summary>
-    private bool TakeTurn()
+    /// <summary>Under the gate: where the lane is free and a host is ready, a thread is to come, unless one does already or all flush: those come back by themselves.</summary>
+    private void CallThread()
     {
-        lock (_gate)
+        if (_isLaneTaken || _isCalled || _ready.Count == 0) return;
+        if (_resting > 0)
         {
-            while (_woken.Count == 0)
-            {
-                if (_isStopped) return false;
-                ArmTimer();
-                _isResting = true;
-                Monitor.Wait(_gate);
-            }
-
-            while (_woken.TryDequeue(out Member? member))
-            {
-                Volatile.Write(ref member.IsWoken, 0);   // Before the turn: what comes during it wakes the host again.
-                _turn.Add(member);
-            }
-
-            return true;
+            _resting--;
+            _isCalled = true;
+            Monitor.Pulse(_gate);
+        }
+        else if (_threads < _mostThreads && !_isStopped)
+        {
+            StartThread();
         }
     }
 
-    private void Flush(DateTimeOffset now)
+    /// <summary>Under the gate: has all threads look whether this is the end.</summary>
+    private void WakeThreads()
     {
-        foreach (Member member in _turn)
-        {
-            if (member.Host.BeginFlush(now)) _flushes.Add(new FlushTask(member.Host, _flushed));
-        }
-
-        if (_flushes.Count == 0) return;
-        if (_flushes.Count > 1)
-        {
-            _flushed.Reset(_flushes.Count - 1);
-            for (int i = 1; i < _flushes.Count; i++) _flushThreads.Enqueue(_flushes[i]);
-        }
-
-        _flushes[0].Host.Execute();
-        if (_flushes.Count > 1) _flushed.Wait();
+        _resting = 0;
+        Monitor.PulseAll(_gate);
     }
 
-    private void ArmTimer()
+    private void StartThread()
     {
-        long due = long.MaxValue;
-        foreach (Member member in _members) due = Math.Min(due, member.NextDue);
-        if (due == long.MaxValue) return;
+        _threads++;
+        _isCalled = true;
+        new Thread(Run) { IsBackground = true, Name = string.Create(CultureInfo.InvariantCulture, $"Tidemark shards {_number}.{_threads}") }.Start();
+    }
+
+    private void ArmTimer(long due)
+    {
+        if (due >= _armedFor) return;
+        _armedFor = due;
         long wait = Math.Clamp(due - _now().UtcTicks, TimeSpan.TicksPerMillisecond, TimeSpan.TicksPerDay);
         _timer.Change(TimeSpan.FromTicks(wait), Timeout.InfiniteTimeSpan);
     }
@@ -221,33 +309,28 @@ internal sealed class ShardExecutor : IAsyncDisposable
         }
 
         _timer.Dispose();
-        _flushed.Dispose();
         if (failures.Count == 0) _stopped.SetResult();
         else _stopped.SetException(new AggregateException(failures));
     }
 
+    /// <remarks>Who has the lane has what is not said to be the gate's.</remarks>
     private sealed class Member(ShardHost host)
     {
-        internal int IsWoken;
+        internal int IsWoken;   // Any thread's.
 
         internal ShardHost Host => host;
 
-        /// <summary>What is done once it is driven no more; null while it is driven.</summary>
+        /// <summary>The gate's: it is ready, or a thread is at it.</summary>
+        internal bool IsBusy { get; set; }
+
+        /// <summary>Its flush has begun, and it has not heard of the end yet.</summary>
+        internal bool IsFlushing { get; set; }
+
+        /// <summary>The gate's: what is done once it is driven no more; null while it is driven.</summary>
         internal Action? Released { get; set; }
 
-        /// <summary>When the host wants a turn if nothing else happens, in UTC ticks.</summary>
+        /// <summary>The gate's: when the host wants a turn if nothing else happens, in UTC ticks.</summary>
         internal long NextDue { get; set; } = long.MaxValue;
-    }
-
-    private sealed class FlushTask(ShardHost host, CountdownEvent done) : IDiskWork
-    {
-        internal ShardHost Host => host;
-
-        public void Run()
-        {
-            host.Execute();
-            done.Signal();
-        }
     }
 
     private sealed class Job(Action work) : IDiskWork

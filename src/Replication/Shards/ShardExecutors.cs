@@ -3,16 +3,17 @@ using Tidemark.Storage.Files;
 
 namespace Tidemark.Replication.Shards;
 
-/// <summary>A fixed set of threads that drive shards: each shard has one for good. A thread is started with the first shard that comes to it.</summary>
-/// <param name="most">How many threads.</param>
-/// <param name="flushes">How many logs are flushed side by side, beside those that the threads flush themselves.</param>
+/// <summary>A fixed number of executors that drive shards: each shard has one for good.</summary>
+/// <param name="most">How many executors.</param>
 /// <param name="time">The time, and timers.</param>
 /// <param name="now">What timers go by; null for the wall clock.</param>
-internal sealed class ShardExecutors(int most, int flushes, TimeProvider time, Func<DateTimeOffset>? now = null) : IAsyncDisposable
+internal sealed class ShardExecutors(int most, TimeProvider time, Func<DateTimeOffset>? now = null) : IAsyncDisposable
 {
+    /// <summary>How many logs each executor flushes side by side.</summary>
+    internal const int FlushesEach = 4;
+
     private const int MostJobs = 4;
 
-    private readonly DiskThreads _flushThreads = new("flush", flushes);
     private readonly DiskThreads _jobThreads = new("jobs", MostJobs);
     private readonly List<ShardExecutor> _executors = [];
     private readonly List<Task> _ends = [];   // Of shards that are driven no more.
@@ -25,7 +26,7 @@ internal sealed class ShardExecutors(int most, int flushes, TimeProvider time, F
     {
         int index = _shards++;
         int number = index < ShardPlacement.ShardsPerExecutorForHash * most ? index % most : ShardPlacement.PlaceByHash(index, most);
-        while (_executors.Count <= number) _executors.Add(new ShardExecutor(_executors.Count, time, _flushThreads, _jobThreads, now) { RunScrub = RunScrub });
+        while (_executors.Count <= number) _executors.Add(new ShardExecutor(_executors.Count, FlushesEach, time, _jobThreads, now) { RunScrub = RunScrub });
         _executors[number].Add(host);
     }
 
@@ -50,7 +51,7 @@ internal sealed class ShardExecutors(int most, int flushes, TimeProvider time, F
         lock (_scrubGate) _scrubs = _scrubs.ContinueWith(_ => job(), CancellationToken.None, TaskContinuationOptions.LongRunning, TaskScheduler.Default);
     }
 
-    /// <summary>Closes all shards, each on its thread, and ends the threads.</summary>
+    /// <summary>Closes all shards, and ends the threads.</summary>
     /// <exception cref="AggregateException">Shards could not be closed cleanly. All were closed.</exception>
     public async ValueTask DisposeAsync()
     {
@@ -59,7 +60,6 @@ internal sealed class ShardExecutors(int most, int flushes, TimeProvider time, F
         Task ended;
         lock (_ends) ended = Task.WhenAll(_ends);
         await ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _flushThreads.Stop();
         _jobThreads.Stop();
         Exception[] failures = [.. new[] { closed.Exception, ended.Exception }.OfType<Exception>()];
         if (failures.Length > 0) throw new AggregateException(failures).Flatten();

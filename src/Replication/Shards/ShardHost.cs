@@ -33,6 +33,7 @@ internal sealed class ShardHost : IDisposable
     private readonly List<(ushort Kind, byte[] Payload)> _due = [];
     private long _pendingBytes;
     private FlushRound? _round;
+    private int _answered;       // By the last flush.
     private bool _isSaving;
     private bool _isFlushing;
     private Exception? _saveFailure;
@@ -80,6 +81,9 @@ internal sealed class ShardHost : IDisposable
 
     /// <summary>Commands that wait for their place in the log or for their answer, in bytes.</summary>
     internal long PendingBytes => Volatile.Read(ref _pendingBytes);
+
+    /// <summary>Whether several who write are about: those whom the last flush answered, and those who wait.</summary>
+    internal bool HasSeveralWriters => _answered + (PendingBytes > 0 ? 1 : 0) > 1;
 
     internal long LogStart => _work.State.Log.Start;
 
@@ -301,6 +305,7 @@ internal sealed class ShardHost : IDisposable
     {
         bool hadRoom = true;
         _isFlushing = false;
+        _answered = 0;
         if (_round is { } round)
         {
             _round = null;
@@ -409,6 +414,7 @@ internal sealed class ShardHost : IDisposable
     internal void End(Proposal proposal, Exception? failure, DateTimeOffset now)
     {
         Interlocked.Add(ref _pendingBytes, -proposal.Weight);
+        _answered++;
         if (proposal.IsOwn) _work.Leader?.Ended(proposal.Kind, failure is null, now);
         if (proposal.Kind == EntryKinds.Mark) _work.MarkEnded(failure is null, now);
         proposal.Finish(failure);
