@@ -3,12 +3,14 @@ using System.Buffers;
 using Tidemark.Core.Diagnostics;
 using Tidemark.Core.Replication;
 using Tidemark.Replication.Wire;
-using Tidemark.Storage.State;
 
 namespace Tidemark.Replication.Shards;
 
 /// <summary>The states that a leader gives to followers whose entries it has trimmed: one for each, until it is taken or nobody asks for it any more.</summary>
-internal sealed class StateOffers(long shardId, TimeSpan patience) : IDisposable
+/// <param name="shardId">The shard.</param>
+/// <param name="patience">How long an offer is kept that nobody asks for.</param>
+/// <param name="pause">Who asks for the first part so long after any other has lost what it had: its disk was full, or what it had was damaged. Before that it is a late word.</param>
+internal sealed class StateOffers(long shardId, TimeSpan patience, TimeSpan pause) : IDisposable
 {
     private readonly Dictionary<int, Offer> _offers = [];
 
@@ -24,12 +26,12 @@ internal sealed class StateOffers(long shardId, TimeSpan patience) : IDisposable
     }
 
     /// <summary>What a follower is offered: the state it is taking already, or the one that is offered now.</summary>
-    internal Install Make(int node, Install wanted, IStateKeeper keeper, DateTimeOffset now)
+    internal Install Make(int node, Install wanted, Func<IStateSnapshot> take, DateTimeOffset now)
     {
         if (!_offers.TryGetValue(node, out Offer? offer) || offer.Term != wanted.Term || offer.Run != wanted.Run)
         {
             offer?.State.Dispose();
-            _offers[node] = offer = new Offer(wanted.Term, wanted.Run, keeper.TakeOffer(), now);
+            _offers[node] = offer = new Offer(wanted.Term, wanted.Run, take(), now);
         }
 
         return wanted with { Last = offer.Last };
@@ -39,7 +41,12 @@ internal sealed class StateOffers(long shardId, TimeSpan patience) : IDisposable
     internal ShardMessage? Answer(int node, StateRequest request, DateTimeOffset now)
     {
         if (!_offers.TryGetValue(node, out Offer? offer) || offer.Term != request.Term || offer.Last != request.Last) return null;
-        if (offer.TakePart(request.Part) is not { } part) return null;
+        if (offer.TakePart(request.Part) is not { } part)
+        {
+            if (request.Part == 0 && now - offer.AskedAt > pause) Drop(node, offer);   // The next offer is made anew.
+            return null;
+        }
+
         offer.AskedAt = now;
         StatePosition position = offer.State.Position;
         if (Planted.Is(PlantedBug.StateWithoutPosition)) position = position with { Offset = position.Offset - 1 };
@@ -52,9 +59,7 @@ internal sealed class StateOffers(long shardId, TimeSpan patience) : IDisposable
     {
         foreach ((int node, Offer offer) in _offers.ToArray())
         {
-            if (now - offer.AskedAt < patience) continue;
-            offer.State.Dispose();
-            _offers.Remove(node);
+            if (now - offer.AskedAt >= patience) Drop(node, offer);
         }
     }
 
@@ -62,6 +67,12 @@ internal sealed class StateOffers(long shardId, TimeSpan patience) : IDisposable
     {
         foreach (Offer offer in _offers.Values) offer.State.Dispose();
         _offers.Clear();
+    }
+
+    private void Drop(int node, Offer offer)
+    {
+        offer.State.Dispose();
+        _offers.Remove(node);
     }
 
     private sealed class Offer(long term, long run, IStateSnapshot state, DateTimeOffset now)

@@ -16,8 +16,10 @@ internal sealed class StateTransfer : IDisposable
     internal StateTransfer(ShardHostOptions options, ReplicaOptions replica)
     {
         (_options, _replica) = (options, replica);
-        _offers = new StateOffers(options.ShardId, 20 * replica.Patience);
+        _offers = new StateOffers(options.ShardId, 20 * replica.Patience, 2 * AskInterval);
     }
+
+    private TimeSpan AskInterval => 4 * _replica.Heartbeat;
 
     internal bool IsFetching => _fetch is not null;
 
@@ -25,7 +27,7 @@ internal sealed class StateTransfer : IDisposable
     internal long NeededFrom => _offers.NeededFrom;
 
     /// <summary>What a follower is offered in place of what the core would.</summary>
-    internal Install Offer(int node, Install wanted, IStateKeeper keeper, DateTimeOffset now) => _offers.Make(node, wanted, keeper, now);
+    internal Install Offer(int node, Install wanted, IStateKeeper keeper, DateTimeOffset now) => _offers.Make(node, wanted, keeper.TakeOffer, now);
 
     /// <summary>A follower asks for a part.</summary>
     internal void Answer(int node, StateRequest request, DateTimeOffset now)
@@ -95,7 +97,7 @@ internal sealed class StateTransfer : IDisposable
 
     private void Ask(StateFetch fetch, DateTimeOffset now)
     {
-        _askAt = now + (4 * _replica.Heartbeat);
+        _askAt = now + AskInterval;
         _replica.Send(fetch.Leader, new ShardMessage(_options.ShardId, fetch.Request));
     }
 }
