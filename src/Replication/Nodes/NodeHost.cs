@@ -74,6 +74,7 @@ internal sealed class NodeHost
     private ClusterStatus? _seen;
     private bool _isPlacementDue;
     private DateTimeOffset _helloAt;
+    private bool _isMute;
 
     internal NodeHost(NodeHostOptions options)
     {
@@ -114,7 +115,7 @@ internal sealed class NodeHost
 
     internal bool HasWork => !_arrived.IsEmpty || !_posted.IsEmpty;
 
-    internal DateTimeOffset NextDue => _helloAt < Coordinator.NextDue ? _helloAt : Coordinator.NextDue;
+    internal DateTimeOffset NextDue => _isMute || _helloAt < Coordinator.NextDue ? _helloAt : Coordinator.NextDue;
 
     private ClusterStatus Status => Coordinator.Status ?? _options.Booted.Status;
 
@@ -173,20 +174,22 @@ internal sealed class NodeHost
         {
             Coordinator.Heard(arrived.From, now);
             if (arrived.Message.Message is Hello hello) _clock.Heard(arrived.From, hello);
-            else Coordinator.Take(arrived.From, arrived.Message);
+            else if (!_isMute) Coordinator.Take(arrived.From, arrived.Message);
         }
 
         if (now >= _helloAt)
         {
             _helloAt = now + _options.Times.Beat;
+            LookAtDisk();
             foreach (int node in Status.Nodes.Keys)
             {
-                if (node != Node) Send(node, new ShardMessage(NoShard, _clock.HelloTo(node, _options.Booted.Run)));
+                if (node != Node && !_isMute) Send(node, new ShardMessage(NoShard, _clock.HelloTo(node, _options.Booted.Run)));
             }
 
             LookAtClock();
         }
 
+        if (_isMute) return;
         Coordinator.Tick(now);
         LookAtStatus(now);
         Place(now);
@@ -204,6 +207,15 @@ internal sealed class NodeHost
 
         if (_balance.Next(status.Shards, node => IsUp(node, now), now) is not { } gift) return;
         if (Replicas.TryGetValue(gift.Shard, out ReplicaHost? replica)) replica.Host.HandOverTo(gift.Heir);
+    }
+
+    /// <summary>What is led here cannot go on while its disk does not answer. So the node says nothing: it is taken for dead, and others lead.</summary>
+    private void LookAtDisk()
+    {
+        bool wasMute = _isMute;
+        _isMute = Replicas.Any(replica => replica.Value.Host is { Leads: true } host && host.FlushTime > 2 * _options.Times.Suspicion);
+        if (!wasMute && _isMute) NodeMessages.DiskHangs(_options.Disk.Logger, Node);
+        else if (wasMute && !_isMute) NodeMessages.DiskAnswers(_options.Disk.Logger, Node);
     }
 
     private void LookAtClock()
@@ -281,6 +293,12 @@ internal static partial class NodeMessages
 
     [LoggerMessage(404, LogLevel.Information, "Shard {Shard} is no more: its topic was deleted. Its files on node {Node} are deleted too.")]
     internal static partial void ShardDeleted(ILogger logger, int node, long shard);
+
+    [LoggerMessage(405, LogLevel.Warning, "The disk of node {Node} does not answer: the node says nothing until it does, so that others lead what it leads.")]
+    internal static partial void DiskHangs(ILogger logger, int node);
+
+    [LoggerMessage(406, LogLevel.Information, "The disk of node {Node} answers again.")]
+    internal static partial void DiskAnswers(ILogger logger, int node);
 
     [LoggerMessage(402, LogLevel.Information, "The clock of node {Node} agrees with most others.")]
     internal static partial void ClockFit(ILogger logger, int node);

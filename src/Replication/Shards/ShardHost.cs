@@ -20,6 +20,7 @@ namespace Tidemark.Replication.Shards;
 internal sealed class ShardHost : IDisposable
 {
     private const int MostArrived = 4096;
+    private const long NoFlush = -1;
 
     private readonly ShardHostOptions _options;
     private readonly ReplicaWork _work;
@@ -34,6 +35,7 @@ internal sealed class ShardHost : IDisposable
     private long _pendingBytes;
     private FlushRound? _round;
     private int _answered;       // By the last flush.
+    private long _flushBegan = NoFlush;
     private bool _isSaving;
     private bool _isFlushing;
     private Exception? _saveFailure;
@@ -106,6 +108,9 @@ internal sealed class ShardHost : IDisposable
 
     /// <summary>Any thread: whether another node had better lead: the disk had no room for the log when it was written last, or what it has of it cannot be read.</summary>
     internal bool WantsRelief => _noRoom is not null || _isDamaged;
+
+    /// <summary>Any thread: how long what the disk has to do is under way. Meanwhile nothing else happens here.</summary>
+    internal TimeSpan FlushTime => Volatile.Read(ref _flushBegan) is var began && began == NoFlush ? TimeSpan.Zero : _options.TimeProvider.GetElapsedTime(began);
 
     /// <summary>Any thread: how the replica was when it was looked at last; null where it stands alone.</summary>
     internal ReplicaGlance? Glance => _glance;
@@ -275,7 +280,9 @@ internal sealed class ShardHost : IDisposable
         if (Failure is not null) return false;
         _isSaving = _work.BeginSave(now);
         lock (Log.Gate) _round = Log.HasWork(now) ? Log.Begin(now) : null;
-        return _isFlushing = _isSaving || _round is not null;
+        _isFlushing = _isSaving || _round is not null;
+        if (_isFlushing) Volatile.Write(ref _flushBegan, _options.TimeProvider.GetTimestamp());
+        return _isFlushing;
     }
 
     /// <summary>Disk: does the round.</summary>
@@ -305,6 +312,7 @@ internal sealed class ShardHost : IDisposable
     {
         bool hadRoom = true;
         _isFlushing = false;
+        Volatile.Write(ref _flushBegan, NoFlush);
         _answered = 0;
         if (_round is { } round)
         {
