@@ -43,7 +43,7 @@ public sealed record TidemarkNodeOptions
     /// <summary>How often leaders and nodes say that they are there. Default 50 ms.</summary>
     public TimeSpan Heartbeat { get; init; } = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>How long a node may be silent before it is taken for dead. At least four heartbeats; default 500 ms. A leader without a majority gives up after twice as long.</summary>
+    /// <summary>How long a node may be silent before it is taken for dead. At least four heartbeats; default 500 ms. A leader without a majority gives up after twice as long; and where a flush of a leader's takes longer than that, its node falls silent.</summary>
     public TimeSpan Suspicion { get; init; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>How long an operation waits for a leader. Default 10 s.</summary>
