@@ -13,9 +13,15 @@ public sealed class ClientTests
     {
         var settings = new NamespaceOptions { ShardCount = shards };
         string ofNode, ofClient;
-        await using (LiveCluster cluster = await LiveCluster.StartAsync(isTcp, settings)) ofNode = await StoreBattery.RunAsync(cluster.Nodes[0]!.Store);
         await using (LiveCluster cluster = await LiveCluster.StartAsync(isTcp, settings))
         {
+            await cluster.SettleAsync();
+            ofNode = await StoreBattery.RunAsync(cluster.Nodes[0]!.Store);
+        }
+
+        await using (LiveCluster cluster = await LiveCluster.StartAsync(isTcp, settings))
+        {
+            await cluster.SettleAsync();
             await using TidemarkClient client = await cluster.ConnectAsync();
             Assert.Equal(settings, client.Store.Settings);
             ofClient = await StoreBattery.RunAsync(client.Store);

@@ -1,6 +1,9 @@
+using System.Diagnostics;
 using System.Net;
 
 using Tidemark.Core.Replication;
+
+using static Tidemark.Tests.Eventually;
 
 namespace Tidemark.Integration.Nodes;
 
@@ -10,6 +13,8 @@ internal sealed class LiveCluster : IAsyncDisposable
     internal const int Count = 3;
 
     private const int Most = 8;
+
+    private static readonly TimeSpan _settled = TimeSpan.FromSeconds(2.5);   // Nodes look once a second whether they lead more than others.
 
     private readonly TemporaryDirectory _home = new();
     private readonly MemoryNetwork? _network;
@@ -112,6 +117,19 @@ internal sealed class LiveCluster : IAsyncDisposable
         SnapshotLogBytes = 256 * 1024,
         LogSegmentBytes = 256 * 1024,
     });
+
+    /// <summary>Waits until every shard is led and nothing is handed over any more: that may leave the outcome of a write unknown.</summary>
+    internal async Task SettleAsync()
+    {
+        IReadOnlyList<int> known = [];
+        long since = Stopwatch.GetTimestamp();
+        await UntilAsync(() =>
+        {
+            IReadOnlyList<int> leaders = Nodes[0]!.GetLeaders();
+            if (!leaders.SequenceEqual(known) || leaders.Any(static leader => leader < 0)) (known, since) = (leaders, Stopwatch.GetTimestamp());
+            return Stopwatch.GetElapsedTime(since) > _settled;
+        }, () => string.Join(", ", known));
+    }
 
     /// <summary>Connects a client; over TCP by the addresses alone.</summary>
     internal Task<TidemarkClient> ConnectAsync(Func<TidemarkClientOptions, TidemarkClientOptions>? change = null)

@@ -13,16 +13,23 @@ public sealed class SpreadTests
     public async Task Nodes_and_clients_are_told_what_they_are_told_where_every_node_keeps_everything(bool isTcp)
     {
         string whole, ofNode, ofClient;
-        await using (LiveCluster cluster = await LiveCluster.StartAsync(isTcp, new NamespaceOptions { ShardCount = 5 })) whole = await StoreBattery.RunAsync(cluster.Nodes[0]!.Store);
-        await using (LiveCluster cluster = await StartAsync(isTcp)) ofNode = await StoreBattery.RunAsync(cluster.Nodes[0]!.Store);
+        await using (LiveCluster cluster = await LiveCluster.StartAsync(isTcp, new NamespaceOptions { ShardCount = 5 })) whole = await RunAsync(cluster);
+        await using (LiveCluster cluster = await StartAsync(isTcp)) ofNode = await RunAsync(cluster);
         await using (LiveCluster cluster = await StartAsync(isTcp))
         {
+            await cluster.SettleAsync();
             await using TidemarkClient client = await cluster.ConnectAsync();
             ofClient = await StoreBattery.RunAsync(client.Store);
         }
 
         Assert.Equal(whole, ofNode);
         Assert.Equal(whole, ofClient);
+
+        static async Task<string> RunAsync(LiveCluster cluster)
+        {
+            await cluster.SettleAsync();
+            return await StoreBattery.RunAsync(cluster.Nodes[0]!.Store);
+        }
     }
 
     /// <summary>Two of five nodes may be down of which no shard has both; whoever asks is told what the model says, by whichever node.</summary>
